@@ -1,0 +1,215 @@
+"""Every setting once: its default, what it means and where it comes from.
+
+`TRAIN` is what `train.py` takes and what a run records in its config.json; `EVAL` is what `eval.py` takes. Each
+setting is a flag of that script, `--routing_iters` for ROUTING_ITERS. In code:
+
+    from config import cfg
+    cfg.ROUTING_ITERS        # 3
+    cfg.ROUTING_ITER = 5     # InputError: a misspelt name is never silently a new setting
+"""
+import argparse
+import difflib
+import json
+import math
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from easydict import EasyDict
+
+ROOT = Path(__file__).resolve().parent.parent  # defaults are relative to the repository, not to where the user stands
+
+
+class InputError(ValueError):
+    """Something the user gave is wrong. The scripts print it in one line and exit with status 2."""
+
+
+class Rule(NamedTuple):
+    """What a setting accepts: in words, as a test, and how a flag's text becomes a value (None: its default's type)."""
+    words: str
+    holds: Callable[[Any], bool]
+    convert: Callable[[str], Any] | None = None
+
+
+def at_least(low: int) -> Rule:
+    return Rule(f"a whole number, {low} or more", lambda value: value >= low)
+
+
+def one_of(*choices: str) -> Rule:
+    return Rule("one of " + ", ".join(choices), lambda value: value in choices)
+
+
+def _dataset_path(text: str) -> str:
+    return text if text in ("mnist", "glyphs") else os.path.abspath(text)
+
+
+POSITIVE = Rule("a finite number above 0", lambda value: 0 < value < math.inf)
+NOT_NEGATIVE = Rule("a finite number, 0 or more", lambda value: 0 <= value < math.inf)
+FRACTION = Rule("a number from 0 to 1", lambda value: 0 <= value <= 1)
+SWITCH = Rule("true or false", lambda value: True)
+PATH = Rule("a path", lambda value: True, os.path.abspath)
+DATASET = Rule("mnist, glyphs or the path of a .npz file",
+               lambda value: value in ("mnist", "glyphs") or value.endswith(".npz"), _dataset_path)
+
+
+class Setting(NamedTuple):
+    """One row of the table. `may_change`: a run continued with --ckpt accepts another value than it began with."""
+    default: Any
+    help: str
+    source: str
+    rule: Rule
+    may_change: bool = False
+
+
+MODEL = {
+    "CONV1_CHANNELS": Setting(256, "channels of the first convolution", "paper, sec. 4", at_least(1)),
+    "PRIMARY_CAPS_CHANNELS": Setting(32, "types of primary capsules", "paper, sec. 4", at_least(1)),
+    "PRIMARY_DIM": Setting(8, "D, dimensions of a primary capsule", "paper, sec. 4", at_least(1)),
+    "DIGIT_DIM": Setting(16, "E, dimensions of a class capsule", "paper, sec. 4", at_least(1)),
+    "ROUTING_ITERS": Setting(3, "routing iterations r", "paper, sec. 4", at_least(1)),
+    "ROUTING_WAY": Setting("dynamic", "routing loop: dynamic (tf.while_loop) or static (unrolled)", "original",
+                           one_of("dynamic", "static"), may_change=True),
+    "PRIOR_TRAINING": Setting(False, "learn the initial routing logits b [I, J]", "original; paper, sec. 2", SWITCH),
+    "DECODER_UNITS": Setting(512, "units of the decoder's first layer; the second has twice as many", "paper, fig. 2",
+                             at_least(1)),
+}
+LOSS = {
+    "M_POS": Setting(0.9, "m+, the length wanted of a class that is present", "paper, eq. 4", FRACTION),
+    "M_NEG": Setting(0.1, "m-, the length allowed to a class that is absent", "paper, eq. 4", FRACTION),
+    "LAMBDA": Setting(0.5, "weight of the absent classes", "paper, eq. 4", NOT_NEGATIVE),
+    "RECONSTRUCT_W": Setting(0.0005, "weight of the squared error summed over pixels", "paper, sec. 4.1",
+                             NOT_NEGATIVE),
+}
+DATA = {
+    "DATASET": Setting("mnist", "mnist, glyphs (drawn from fonts, needs no download) or your own file.npz", "ours",
+                       DATASET),
+    "DATA_DIR": Setting(os.path.abspath(os.environ.get("CAPSNET_DATA_DIR") or ROOT / "data" / "mnist"),
+                        "folder of the four MNIST files; missing ones are downloaded", "original", PATH,
+                        may_change=True),
+    "SEED": Setting(0, "seed of weights, batch order, shifts, glyphs, splits and attacks", "ours", at_least(0)),
+}
+TRAINING = {
+    "MAX_ITERS": Setting(5000, "training steps in all", "original", at_least(1), may_change=True),
+    "BATCH_SIZE": Setting(100, "images per step", "original", at_least(1)),
+    "SHIFT": Setting(2, "largest random shift of a training image, in pixels", "paper, sec. 5", at_least(0)),
+    "LR": Setting(0.001, "Adam's learning rate at the start", "original; TensorFlow's default, as the paper's",
+                  POSITIVE),
+    "STEP_SIZE": Setting(1000, "steps between two decays of the learning rate", "original", at_least(1)),
+    "DECAY_RATIO": Setting(0.7, "factor of each decay", "original", Rule("a number above 0, at most 1",
+                                                                        lambda value: 0 < value <= 1)),
+    "PRINT_EVERY": Setting(10, "steps between two lines of the log", "original", at_least(1), may_change=True),
+    "VAL_EVERY": Setting(500, "steps between two passes over the whole validation split", "ours", at_least(1),
+                         may_change=True),
+    "SAVE_EVERY": Setting(500, "steps between two checkpoints", "original", at_least(1), may_change=True),
+    "KEEP": Setting(3, "checkpoints kept, besides the best one", "ours", at_least(1), may_change=True),
+}
+TRAIN = {**MODEL, **LOSS, **DATA, **TRAINING}
+EVAL = {
+    "MODE": Setting("test", "what to do: test, reconstruct, cap_tweak or adversarial", "original",
+                    one_of("test", "reconstruct", "cap_tweak", "adversarial")),
+    **DATA,
+    "BATCH_SIZE": Setting(100, "images per batch; reconstruct: also images per figure", "original", at_least(1)),
+    "MAX_ITERS": Setting(100, "reconstruct: most figures; adversarial: most steps per image", "original",
+                         at_least(1)),
+    "TWEAK_TARGET": Setting(-1, "cap_tweak: the one class to draw; -1 draws every class", "original", at_least(-1)),
+    "LR": Setting(1.0, "adversarial: L2 length of one step, pixels in [0, 1]", "original", POSITIVE),
+    "FIG_DIR": Setting(str(ROOT / "figs"), "where figures go, in a folder per mode", "original", PATH),
+}
+
+
+class Config(EasyDict):
+    """The settings of one table by name, EasyDict style. An unknown name or an unsuitable value is an InputError."""
+
+    def __init__(self, table: dict[str, Setting], values: dict | None = None):
+        object.__setattr__(self, "__table__", table)
+        super().__init__({name: setting.default for name, setting in table.items()})
+        self.update(values or {})
+
+    def __setattr__(self, name, value):
+        if name not in self.__table__:
+            near = difflib.get_close_matches(name, self.__table__, n=1)
+            raise InputError(f"unknown setting {name}" + (f"; did you mean {near[0]}?" if near else ""))
+        default, rule = self.__table__[name].default, self.__table__[name].rule
+        if isinstance(default, float) and type(value) is int:
+            value = float(value)
+        if type(value) is not type(default) or not rule.holds(value):
+            raise InputError(f"{name}: expected {rule.words}, received {value!r}")
+        super().__setattr__(name, value)
+
+    __setitem__ = __setattr__
+
+
+cfg = Config(TRAIN)
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, with flags made from the tables, no abbreviations and errors in one line."""
+
+    def __init__(self, **options):
+        super().__init__(allow_abbrev=False, **options)
+
+    def add_settings(self, title: str, table: dict[str, Setting]):
+        """One flag per setting. Flags that are not given leave no trace in the parsed values."""
+        group = self.add_argument_group(title)
+        for name, (default, text, source, rule, _) in table.items():
+            text = f"{text} (default {default}; {source})".replace("%", "%%")
+            if isinstance(default, bool):
+                how = {"action": argparse.BooleanOptionalAction}
+            else:
+                kind = type(default)
+                how = {"type": rule.convert or kind, "metavar": {int: "N", float: "X", str: "WORD"}[kind]}
+            group.add_argument("--" + name.lower(), default=argparse.SUPPRESS, help=text, **how)
+
+    def parse(self, table: dict[str, Setting]) -> tuple[dict, argparse.Namespace]:
+        """-> the settings of `table` that were given as flags, checked, and the other arguments."""
+        args, unknown = self.parse_known_args()
+        if unknown:
+            known = [flag for action in self._actions for flag in action.option_strings]
+            near = difflib.get_close_matches(unknown[0].split("=")[0], known, n=1)
+            self.error(f"unknown argument {unknown[0]}" + (f"; did you mean {near[0]}?" if near else "; see --help"))
+        given = {name: vars(args).pop(name.lower()) for name in table if name.lower() in args}
+        for name, value in given.items():
+            try:
+                Config(table, {name: value})
+            except InputError as error:
+                self.error(str(error).replace(name, "--" + name.lower(), 1))
+        return given, args
+
+    def error(self, message):
+        self.exit(2, f"{self.prog}: error: {message}\n")
+
+
+def set_environment():
+    """Environment that TensorFlow reads while it is imported; call it before. What the user has set stays."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # no notes about optional instructions and missing GPUs
+
+
+def run(main: Callable[[], int]):
+    """Runs a script's main; an InputError becomes one line on stderr and exit status 2, anything else is a bug."""
+    try:
+        sys.exit(main())
+    except InputError as error:
+        print(f"{Path(sys.argv[0]).name}: error: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+def save_config(folder: Path, config: Config, **facts):
+    """Writes folder/config.json: the settings, and facts about the data that the architecture depends on."""
+    text = json.dumps({"settings": dict(config), **facts}, indent=1)
+    (Path(folder) / "config.json").write_text(text + "\n")
+
+
+def load_config(folder: Path) -> tuple[Config, dict]:
+    """-> the settings and the facts that `save_config` wrote. InputError if there are none or they do not fit."""
+    path = Path(folder) / "config.json"
+    try:
+        facts = json.loads(path.read_text())
+        return Config(TRAIN, facts.pop("settings")), facts
+    except FileNotFoundError:
+        raise InputError(f"{path} is missing: expected a folder that train.py made, with its config.json") from None
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{path} is not a config.json of train.py ({type(error).__name__}: {error})") from None

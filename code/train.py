@@ -1,0 +1,73 @@
+"""Trains a CapsNet. `python train.py --help` lists every setting with its source in the paper."""
+import os
+from datetime import datetime
+from pathlib import Path
+
+import config
+import data
+
+
+def main():
+    parser = config.Parser(
+        description="Train a CapsNet. Everything of a run goes to one folder: its settings, log, metrics, TensorBoard "
+                    "files, checkpoints and, at the end, the results on the test split.",
+        epilog="example: python train.py --dataset glyphs --max_iters 200")
+    run = parser.add_argument_group("run")
+    run.add_argument("--train_dir", type=os.path.abspath, metavar="DIR",
+                     help="folder of a new run (default output/DATASET-DATE_TIME)")
+    run.add_argument("--ckpt", type=os.path.abspath, metavar="DIR",
+                     help="folder of a run to continue from its newest checkpoint, with its own settings")
+    parser.add_settings("training", config.TRAINING)
+    parser.add_settings("data", config.DATA)
+    parser.add_settings("losses", config.LOSS)
+    parser.add_settings("network", config.MODEL)
+    given, args = parser.parse(config.TRAIN)
+    if args.ckpt and args.train_dir:
+        parser.error("--ckpt continues a run in its own folder; leave --train_dir out")
+
+    config.set_environment()  # from here on, what imports TensorFlow
+    import rundir
+
+    cfg = rundir.settings_to_continue(args.ckpt, given) if args.ckpt else config.Config(config.TRAIN, given)
+    dataset = data.load(cfg.DATASET, cfg.DATA_DIR, cfg.SEED)
+    folder = args.ckpt or args.train_dir or default_folder(cfg)
+    if not args.ckpt:
+        rundir.create(folder, cfg, dataset)
+    return train(folder, cfg, dataset)
+
+
+def train(folder, cfg, dataset):
+    """Trains the run in `folder` to its end, or until a signal stops it. -> exit status"""
+    import tensorflow as tf
+
+    import trainer
+    from capsnet import CapsNet
+    from rundir import Run
+
+    tf.keras.utils.set_random_seed(cfg.SEED)
+    model = CapsNet(cfg, dataset.image_shape, dataset.classes)
+    optimizer = trainer.make_optimizer(cfg)
+    run = Run(folder, cfg, model, optimizer)
+    again = f"python {Path(__file__).parent.name}/train.py --ckpt {folder}"
+    try:
+        stopped = trainer.fit(model, optimizer, dataset, cfg, run)
+        if stopped:
+            run.say(f"stopped by signal {int(stopped)} after step {int(optimizer.iterations)}; continue with: {again}")
+            return 128 + stopped
+        trainer.test(model, dataset, cfg, run)
+    except trainer.NotFinite as error:
+        run.say(f"training stopped, not finite: {error}. Nothing of that step was saved; "
+                f"continue from the last checkpoint with: {again}")
+        return 1
+    finally:
+        run.close()
+    return 0
+
+
+def default_folder(cfg):
+    name = Path(cfg.DATASET).stem
+    return config.ROOT / "output" / f"{name}-{datetime.now():%Y-%m-%d_%H%M%S}"
+
+
+if __name__ == "__main__":
+    config.run(main)

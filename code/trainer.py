@@ -1,0 +1,140 @@
+"""Training and evaluation of a CapsNet: one step, one pass over a split, and the loop around them."""
+import math
+import signal
+import time
+
+import numpy as np
+import tensorflow as tf
+from tqdm import tqdm
+
+import checkpoints
+import data
+from losses import losses
+
+
+class NotFinite(ArithmeticError):
+    """The loss or the gradient of a step is no longer a number. Nothing of that step is saved."""
+
+
+def make_optimizer(cfg):
+    """Adam with the paper's (TensorFlow's first) constants; the learning rate falls by steps, as in the original."""
+    schedule = tf.keras.optimizers.schedules.ExponentialDecay(cfg.LR, cfg.STEP_SIZE, cfg.DECAY_RATIO, staircase=True)
+    return tf.keras.optimizers.Adam(schedule, epsilon=1e-8)
+
+
+def make_train_step(model, optimizer, cfg):
+    """-> a function of images [B, H, W, C] in [0, 1] and labels [B] that trains one step and returns its metrics."""
+
+    @tf.function
+    def train_step(images, labels):
+        with tf.GradientTape() as tape:
+            output = model(images, labels)
+            total, margin, reconstruction = losses(output, images, labels, cfg)
+            loss = tf.reduce_mean(total)
+        gradients = tape.gradient(loss, model.trainable_variables)
+        optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
+        return {"loss": loss, "margin": tf.reduce_mean(margin), "reconstruction": tf.reduce_mean(reconstruction),
+                "accuracy": tf.reduce_mean(tf.cast(_correct(output, labels), tf.float32)),
+                "gradient_norm": tf.linalg.global_norm(gradients)}
+
+    return train_step
+
+
+def make_test_step(model, cfg):
+    """-> a function of images and labels that returns the sums of the metrics over the batch, as `evaluate` needs.
+
+    The reconstruction is judged as it would be made with no label at hand: from the longest capsule.
+    """
+
+    @tf.function
+    def test_step(images, labels):
+        output = model(images)
+        total, margin, reconstruction = losses(output, images, labels, cfg)
+        correct = tf.cast(_correct(output, labels), tf.float32)
+        sums = {"loss": total, "margin": margin, "reconstruction": reconstruction, "accuracy": correct}
+        return {name: tf.reduce_sum(value) for name, value in sums.items()}
+
+    return test_step
+
+
+def _correct(output, labels):
+    return tf.equal(tf.argmax(output.lengths, axis=-1, output_type=labels.dtype), labels)
+
+
+def evaluate(test_step, split, batch_size, progress=None):
+    """-> mean loss, margin, reconstruction and accuracy over the whole split, every image once. `progress`: a title."""
+    sums = {}
+    batches = data.batches(split, batch_size)
+    total = math.ceil(len(split.labels) / batch_size)
+    for images, labels in tqdm(batches, progress, total, leave=False, disable=progress is None):
+        for name, value in test_step(images, labels).items():
+            sums[name] = sums.get(name, 0.0) + float(value)
+    return {name: value / len(split.labels) for name, value in sums.items()}
+
+
+class StopSignals:
+    """While it is entered, SIGINT and SIGTERM only set `received`, so that a step can be finished and saved."""
+    received = None
+
+    def __enter__(self):
+        self.before = {number: signal.signal(number, self._receive) for number in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def _receive(self, number, frame):
+        self.received = number
+
+    def __exit__(self, *exception):
+        for number, handler in self.before.items():
+            signal.signal(number, handler)
+
+
+def fit(model, optimizer, dataset, cfg, run):
+    """Trains from the optimizer's step to MAX_ITERS. -> the signal that ended it early, or None.
+
+    `run` (rundir.Run) keeps the checkpoints, the logs and the best validation accuracy. Whether something is due
+    depends on the step alone, so a continued run does what an uninterrupted one would have done.
+    """
+    train_step, test_step = make_train_step(model, optimizer, cfg), make_test_step(model, cfg)
+    first = step = int(optimizer.iterations)
+    began = time.perf_counter()
+    with StopSignals() as stop, tqdm(total=cfg.MAX_ITERS, initial=first, unit="step", dynamic_ncols=True) as bar:
+        while step < cfg.MAX_ITERS and not stop.received:
+            learning_rate = float(optimizer.learning_rate)
+            images, labels = data.batch(dataset.train, cfg.SEED, step, cfg.BATCH_SIZE, cfg.SHIFT)
+            metrics = {name: float(value) for name, value in train_step(images, labels).items()}
+            step += 1
+            if not np.isfinite([metrics["loss"], metrics["gradient_norm"]]).all():
+                raise NotFinite(f"step {step}: loss {metrics['loss']}, gradient norm {metrics['gradient_norm']}")
+
+            def due(every, step=step):
+                return step % every == 0 or step == cfg.MAX_ITERS
+
+            speed = cfg.BATCH_SIZE * (step - first) / (time.perf_counter() - began)
+            bar.update()
+            bar.set_postfix_str(f"loss {metrics['loss']:.4f}, accuracy {metrics['accuracy']:.2f}, {speed:.0f} images/s",
+                                refresh=False)
+            if due(cfg.PRINT_EVERY):
+                run.record(step, "train", **metrics, learning_rate=learning_rate)
+            if due(cfg.VAL_EVERY):
+                validated = evaluate(test_step, dataset.val, cfg.BATCH_SIZE)
+                run.record(step, "val", **validated)
+                run.images(step, images, model(images[:8], labels[:8]).reconstruction)
+                if validated["accuracy"] > float(run.best):
+                    run.save_best(step, validated["accuracy"])
+            if due(cfg.SAVE_EVERY) or stop.received:
+                run.save(step)
+    return stop.received if step < cfg.MAX_ITERS else None
+
+
+def test(model, dataset, cfg, run):
+    """The whole test split once with the last weights and once with the best on validation, into results.json."""
+    test_step = make_test_step(model, cfg)
+    results = {"last": {"step": cfg.MAX_ITERS, **evaluate(test_step, dataset.test, cfg.BATCH_SIZE, "test, last")}}
+    step = checkpoints.steps(run.folder, "best")[-1]
+    checkpoints.read(run.folder / f"best-{step}", model=model)
+    results["best"] = {"step": step, **evaluate(test_step, dataset.test, cfg.BATCH_SIZE, "test, best")}
+    for name, result in results.items():
+        run.say(f"test, {name} checkpoint (step {result['step']}): accuracy {result['accuracy']:.4%}, "
+                f"error {1 - result['accuracy']:.4%}, margin {result['margin']:.5f}, "
+                f"reconstruction {result['reconstruction']:.3f}")
+    run.save_results(results)
