@@ -82,6 +82,7 @@ class CapsNet(tf.keras.Model):
 
     def __init__(self, cfg, image_shape, classes, **kwargs):
         super().__init__(**kwargs)
+        self.image_shape, self.classes = tuple(image_shape), classes
         self.conv1 = tf.keras.layers.Conv2D(cfg.CONV1_CHANNELS, KERNEL, activation="relu", name="conv1")
         self.primary_caps = PrimaryCaps(cfg.PRIMARY_CAPS_CHANNELS, cfg.PRIMARY_DIM, name="primary_caps")
         self.digit_caps = DigitCaps(classes, cfg.DIGIT_DIM, cfg.ROUTING_ITERS, cfg.ROUTING_WAY, cfg.PRIOR_TRAINING,

@@ -27,7 +27,7 @@ def read(prefix, **objects):
     try:
         status = tf.train.Checkpoint(**objects).read(str(prefix))
         status.assert_existing_objects_matched().expect_partial()
-    except (tf.errors.OpError, ValueError, AssertionError) as error:
+    except (tf.errors.OpError, ValueError, AssertionError, IndexError) as error:  # IndexError: truncated
         reason = str(error).strip().splitlines()[0]
         raise InputError(f"{prefix} does not hold this network ({type(error).__name__}: {reason})") from None
 
@@ -48,12 +48,12 @@ def find(path):
 
 
 def load(path):
-    """-> the network at `path` (see `find`), its settings, the facts of its config.json and the checkpoint's prefix.
+    """-> the network at `path` (see `find`), its settings and the checkpoint's prefix.
 
     The architecture comes from the config.json beside the checkpoint, never from flags. InputError if they do not fit.
     """
     prefix = find(path)
-    cfg, facts = load_config(prefix.parent)
-    model = CapsNet(cfg, facts["image_shape"], facts["classes"])
+    cfg, image_shape, classes = load_config(prefix.parent)
+    model = CapsNet(cfg, image_shape, classes)
     read(prefix, model=model)
-    return model, cfg, facts, prefix
+    return model, cfg, prefix

@@ -195,18 +195,19 @@ def run(main: Callable[[], int]):
         sys.exit(2)
 
 
-def save_config(folder: Path, config: Config, **facts):
-    """Writes folder/config.json: the settings, and facts about the data that the architecture depends on."""
-    text = json.dumps({"settings": dict(config), **facts}, indent=1)
+def save_config(folder: Path, config: Config, image_shape: tuple[int, int, int], classes: int):
+    """Writes folder/config.json: the settings, and what the architecture takes from the data."""
+    text = json.dumps({"settings": dict(config), "image_shape": image_shape, "classes": classes}, indent=1)
     (Path(folder) / "config.json").write_text(text + "\n")
 
 
-def load_config(folder: Path) -> tuple[Config, dict]:
-    """-> the settings and the facts that `save_config` wrote. InputError if there are none or they do not fit."""
+def load_config(folder: Path) -> tuple[Config, tuple[int, int, int], int]:
+    """-> the settings, image shape (H, W, C) and number of classes of folder/config.json. InputError if damaged."""
     path = Path(folder) / "config.json"
     try:
-        facts = json.loads(path.read_text())
-        return Config(TRAIN, facts.pop("settings")), facts
+        saved = json.loads(path.read_text())
+        height, width, channels = (int(side) for side in saved["image_shape"])
+        return Config(TRAIN, saved["settings"]), (height, width, channels), int(saved["classes"])
     except FileNotFoundError:
         raise InputError(f"{path} is missing: expected a folder that train.py made, with its config.json") from None
     except InputError as error:

@@ -20,14 +20,16 @@ def create(folder, cfg, dataset):
         raise InputError(f"{folder} already holds a run; continue it with --ckpt {folder}, or name another --train_dir")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        save_config(folder, cfg, image_shape=dataset.image_shape, classes=dataset.classes)
+        save_config(folder, cfg, dataset.image_shape, dataset.classes)
     except OSError as error:
         raise InputError(f"cannot write to {folder}: {error.strerror}; name another --train_dir") from None
 
 
 def settings_to_continue(folder, given):
     """-> the settings of the run in `folder`, with those of `given` that may change. InputError for the others."""
-    cfg, _ = load_config(folder)
+    if not checkpoints.steps(folder):
+        raise InputError(f"{folder} has no checkpoint to continue from: expected the folder of a run, with ckpt-* files")
+    cfg, _, _ = load_config(folder)
     for name, value in given.items():
         if value != cfg[name] and not cfg.__table__[name].may_change:
             raise InputError(f"--{name.lower()} {value}: the run in {folder} has {cfg[name]}, and a continued run "

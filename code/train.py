@@ -54,7 +54,7 @@ def train(folder, cfg, dataset):
         if stopped:
             run.say(f"stopped by signal {int(stopped)} after step {int(optimizer.iterations)}; continue with: {again}")
             return 128 + stopped
-        trainer.test(model, dataset, cfg, run)
+        trainer.test(model, dataset, cfg, run, int(optimizer.iterations))
     except trainer.NotFinite as error:
         run.say(f"training stopped, not finite: {error}. Nothing of that step was saved; "
                 f"continue from the last checkpoint with: {again}")

@@ -1,7 +1,6 @@
 """Training and evaluation of a CapsNet: one step, one pass over a split, and the loop around them."""
 import math
 import signal
-import time
 
 import numpy as np
 import tensorflow as tf
@@ -95,9 +94,13 @@ def fit(model, optimizer, dataset, cfg, run):
     depends on the step alone, so a continued run does what an uninterrupted one would have done.
     """
     train_step, test_step = make_train_step(model, optimizer, cfg), make_test_step(model, cfg)
-    first = step = int(optimizer.iterations)
-    began = time.perf_counter()
-    with StopSignals() as stop, tqdm(total=cfg.MAX_ITERS, initial=first, unit="step", dynamic_ncols=True) as bar:
+    step = int(optimizer.iterations)
+
+    def due(every):
+        return step % every == 0 or step == cfg.MAX_ITERS
+
+    with StopSignals() as stop, tqdm(total=cfg.MAX_ITERS, initial=step, unit=" images", unit_scale=cfg.BATCH_SIZE,
+                                     dynamic_ncols=True) as bar:
         while step < cfg.MAX_ITERS and not stop.received:
             learning_rate = float(optimizer.learning_rate)
             images, labels = data.batch(dataset.train, cfg.SEED, step, cfg.BATCH_SIZE, cfg.SHIFT)
@@ -105,18 +108,13 @@ def fit(model, optimizer, dataset, cfg, run):
             step += 1
             if not np.isfinite([metrics["loss"], metrics["gradient_norm"]]).all():
                 raise NotFinite(f"step {step}: loss {metrics['loss']}, gradient norm {metrics['gradient_norm']}")
-
-            def due(every, step=step):
-                return step % every == 0 or step == cfg.MAX_ITERS
-
-            speed = cfg.BATCH_SIZE * (step - first) / (time.perf_counter() - began)
-            bar.update()
-            bar.set_postfix_str(f"loss {metrics['loss']:.4f}, accuracy {metrics['accuracy']:.2f}, {speed:.0f} images/s",
+            bar.set_postfix_str(f"step {step}, loss {metrics['loss']:.4f}, accuracy {metrics['accuracy']:.2f}",
                                 refresh=False)
+            bar.update()
             if due(cfg.PRINT_EVERY):
                 run.record(step, "train", **metrics, learning_rate=learning_rate)
             if due(cfg.VAL_EVERY):
-                validated = evaluate(test_step, dataset.val, cfg.BATCH_SIZE)
+                validated = evaluate(test_step, dataset.val, cfg.BATCH_SIZE, "validation")
                 run.record(step, "val", **validated)
                 run.images(step, images, model(images[:8], labels[:8]).reconstruction)
                 if validated["accuracy"] > float(run.best):
@@ -126,13 +124,16 @@ def fit(model, optimizer, dataset, cfg, run):
     return stop.received if step < cfg.MAX_ITERS else None
 
 
-def test(model, dataset, cfg, run):
-    """The whole test split once with the last weights and once with the best on validation, into results.json."""
+def test(model, dataset, cfg, run, step):
+    """The whole test split with the weights of `step`, the last, and with the best on validation, into results.json."""
     test_step = make_test_step(model, cfg)
-    results = {"last": {"step": cfg.MAX_ITERS, **evaluate(test_step, dataset.test, cfg.BATCH_SIZE, "test, last")}}
-    step = checkpoints.steps(run.folder, "best")[-1]
-    checkpoints.read(run.folder / f"best-{step}", model=model)
-    results["best"] = {"step": step, **evaluate(test_step, dataset.test, cfg.BATCH_SIZE, "test, best")}
+    results = {"last": {"step": step, **evaluate(test_step, dataset.test, cfg.BATCH_SIZE, "test, last")}}
+    best = checkpoints.steps(run.folder, "best")[-1]
+    if best == step:
+        results["best"] = results["last"]
+    else:
+        checkpoints.read(run.folder / f"best-{best}", model=model)
+        results["best"] = {"step": best, **evaluate(test_step, dataset.test, cfg.BATCH_SIZE, "test, best")}
     for name, result in results.items():
         run.say(f"test, {name} checkpoint (step {result['step']}): accuracy {result['accuracy']:.4%}, "
                 f"error {1 - result['accuracy']:.4%}, margin {result['margin']:.5f}, "

@@ -1,8 +1,9 @@
-"""Puts `code/` on the path, as running a script from it does, and keeps TensorFlow quiet."""
+"""Puts `code/` and the tests on the path, as running a script from it does, and keeps TensorFlow quiet."""
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "code"))
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE.parent / "code"), str(HERE)]
 
 import config  # noqa: E402
 

@@ -1,0 +1,110 @@
+"""One table of settings: names, flags, defaults, and refusal of everything else."""
+import json
+
+import pytest
+
+import config
+from config import EVAL, TRAIN, Config, InputError, cfg
+
+
+def parse(monkeypatch, *flags, table=TRAIN):
+    monkeypatch.setattr("sys.argv", ["train.py", *flags])
+    parser = config.Parser(prog="train.py")
+    parser.add_settings("settings", table)
+    return parser.parse(table)[0]
+
+
+def refusal(monkeypatch, capsys, *flags, table=TRAIN):
+    with pytest.raises(SystemExit) as stop:
+        parse(monkeypatch, *flags, table=table)
+    out, err = capsys.readouterr()
+    assert stop.value.code == 2 and out == "" and err.count("\n") == 1
+    return err
+
+
+def test_the_papers_defaults():
+    assert (cfg.ROUTING_ITERS, cfg.M_POS, cfg.M_NEG, cfg.LAMBDA, cfg.RECONSTRUCT_W) == (3, 0.9, 0.1, 0.5, 0.0005)
+    assert (cfg.CONV1_CHANNELS, cfg.PRIMARY_CAPS_CHANNELS, cfg.PRIMARY_DIM, cfg.DIGIT_DIM) == (256, 32, 8, 16)
+
+
+def test_a_misspelt_name_is_an_error_read_or_written():
+    settings = Config(TRAIN)
+    with pytest.raises(InputError, match="ROUTING_ITER; did you mean ROUTING_ITERS"):
+        settings.ROUTING_ITER = 5
+    with pytest.raises(InputError, match="ROUTING_ITER"):
+        settings["ROUTING_ITER"] = 5
+    with pytest.raises(InputError, match="ROUTING_ITER"):
+        settings.update(ROUTING_ITER=5)
+    with pytest.raises(AttributeError):
+        settings.ROUTING_ITER  # noqa: B018
+
+
+@pytest.mark.parametrize("name, value", [
+    ("ROUTING_ITERS", 0), ("ROUTING_ITERS", 2.5), ("ROUTING_ITERS", True), ("ROUTING_WAY", "loop"), ("LR", 0.0),
+    ("LR", float("nan")), ("LR", float("inf")), ("M_POS", 1.5), ("PRIOR_TRAINING", 1), ("DATASET", "svhn"),
+    ("LAMBDA", -1), ("BATCH_SIZE", "100"), ("DECAY_RATIO", 0)])
+def test_an_unsuitable_value_is_an_error(name, value):
+    with pytest.raises(InputError, match=f"{name}: expected .*, received"):
+        Config(TRAIN, {name: value})
+
+
+@pytest.mark.parametrize("table", [TRAIN, EVAL])
+def test_every_setting_is_a_flag_and_has_a_suitable_default_and_a_source(monkeypatch, table):
+    Config(table, dict(Config(table)))  # every default passes its own rule
+    for name, setting in table.items():
+        assert setting.help and setting.source
+        flags = ["--" + name.lower()] + ([] if setting.default is False else [str(setting.default)])
+        expected = {name: True if setting.default is False else setting.default}
+        assert parse(monkeypatch, *flags, table=table) == expected
+
+
+def test_flags_that_are_not_given_leave_no_trace(monkeypatch):
+    given = parse(monkeypatch, "--lr", "0.01", "--no-prior_training", "--routing_iters", "2")
+    assert given == {"LR": 0.01, "PRIOR_TRAINING": False, "ROUTING_ITERS": 2}
+
+
+@pytest.mark.parametrize("flags, words", [
+    (["--routing_iter", "2"], "did you mean --routing_iters"), (["--max_iters", "many"], "many"),
+    (["--lr", "nan"], "--lr: expected a finite number above 0, received nan"), (["--batch_size", "0"], "1 or more"),
+    (["--dataset", "svhn"], "--dataset: expected mnist, glyphs or"), (["--batch_size"], "expected one argument"),
+    (["extra"], "extra")])
+def test_bad_flags_are_refused_in_one_line(monkeypatch, capsys, flags, words):
+    assert words in refusal(monkeypatch, capsys, *flags)
+
+
+def test_paths_that_the_user_types_are_relative_to_where_they_stand(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    assert parse(monkeypatch, "--data_dir", "mine")["DATA_DIR"] == str(tmp_path / "mine")
+    assert parse(monkeypatch, "--dataset", "mine.npz")["DATASET"] == str(tmp_path / "mine.npz")
+
+
+def test_saved_settings_come_back(tmp_path):
+    settings = Config(TRAIN, {"LR": 0.01, "PRIOR_TRAINING": True})
+    config.save_config(tmp_path, settings, (28, 28, 1), 10)
+    assert config.load_config(tmp_path) == (settings, (28, 28, 1), 10)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"settings": {"ROUTING_ITER": 3}}',
+                                     '{"settings": {"ROUTING_ITERS": "3"}}', '{"settings": {}, "image_shape": [28, 28], "classes": 10}', '{"settings": {}, "classes": 10}', "\xff"])
+def test_a_damaged_config_is_refused(tmp_path, content):
+    (tmp_path / "config.json").write_bytes(content.encode("latin-1"))
+    with pytest.raises(InputError, match="config.json"):
+        config.load_config(tmp_path)
+    with pytest.raises(InputError, match="config.json is missing"):
+        config.load_config(tmp_path / "nowhere")
+
+
+def test_run_turns_an_input_error_into_one_line(capsys):
+    def main():
+        raise InputError("expected this, received that")
+
+    with pytest.raises(SystemExit) as stop:
+        config.run(main)
+    assert stop.value.code == 2
+    assert capsys.readouterr().err.endswith("error: expected this, received that\n")
+
+
+def test_the_environment_that_the_user_set_stays(monkeypatch):
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "0")
+    config.set_environment()
+    assert json.dumps(dict(config.os.environ)).count('"TF_CPP_MIN_LOG_LEVEL": "0"') == 1

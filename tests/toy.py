@@ -1,0 +1,38 @@
+"""A network, images and a run small enough to train in a test."""
+import numpy as np
+import tensorflow as tf
+
+from capsnet import CapsNet
+from config import TRAIN, Config
+
+SETTINGS = {"CONV1_CHANNELS": 4, "PRIMARY_CAPS_CHANNELS": 2, "PRIMARY_DIM": 4, "DIGIT_DIM": 4, "DECODER_UNITS": 8,
+            "BATCH_SIZE": 10, "SHIFT": 1, "MAX_ITERS": 6, "VAL_EVERY": 2, "SAVE_EVERY": 2, "PRINT_EVERY": 1}
+FLAGS = [word for name, value in SETTINGS.items() for word in (f"--{name.lower()}", str(value))]
+IMAGE_SHAPE, CLASSES = (18, 17, 1), 3
+
+
+def settings(**changes):
+    return Config(TRAIN, {**SETTINGS, **changes})
+
+
+def network(image_shape=IMAGE_SHAPE, classes=CLASSES, **changes):
+    tf.keras.utils.set_random_seed(0)
+    return CapsNet(settings(**changes), image_shape, classes)
+
+
+def images(count=64, seed=0, image_shape=IMAGE_SHAPE, classes=CLASSES):
+    """Bright bars on noise, one place per class: uint8 [N, H, W, C], int64 [N]. Learnt in a few steps."""
+    random = np.random.default_rng(seed)
+    labels = random.permutation(np.arange(count) % classes)
+    pixels = random.integers(0, 60, (count, *image_shape), dtype=np.uint8)
+    for image, label in zip(pixels, labels, strict=True):
+        image[4 * label + 3 : 4 * label + 5] = 230
+    return pixels, labels
+
+
+def npz(path, count=64):
+    """Writes the images as the user's own dataset."""
+    arrays = {f"{kind}_{part}": array for seed, part in enumerate(("train", "val", "test"))
+              for kind, array in zip("xy", images(count - 7 * seed, seed), strict=True)}
+    np.savez(path, **arrays)
+    return path
