@@ -4,6 +4,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 import capsules
+from convolutions import Convolution
 
 KERNEL = 9  # both convolutions are 9 x 9 without padding, conv1 at stride 1 and the primary capsules at stride 2
 
@@ -21,10 +22,10 @@ class PrimaryCaps(tf.keras.layers.Layer):
     I = positions * types. There is no ReLU: a capsule may point anywhere.
     """
 
-    def __init__(self, types, dim, **kwargs):
+    def __init__(self, types, dim, conv_way, **kwargs):
         super().__init__(**kwargs)
         self.dim = dim
-        self.conv = tf.keras.layers.Conv2D(types * dim, KERNEL, strides=2, name="conv")
+        self.conv = Convolution(types * dim, KERNEL, stride=2, way=conv_way, name="conv")
 
     def call(self, features):
         s = self.conv(features)                                # [B, 6, 6, 256] for MNIST
@@ -51,9 +52,8 @@ class DigitCaps(tf.keras.layers.Layer):
             self.prior = self.add_weight(name="prior", shape=(I, self.classes), initializer="zeros")
 
     def call(self, u):
-        u_hat = capsules.votes(u, self.W)                      # [B, I, J, E]
-        v, _ = capsules.route(u_hat, self.iterations, self.way, self.prior)
-        return v
+        u_hat = capsules.votes(u, self.W)                      # [I, J, E, B]
+        return capsules.route(u_hat, self.iterations, self.way, self.prior)
 
 
 class Decoder(tf.keras.layers.Layer):
@@ -83,8 +83,9 @@ class CapsNet(tf.keras.Model):
     def __init__(self, cfg, image_shape, classes, **kwargs):
         super().__init__(**kwargs)
         self.image_shape, self.classes = tuple(image_shape), classes
-        self.conv1 = tf.keras.layers.Conv2D(cfg.CONV1_CHANNELS, KERNEL, activation="relu", name="conv1")
-        self.primary_caps = PrimaryCaps(cfg.PRIMARY_CAPS_CHANNELS, cfg.PRIMARY_DIM, name="primary_caps")
+        self.conv1 = Convolution(cfg.CONV1_CHANNELS, KERNEL, way=cfg.CONV_WAY, activation="relu", stride_after=2,
+                                 name="conv1")
+        self.primary_caps = PrimaryCaps(cfg.PRIMARY_CAPS_CHANNELS, cfg.PRIMARY_DIM, cfg.CONV_WAY, name="primary_caps")
         self.digit_caps = DigitCaps(classes, cfg.DIGIT_DIM, cfg.ROUTING_ITERS, cfg.ROUTING_WAY, cfg.PRIOR_TRAINING,
                                     name="digit_caps")
         self.decoder = Decoder(image_shape, cfg.DECODER_UNITS, name="decoder")

@@ -28,7 +28,7 @@ def create(folder, cfg, dataset):
 def settings_to_continue(folder, given):
     """-> the settings of the run in `folder`, with those of `given` that may change. InputError for the others."""
     if not checkpoints.steps(folder):
-        raise InputError(f"{folder} has no checkpoint to continue from: expected the folder of a run, with ckpt-* files")
+        raise InputError(f"{folder} has no checkpoint to continue from: expected a run's folder, with ckpt-* files")
     cfg, _, _ = load_config(folder)
     for name, value in given.items():
         if value != cfg[name] and not cfg.__table__[name].may_change:

@@ -21,10 +21,15 @@ def make_optimizer(cfg):
     return tf.keras.optimizers.Adam(schedule, epsilon=1e-8)
 
 
+def compiled(function, cfg):
+    """`function` as one tf.function, compiled by XLA as JIT and CONV_WAY say."""
+    slow_in_xla = cfg.CONV_WAY == "direct" and not tf.config.list_physical_devices("GPU")
+    return tf.function(function, jit_compile=cfg.JIT == "on" or (cfg.JIT == "auto" and not slow_in_xla))
+
+
 def make_train_step(model, optimizer, cfg):
     """-> a function of images [B, H, W, C] in [0, 1] and labels [B] that trains one step and returns its metrics."""
 
-    @tf.function
     def train_step(images, labels):
         with tf.GradientTape() as tape:
             output = model(images, labels)
@@ -36,7 +41,7 @@ def make_train_step(model, optimizer, cfg):
                 "accuracy": tf.reduce_mean(tf.cast(_correct(output, labels), tf.float32)),
                 "gradient_norm": tf.linalg.global_norm(gradients)}
 
-    return train_step
+    return compiled(train_step, cfg)
 
 
 def make_test_step(model, cfg):
@@ -45,7 +50,6 @@ def make_test_step(model, cfg):
     The reconstruction is judged as it would be made with no label at hand: from the longest capsule.
     """
 
-    @tf.function
     def test_step(images, labels):
         output = model(images)
         total, margin, reconstruction = losses(output, images, labels, cfg)
@@ -53,7 +57,7 @@ def make_test_step(model, cfg):
         sums = {"loss": total, "margin": margin, "reconstruction": reconstruction, "accuracy": correct}
         return {name: tf.reduce_sum(value) for name, value in sums.items()}
 
-    return test_step
+    return compiled(test_step, cfg)
 
 
 def _correct(output, labels):

@@ -34,7 +34,8 @@ def test_parameter_counts_of_36_pixels_and_of_the_prior():
     assert count(CapsNet(with_prior, (28, 28, 1), 10).trainable_variables) == 8_215_568 + 1152 * 10
 
 
-@pytest.mark.parametrize("image_shape, classes", [((28, 28, 1), 10), ((17, 17, 1), 2), ((18, 23, 3), 5), ((32, 20, 2), 3)])
+@pytest.mark.parametrize("image_shape, classes", [((28, 28, 1), 10), ((17, 17, 1), 2), ((18, 23, 3), 5),
+                                                  ((32, 20, 2), 3)])
 @pytest.mark.parametrize("batch", [1, 3])
 def test_any_shape_and_batch(image_shape, classes, batch):
     model = toy(image_shape, classes)

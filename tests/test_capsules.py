@@ -5,7 +5,7 @@ import tensorflow as tf
 
 import capsules
 
-B, I, D, J, E = 2, 5, 3, 4, 6
+B, I, D, J, E = 2, 6, 3, 4, 5
 
 
 def normal(*shape, seed=0, scale=1.0):
@@ -28,7 +28,7 @@ def votes_by_hand(u, W):
 
 
 def route_by_hand(u_hat, iterations, prior):
-    """Procedure 1 of the paper, line by line, one image at a time; also returns the coefficients of the last iteration."""
+    """Procedure 1 of the paper, line by line, one image at a time."""
     v, c = np.zeros((B, J, E)), np.zeros((B, I, J))
     for b in range(B):
         logits = np.array(prior, np.float64)
@@ -40,7 +40,7 @@ def route_by_hand(u_hat, iterations, prior):
             for i in range(I):
                 for j in range(J):
                     logits[i, j] += np.dot(u_hat[b, i, j], v[b, j])
-    return v, c
+    return v
 
 
 def test_squash_is_equation_1():
@@ -64,9 +64,14 @@ def test_value_and_gradient_are_finite_at_zero(function, scale):
     assert np.isfinite(value).all() and np.isfinite(tape.gradient(value, s)).all()
 
 
+def batch_last(u_hat):
+    """[B, I, J, ...] -> [I, J, ..., B], as the routing has it."""
+    return tf.constant(np.moveaxis(u_hat, 0, -1), tf.float32)
+
+
 def test_votes_are_equation_2():
     u, W = normal(B, I, D), normal(I, D, J, E)
-    np.testing.assert_allclose(capsules.votes(u, W), votes_by_hand(u, W), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(capsules.votes(u, W), batch_last(votes_by_hand(u, W)), rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("way", ["dynamic", "static"])
@@ -75,71 +80,87 @@ def test_votes_are_equation_2():
 def test_route_is_procedure_1(way, iterations, with_prior):
     u_hat = normal(B, I, J, E)
     prior = normal(I, J, seed=1) if with_prior else np.zeros((I, J), np.float32)
-    v, c = capsules.route(tf.constant(u_hat), iterations, way, tf.constant(prior) if with_prior else None)
-    v_by_hand, c_by_hand = route_by_hand(u_hat, iterations, prior)
-    np.testing.assert_allclose(v, v_by_hand, rtol=2e-5, atol=1e-6)
-    np.testing.assert_allclose(c, c_by_hand, rtol=2e-5, atol=1e-6)
+    v = capsules.route(batch_last(u_hat), iterations, way, tf.constant(prior) if with_prior else None)
+    np.testing.assert_allclose(v, route_by_hand(u_hat, iterations, prior), rtol=2e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("iterations", [1, 3])
-def test_coefficients_of_each_capsule_sum_to_one_over_the_classes(iterations):
-    _, c = capsules.route(tf.constant(normal(B, I, J, E)), iterations)
-    np.testing.assert_allclose(np.sum(c, axis=2), np.ones((B, I)), rtol=1e-6)
-    if iterations == 1:
-        np.testing.assert_allclose(c, np.full((B, I, J), 1 / J), rtol=1e-6)
-    else:
-        assert np.ptp(np.sum(c, axis=1)) > 1e-3, "the sums over the inputs are not fixed"
+def test_coefficients_of_each_capsule_sum_to_one_over_the_classes():
+    b = normal(B, I, J, scale=3)
+    c = capsules.couple(batch_last(b)).numpy()
+    np.testing.assert_allclose(c.sum(axis=1), np.ones((I, B)), rtol=1e-6)
+    assert np.ptp(c.sum(axis=0)) > 0.1, "the sums over the primary capsules are not fixed"
+    np.testing.assert_allclose(c, batch_last(np.exp(b) / np.exp(b).sum(axis=2, keepdims=True)), rtol=1e-5)
+    np.testing.assert_allclose(capsules.couple(tf.constant(c * 0 + 80.0)), np.full((I, J, B), 1 / J), rtol=1e-6)
+
+
+@pytest.mark.parametrize("inputs", [1, 7, 8, 12, 36])
+def test_weigh_and_agree_are_plain_sums(inputs):
+    c, u_hat, v = normal(inputs, J, B), normal(inputs, J, E, B), normal(J, E, B)
+    np.testing.assert_allclose(capsules.weigh(c, u_hat), np.einsum("ijb,ijeb->jeb", c, u_hat), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(capsules.agree(u_hat, v), np.einsum("ijeb,jeb->ijb", u_hat, v), rtol=1e-4, atol=1e-5)
 
 
 def test_the_logits_belong_to_one_image():
     u_hat = normal(B, I, J, E)
-    together, _ = capsules.route(tf.constant(u_hat), 3)
-    alone, _ = capsules.route(tf.constant(u_hat[1:]), 3)
+    together, alone = (capsules.route(batch_last(images), 3) for images in (u_hat, u_hat[1:]))
     np.testing.assert_allclose(together[1:], alone, rtol=1e-5, atol=1e-7)
 
 
 def test_routing_does_not_care_how_classes_are_numbered():
     u_hat, order = normal(B, I, J, E), np.array([2, 0, 3, 1])
-    v, c = capsules.route(tf.constant(u_hat), 3)
-    v_new, c_new = capsules.route(tf.constant(u_hat[:, :, order]), 3)
+    v, v_new = (capsules.route(batch_last(votes), 3) for votes in (u_hat, u_hat[:, :, order]))
     np.testing.assert_allclose(v_new, v.numpy()[:, order], rtol=1e-5, atol=1e-7)
-    np.testing.assert_allclose(c_new, c.numpy()[:, :, order], rtol=1e-5, atol=1e-7)
 
 
-def loss_and_gradients(u, W, way, iterations=3):
-    u, W = tf.convert_to_tensor(u), tf.convert_to_tensor(W)
+def loss_and_gradients(u, W, prior, way, iterations=3):
+    arguments = [tf.convert_to_tensor(x) for x in (u, W, prior)]
     with tf.GradientTape() as tape:
-        tape.watch([u, W])
-        v, _ = capsules.route(capsules.votes(u, W), iterations, way)
+        tape.watch(arguments)
+        u, W, prior = arguments
+        v = capsules.route(capsules.votes(u, W), iterations, way, prior)
         loss = tf.reduce_sum(v * tf.range(1.0, E + 1))
-    return [loss, *tape.gradient(loss, [u, W])]
+    return [loss, *tape.gradient(loss, arguments)]
 
 
 @pytest.mark.parametrize("compiled", [None, False, True])
 @pytest.mark.parametrize("iterations", [1, 3])
 def test_dynamic_static_eager_and_graph_agree(compiled, iterations):
-    u, W = normal(B, I, D), normal(I, D, J, E)
-    expected = loss_and_gradients(u, W, "static", iterations)
+    arguments = normal(B, I, D), normal(I, D, J, E), normal(I, J)
+    expected = loss_and_gradients(*arguments, "static", iterations)
     function = loss_and_gradients if compiled is None else tf.function(loss_and_gradients, jit_compile=compiled)
     for way in ("dynamic", "static"):
-        for value, by_static in zip(function(u, W, way, iterations), expected, strict=True):
+        for value, by_static in zip(function(*arguments, way, iterations), expected, strict=True):
             np.testing.assert_allclose(value, by_static, rtol=2e-4, atol=2e-5)
 
 
-def test_the_gradient_goes_through_every_iteration():
+@pytest.mark.parametrize("way", ["dynamic", "static"])
+@pytest.mark.parametrize("iterations", [1, 2, 3])
+def test_the_gradient_goes_through_every_iteration(way, iterations):
     """Against central differences in float64 by hand: cutting the gradient anywhere in the loop would show."""
-    u, W = normal(B, I, D), normal(I, D, J, E)
+    u, W, prior = normal(B, I, D), normal(I, D, J, E), normal(I, J)
 
-    def loss_by_hand(u):
-        v, _ = route_by_hand(votes_by_hand(u, W), 3, np.zeros((I, J)))
-        return np.sum(v * np.arange(1.0, E + 1))
+    def loss_by_hand(u, W, prior):
+        return np.sum(route_by_hand(votes_by_hand(u, W), iterations, prior) * np.arange(1.0, E + 1))
 
-    gradient = loss_and_gradients(u, W, "dynamic")[1].numpy()
-    for index in np.ndindex(*u.shape):
-        step = np.zeros(u.shape)
-        step[index] = 1e-5
-        difference = (loss_by_hand(u + step) - loss_by_hand(u - step)) / 2e-5
-        np.testing.assert_allclose(gradient[index], difference, rtol=2e-3, atol=2e-3)
+    gradients = loss_and_gradients(u, W, prior, way, iterations)[1:]
+    for which, gradient in enumerate(gradients):
+        for index in list(np.ndindex(*gradient.shape))[::7]:
+            there = [np.float64(x) for x in (u, W, prior)]
+            back = [np.float64(x) for x in (u, W, prior)]
+            there[which][index] += 1e-5
+            back[which][index] -= 1e-5
+            difference = (loss_by_hand(*there) - loss_by_hand(*back)) / 2e-5
+            np.testing.assert_allclose(gradient[index], difference, rtol=2e-3, atol=1e-3)
+
+
+def test_the_gradient_of_squash():
+    s, dv = tf.constant(normal(7, E)), normal(7, E, seed=1)
+    with tf.GradientTape() as tape:
+        tape.watch(s)
+        v = capsules.squash(s)
+    expected = tape.gradient(v, s, dv)
+    np.testing.assert_allclose(capsules.squash_gradient(s, dv), expected, rtol=1e-4, atol=1e-6)
+    assert np.isfinite(capsules.squash_gradient(s * 0, dv)).all()
 
 
 def test_mask_lets_only_the_chosen_capsule_through():

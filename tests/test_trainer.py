@@ -7,11 +7,11 @@ import sys
 import numpy as np
 import pytest
 import tensorflow as tf
-import toy
 
 import checkpoints
 import data
 import rundir
+import toy
 import train
 import trainer
 from config import InputError, load_config
@@ -104,7 +104,8 @@ def test_a_run_leaves_everything_in_its_folder(monkeypatch, tmp_path):
     assert checkpoints.steps(folder) == [4, 6] and len(checkpoints.steps(folder, "best")) == 1
     assert [line["step"] for line in metrics(folder, "train")] == [1, 2, 3, 4, 5, 6]
     assert [line["step"] for line in metrics(folder, "val")] == [2, 4, 6]
-    assert {"loss", "margin", "reconstruction", "accuracy", "gradient_norm", "learning_rate"} < metrics(folder)[0].keys()
+    assert metrics(folder)[0].keys() == {"step", "split", "loss", "margin", "reconstruction", "accuracy",
+                                         "gradient_norm", "learning_rate"}
     results = json.loads((folder / "results.json").read_text())
     assert results["last"]["step"] == 6 and results["best"]["step"] == checkpoints.steps(folder, "best")[0]
     assert results["command"].startswith("train.py --dataset") and results["seed"] == 0

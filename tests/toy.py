@@ -6,7 +6,8 @@ from capsnet import CapsNet
 from config import TRAIN, Config
 
 SETTINGS = {"CONV1_CHANNELS": 4, "PRIMARY_CAPS_CHANNELS": 2, "PRIMARY_DIM": 4, "DIGIT_DIM": 4, "DECODER_UNITS": 8,
-            "BATCH_SIZE": 10, "SHIFT": 1, "MAX_ITERS": 6, "VAL_EVERY": 2, "SAVE_EVERY": 2, "PRINT_EVERY": 1}
+            "BATCH_SIZE": 10, "SHIFT": 1, "JIT": "off", "MAX_ITERS": 6, "VAL_EVERY": 2, "SAVE_EVERY": 2,
+            "PRINT_EVERY": 1}
 FLAGS = [word for name, value in SETTINGS.items() for word in (f"--{name.lower()}", str(value))]
 IMAGE_SHAPE, CLASSES = (18, 17, 1), 3
 
