@@ -71,6 +71,8 @@ MODEL = {
     "ROUTING_ITERS": Setting(3, "routing iterations r", "paper, sec. 4", at_least(1)),
     "ROUTING_WAY": Setting("dynamic", "routing loop: dynamic (tf.while_loop) or static (unrolled)", "original",
                            one_of("dynamic", "static"), may_change=True),
+    "CONV_WAY": Setting("auto", "convolutions: direct, fourier (exact, fewer products: the fastest on a CPU) or auto",
+                        "ours", one_of("auto", "direct", "fourier"), may_change=True),
     "PRIOR_TRAINING": Setting(False, "learn the initial routing logits b [I, J]", "original; paper, sec. 2", SWITCH),
     "DECODER_UNITS": Setting(512, "units of the decoder's first layer; the second has twice as many", "paper, fig. 2",
                              at_least(1)),
@@ -103,19 +105,38 @@ TRAINING = {
     "VAL_EVERY": Setting(500, "steps between two passes over the whole validation split", "ours", at_least(1),
                          may_change=True),
     "SAVE_EVERY": Setting(500, "steps between two checkpoints", "original", at_least(1), may_change=True),
+    "JIT": Setting("auto", "compile the steps with XLA: on, off or auto (off only where its convolution is slow)",
+                   "ours", one_of("auto", "on", "off"), may_change=True),
     "KEEP": Setting(3, "checkpoints kept, besides the best one", "ours", at_least(1), may_change=True),
 }
 TRAIN = {**MODEL, **LOSS, **DATA, **TRAINING}
 EVAL = {
     "MODE": Setting("test", "what to do: test, reconstruct, cap_tweak or adversarial", "original",
                     one_of("test", "reconstruct", "cap_tweak", "adversarial")),
+    "CKPT": Setting(str(ROOT / "checkpoints" / "mnist"), "the network: a run's folder, a folder of checkpoints or a "
+                    "checkpoint's prefix", "original", PATH),
     **DATA,
+    "FIG_DIR": Setting(str(ROOT / "figs"), "where figures and results.json go, in a folder per mode", "original", PATH),
     "BATCH_SIZE": Setting(100, "images per batch; reconstruct: also images per figure", "original", at_least(1)),
-    "MAX_ITERS": Setting(100, "reconstruct: most figures; adversarial: most steps per image", "original",
+    "MAX_ITERS": Setting(100, "reconstruct: most figures; adversarial: most gradient steps per image", "original",
                          at_least(1)),
-    "TWEAK_TARGET": Setting(-1, "cap_tweak: the one class to draw; -1 draws every class", "original", at_least(-1)),
-    "LR": Setting(1.0, "adversarial: L2 length of one step, pixels in [0, 1]", "original", POSITIVE),
-    "FIG_DIR": Setting(str(ROOT / "figs"), "where figures go, in a folder per mode", "original", PATH),
+    "NUM_IMAGES": Setting(1000, "cap_tweak, adversarial: test images measured, spread evenly over the classes", "ours",
+                          at_least(1)),
+    "SHOW": Setting("errors", "reconstruct: draw errors, with the reconstructions from the label's and from the "
+                    "predicted capsule, or all images", "ours; the original draws batches with errors",
+                    one_of("errors", "all")),
+    "MASK": Setting("predicted", "reconstruct --show all: the capsule to draw, predicted or label",
+                    "ours; the original takes the label's", one_of("predicted", "label")),
+    "TWEAK_TARGET": Setting(-1, "cap_tweak: the one class to tweak; -1 takes every class", "original", at_least(-1)),
+    "TWEAK_RANGE": Setting(0.25, "cap_tweak: the most that is added to or taken from a dimension",
+                           "original; paper, sec. 5.1", POSITIVE),
+    "TWEAK_STRIDE": Setting(0.05, "cap_tweak: between two values", "original; paper, sec. 5.1", POSITIVE),
+    "ATTACK": Setting("original", "adversarial: original, fgsm, bim or pgd", "original; see attacks.py",
+                      one_of("original", "fgsm", "bim", "pgd")),
+    "TARGETED": Setting(True, "adversarial: towards a given class, or only away from the true one", "original", SWITCH),
+    "LR": Setting(1.0, "adversarial, original attack: L2 length of one step, pixels in [0, 1]", "original", POSITIVE),
+    "EPSILON": Setting(0.3, "adversarial, other attacks: largest change of a pixel (L-infinity), pixels in [0, 1]",
+                       "Madry 2018", Rule("a number above 0, at most 1", lambda value: 0 < value <= 1)),
 }
 
 
@@ -183,6 +204,7 @@ class Parser(argparse.ArgumentParser):
 
 def set_environment():
     """Environment that TensorFlow reads while it is imported; call it before. What the user has set stays."""
+    os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "1")  # keeps freed memory: giving it back costs time in each step
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # no notes about optional instructions and missing GPUs
 
 
