@@ -82,7 +82,6 @@ class CapsNet(tf.keras.Model):
 
     def __init__(self, cfg, image_shape, classes, **kwargs):
         super().__init__(**kwargs)
-        self.image_shape, self.classes = tuple(image_shape), classes
         self.conv1 = Convolution(cfg.CONV1_CHANNELS, KERNEL, way=cfg.CONV_WAY, activation="relu", stride_after=2,
                                  name="conv1")
         self.primary_caps = PrimaryCaps(cfg.PRIMARY_CAPS_CHANNELS, cfg.PRIMARY_DIM, cfg.CONV_WAY, name="primary_caps")

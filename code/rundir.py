@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 import checkpoints
 from config import InputError, load_config, save_config
+from data import write_whole
 
 
 def create(folder, cfg, dataset):
@@ -27,8 +28,6 @@ def create(folder, cfg, dataset):
 
 def settings_to_continue(folder, given):
     """-> the settings of the run in `folder`, with those of `given` that may change. InputError for the others."""
-    if not checkpoints.steps(folder):
-        raise InputError(f"{folder} has no checkpoint to continue from: expected a run's folder, with ckpt-* files")
     cfg, _, _ = load_config(folder)
     for name, value in given.items():
         if value != cfg[name] and not cfg.__table__[name].may_change:
@@ -36,6 +35,22 @@ def settings_to_continue(folder, given):
                              "keeps it; leave the flag out, or begin a new run")
     cfg.update(given)
     return cfg
+
+
+def check_dataset(folder, dataset):
+    """InputError if the images or classes are not those that the run in `folder` began with."""
+    _, *began = load_config(folder)
+    if began != [dataset.image_shape, dataset.classes]:
+        raise InputError(f"{folder} is a run on images of [H, W, C] {began[0]} and {began[1]} classes; {dataset.name} "
+                         f"now has {dataset.image_shape} and {dataset.classes}")
+
+
+def about():
+    """What a results.json says of how it was made: the command, the versions and the hardware."""
+    return {"command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+            "versions": {"python": platform.python_version(), "tensorflow": tf.__version__, "numpy": np.__version__},
+            "hardware": f"{os.cpu_count()} CPU cores ({platform.machine()}), "
+                        f"{len(tf.config.list_physical_devices('GPU'))} GPUs"}
 
 
 class Run:
@@ -97,12 +112,8 @@ class Run:
 
     def save_results(self, results):
         """results.json: the given numbers, and what is needed to get them again."""
-        versions = {"python": platform.python_version(), "tensorflow": tf.__version__, "numpy": np.__version__}
-        about = {"command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]), "seed": self.cfg.SEED,
-                 "versions": versions,
-                 "hardware": f"{os.cpu_count()} CPU cores ({platform.machine()}), "
-                             f"{len(tf.config.list_physical_devices('GPU'))} GPUs"}
-        (self.folder / "results.json").write_text(json.dumps({**results, **about}, indent=1) + "\n")
+        text = json.dumps({**results, "seed": self.cfg.SEED, **about()}, indent=1) + "\n"
+        write_whole(self.folder / "results.json", text.encode())
 
     def close(self):
         for writer in self.writers.values():

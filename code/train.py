@@ -31,7 +31,9 @@ def main():
     cfg = rundir.settings_to_continue(args.ckpt, given) if args.ckpt else config.Config(config.TRAIN, given)
     dataset = data.load(cfg.DATASET, cfg.DATA_DIR, cfg.SEED)
     folder = args.ckpt or args.train_dir or default_folder(cfg)
-    if not args.ckpt:
+    if args.ckpt:
+        rundir.check_dataset(folder, dataset)
+    else:
         rundir.create(folder, cfg, dataset)
     return train(folder, cfg, dataset)
 

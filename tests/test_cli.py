@@ -82,7 +82,7 @@ def test_bad_input_is_one_line_and_status_2(tmp_path):
     (tmp_path / "bad.npz").write_text("not an archive")
     for flags, words in [(("--routing_iter", "3"), "did you mean --routing_iters?"),
                          (("--dataset", tmp_path / "bad.npz"), "bad.npz: expected"),
-                         (("--ckpt", tmp_path / "nowhere"), "nowhere has no checkpoint")]:
+                         (("--ckpt", tmp_path / "nowhere"), "nowhere/config.json is missing")]:
         status, out, err = run(sys.executable, "code/train.py", *flags)
         assert status == 2 and out == ""
         assert err.splitlines()[-1].startswith("train.py: error: ") and words in err.splitlines()[-1]

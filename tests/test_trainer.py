@@ -186,10 +186,27 @@ def test_a_folder_that_holds_a_run_is_refused(monkeypatch, tmp_path):
     assert sorted(folder.rglob("*")) == before
 
 
+def test_a_run_continues_only_on_the_same_kind_of_data(monkeypatch, tmp_path):
+    _, folder = start(monkeypatch, tmp_path)
+    pixels, labels = toy.images(image_shape=(20, 20, 1))
+    np.savez(tmp_path / "bars.npz", x_train=pixels, y_train=labels)
+    with pytest.raises(InputError, match=r"\(18, 17, 1\) and 3 classes; bars now has \(20, 20, 1\) and 3"):
+        run(monkeypatch, "--ckpt", folder)
+
+
 @pytest.mark.parametrize("where", ["nowhere", "."])
 def test_nothing_to_continue_is_refused(monkeypatch, tmp_path, where):
-    with pytest.raises(InputError, match="no checkpoint to continue from"):
+    with pytest.raises(InputError, match="config.json is missing: expected a folder that train.py made"):
         run(monkeypatch, "--ckpt", tmp_path / where)
+
+
+def test_a_run_that_died_before_its_first_checkpoint_begins_again(monkeypatch, tmp_path):
+    _, folder = start(monkeypatch, tmp_path)
+    whole = metrics(folder)
+    for path in [*folder.glob("ckpt-*"), *folder.glob("best-*"), folder / "results.json"]:
+        path.unlink()
+    assert run(monkeypatch, "--ckpt", folder) == 0
+    assert [line["step"] for line in metrics(folder)] == [line["step"] for line in whole]
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_checkpoint(monkeypatch, tmp_path, capsys):

@@ -1,0 +1,116 @@
+"""Measures a trained CapsNet: numbers, and figures to look at. `python eval.py --help` lists every setting."""
+import contextlib
+import json
+from pathlib import Path
+
+import numpy as np
+
+import config
+import data
+import figures
+from config import InputError
+
+MOST_STRIDES = 50  # from 0 to the largest value that is added to a dimension
+
+
+def main():
+    parser = config.Parser(
+        description="Measure a trained CapsNet. test: accuracy and losses; reconstruct: what the decoder makes of the "
+                    "capsules, right and wrong; cap_tweak: what each dimension of a capsule does; adversarial: how "
+                    "little it takes to fool the network, and how often its reconstruction gives that away.",
+        epilog="example: python eval.py --mode cap_tweak --ckpt output/RUN --tweak_target 3")
+    parser.add_settings("settings", config.EVAL)
+    given, _ = parser.parse(config.EVAL)
+    cfg = config.Config(config.EVAL, given)
+    check_tweak(cfg)
+    dataset = data.load(cfg.DATASET, cfg.DATA_DIR, cfg.SEED)
+    if cfg.TWEAK_TARGET not in range(-1, dataset.classes):
+        raise InputError(f"--tweak_target: expected a class from 0 to {dataset.classes - 1}, or -1 for every class, "
+                         f"received {cfg.TWEAK_TARGET}")
+    report = Report(cfg)
+
+    config.set_environment()  # from here on, what imports TensorFlow
+    import checkpoints
+    import modes
+    model, trained, prefix = checkpoints.load(cfg.CKPT)
+    check_fit(model, trained, prefix, dataset, cfg)
+    numbers, details = getattr(modes, cfg.MODE)(model, trained, dataset, cfg, report.draw)
+    report.close(numbers, details, prefix)
+    return 0
+
+
+def check_fit(model, trained, prefix, dataset, cfg):
+    """InputError if the network was made for other images, or may have been trained on what is now the test split."""
+    network, images = ((*model.decoder.image_shape, model.digit_caps.classes), (*dataset.image_shape, dataset.classes))
+    if network != images:
+        raise InputError("{}: expected a network for {}x{}x{} images of {} classes, as {} has, received one for "
+                         "{}x{}x{} images of {} classes".format(prefix, *images[:4], dataset.name, *network))
+    if cfg.DATASET.endswith(".npz") and cfg.DATASET == trained.DATASET and cfg.SEED != trained.SEED:
+        raise InputError(f"--seed: expected {trained.SEED}, with which {prefix} was trained and {dataset.name} was "
+                         f"split, received {cfg.SEED}: its test images may have been trained on")
+
+
+def check_tweak(cfg):
+    """InputError unless the range is a whole number of strides, from 1 to MOST_STRIDES of them."""
+    strides = cfg.TWEAK_RANGE / cfg.TWEAK_STRIDE
+    if not (0.5 < strides < MOST_STRIDES + 0.5 and abs(strides - round(strides)) < 1e-6):
+        raise InputError(f"--tweak_range, --tweak_stride: expected a range of 1 to {MOST_STRIDES} whole strides, "
+                         f"received {cfg.TWEAK_RANGE} and {cfg.TWEAK_STRIDE}")
+
+
+class Report:
+    """The folder of one evaluation: its figures and results.json. InputError if it cannot be written."""
+
+    def __init__(self, cfg):
+        self.cfg, self.figures = cfg, []
+        self.folder = Path(cfg.FIG_DIR) / cfg.MODE
+        if cfg.MODE == "adversarial":
+            self.folder /= f"{cfg.ATTACK}-{'targeted' if cfg.TARGETED else 'untargeted'}"
+        with self.writing():
+            self.folder.mkdir(parents=True, exist_ok=True)
+
+    @contextlib.contextmanager
+    def writing(self):
+        try:
+            yield
+        except OSError as error:
+            raise InputError(f"--fig_dir: expected a folder to write in, received {self.folder} "
+                             f"({error.strerror})") from None
+
+    def draw(self, name, figure):
+        """Writes name.png."""
+        with self.writing():
+            data.write_whole(self.folder / f"{name}.png", figures.png(figure))
+        self.figures.append(f"{name}.png")
+
+    def close(self, numbers, details, prefix):
+        """results.json, and its numbers on the screen. What is not a number (no image to measure) becomes null."""
+        from rundir import about
+        setting = {"checkpoint": str(prefix), "settings": dict(self.cfg), "figures": self.figures, **about()}
+        text = json.dumps(plain({**numbers, **details, **setting}), indent=1, allow_nan=False) + "\n"
+        with self.writing():
+            data.write_whole(self.folder / "results.json", text.encode())
+        for name, value in numbers.items():
+            print(f"{name.replace('_', ' '):<{max(map(len, numbers))}}  {readable(name, value)}")
+        print(f"{self.folder}: results.json" + (f" and {len(self.figures)} figures" if self.figures else ""))
+
+
+def readable(name, value):
+    if name.endswith(("accuracy", "error", "rate")):
+        return f"{value:.2%}"
+    return f"{value:,}" if isinstance(value, int | np.integer) else f"{value:.5g}"
+
+
+def plain(value):
+    """NumPy and NaN -> what JSON has."""
+    if isinstance(value, dict):
+        return {name: plain(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(one) for one in value]
+    if isinstance(value, np.ndarray | np.generic):
+        return plain(value.tolist())
+    return None if isinstance(value, float) and not np.isfinite(value) else value
+
+
+if __name__ == "__main__":
+    config.run(main)
