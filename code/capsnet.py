@@ -88,7 +88,7 @@ class CapsNet(tf.keras.Model):
         self.digit_caps = DigitCaps(classes, cfg.DIGIT_DIM, cfg.ROUTING_ITERS, cfg.ROUTING_WAY, cfg.PRIOR_TRAINING,
                                     name="digit_caps")
         self.decoder = Decoder(image_shape, cfg.DECODER_UNITS, name="decoder")
-        self(tf.zeros([1, *image_shape]))
+        tf.function(self).get_concrete_function(tf.TensorSpec([1, *image_shape]))  # makes the variables, computes nothing
 
     def call(self, images, labels=None):
         """images [B, H, W, C] in [0, 1] -> Output. The decoder sees the capsule of `labels` [B], else the longest."""

@@ -84,9 +84,9 @@ def convolve(images, kernel, stride):
     x = tf.pad(images[:, :rows, :columns], [[0, 0], [0, n[0] * s - rows], [0, n[1] * s - columns], [0, 0]])
     x = tf.reshape(x, [N, n[0], s, n[1], s, C])
     x = tf.reshape(tf.transpose(x, [1, 3, 0, 2, 4, 5]), [n[0] * n[1], N * s * s * C])        # phases beside channels
-    w = tf.pad(kernel, [[0, taps[0] * s - kh], [0, taps[1] * s - kw], [0, 0], [0, 0]])
-    w = tf.reshape(w, [taps[0], s, taps[1], s, O, C])
-    w = tf.reshape(tf.transpose(w, [0, 2, 4, 1, 3, 5]), [taps[0] * taps[1], O * s * s * C])
+    w = [kernel[p::s, q::s] for p, q in np.ndindex(s, s)]                                    # the taps of each phase
+    w = [tf.pad(one, [[0, t - side] for t, side in zip(taps, one.shape[:2], strict=True)] + [[0, 0]] * 2) for one in w]
+    w = tf.reshape(tf.stack(w, axis=3), [taps[0] * taps[1], O * s * s * C])
 
     X = tf.reshape(tf.matmul(B, x), [-1, N, s * s * C])                                      # [R, N, s s C]
     W = tf.reshape(tf.matmul(G, w), [-1, O, s * s * C])                                      # [R, O, s s C]
