@@ -82,13 +82,13 @@ class CapsNet(tf.keras.Model):
 
     def __init__(self, cfg, image_shape, classes, **kwargs):
         super().__init__(**kwargs)
-        self.conv1 = Convolution(cfg.CONV1_CHANNELS, KERNEL, way=cfg.CONV_WAY, activation="relu", stride_after=2,
-                                 name="conv1")
+        self.conv1 = Convolution(cfg.CONV1_CHANNELS, KERNEL, way="direct" if cfg.CONV_WAY == "direct" else "auto",
+                                 activation="relu", stride_after=2, name="conv1")
         self.primary_caps = PrimaryCaps(cfg.PRIMARY_CAPS_CHANNELS, cfg.PRIMARY_DIM, cfg.CONV_WAY, name="primary_caps")
         self.digit_caps = DigitCaps(classes, cfg.DIGIT_DIM, cfg.ROUTING_ITERS, cfg.ROUTING_WAY, cfg.PRIOR_TRAINING,
                                     name="digit_caps")
         self.decoder = Decoder(image_shape, cfg.DECODER_UNITS, name="decoder")
-        tf.function(self).get_concrete_function(tf.TensorSpec([1, *image_shape]))  # makes the variables, computes nothing
+        tf.function(self).get_concrete_function(tf.TensorSpec([1, *image_shape]))  # makes variables, computes nothing
 
     def call(self, images, labels=None):
         """images [B, H, W, C] in [0, 1] -> Output. The decoder sees the capsule of `labels` [B], else the longest."""

@@ -25,8 +25,8 @@ def write(folder, name, step, keep, **objects):
 def read(prefix, **objects):
     """Restores the given objects, all of their variables or InputError."""
     try:
-        status = tf.train.Checkpoint(**objects).read(str(prefix))
-        status.assert_existing_objects_matched().expect_partial()
+        status = tf.train.Checkpoint(**objects).read(str(prefix)).expect_partial()  # a ckpt-* may hold more
+        status.assert_existing_objects_matched()
     except (tf.errors.OpError, ValueError, AssertionError, IndexError) as error:  # IndexError: truncated
         reason = str(error).strip().splitlines()[0]
         raise InputError(f"{prefix} does not hold this network ({type(error).__name__}: {reason})") from None

@@ -71,7 +71,7 @@ MODEL = {
     "ROUTING_ITERS": Setting(3, "routing iterations r", "paper, sec. 4", at_least(1)),
     "ROUTING_WAY": Setting("dynamic", "routing loop: dynamic (tf.while_loop) or static (unrolled)", "original",
                            one_of("dynamic", "static"), may_change=True),
-    "CONV_WAY": Setting("auto", "convolutions: direct, fourier (exact, fewer products: the fastest on a CPU) or auto",
+    "CONV_WAY": Setting("auto", "PrimaryCaps' convolution: direct, fourier (exact, fewer products) or auto, the faster",
                         "ours", one_of("auto", "direct", "fourier"), may_change=True),
     "PRIOR_TRAINING": Setting(False, "learn the initial routing logits b [I, J]", "original; paper, sec. 2", SWITCH),
     "DECODER_UNITS": Setting(512, "units of the decoder's first layer; the second has twice as many", "paper, fig. 2",

@@ -8,12 +8,13 @@ import fourier
 class Convolution(tf.keras.layers.Layer):
     """A convolution without padding, with bias. [B, H, W, C] -> [B, (H - k) // stride + 1, ..., filters]
 
-    way: "direct" is tf.nn.conv2d, "fourier" is fourier.py, "auto" chooses: see `choose`. The variables are the same.
-    stride_after: stride of the layer that reads the result, which "patches" puts into the order that "fourier" wants.
+    way: "direct" is tf.nn.conv2d, "fourier" is fourier.py, "patches" is below, "auto" takes what `choose` says. The
+    variables are the same: kernel [k, k, filters, C], bias [filters].
+    stride_after: of the layer that reads the result, which "patches" then lays out in the order that "fourier" reads.
     """
 
     def __init__(self, filters, kernel, stride=1, way="auto", activation=None, stride_after=1, **kwargs):
-        super().__init__(activity_regularizer=None, **kwargs)
+        super().__init__(**kwargs)
         self.filters, self.kernel_size, self.stride, self.way = filters, (kernel, kernel), stride, way
         self.activation, self.stride_after = tf.keras.activations.get(activation), stride_after
 
@@ -22,7 +23,7 @@ class Convolution(tf.keras.layers.Layer):
         self.bias = self.add_weight(name="bias", shape=(self.filters,), initializer="zeros")
 
     def call(self, images):
-        way = choose(self.way, images.shape[1:], self.kernel.shape, self.stride)
+        way = choose(images.shape[1:], self.kernel.shape, self.stride) if self.way == "auto" else self.way
         if way == "direct":
             kernel = tf.transpose(self.kernel, [0, 1, 3, 2])
             return self.activation(tf.nn.conv2d(images, kernel, self.stride, "VALID") + self.bias)
@@ -31,13 +32,13 @@ class Convolution(tf.keras.layers.Layer):
         return by_patches(images, self.kernel, self.bias, self.activation, self.stride, self.stride_after)
 
 
-def choose(way, image_shape, kernel_shape, stride):
-    """-> "direct", "fourier" or "patches".
+def choose(image_shape, kernel_shape, stride):
+    """-> the fastest way for images (H, W, C) and a kernel (k, k, filters, C): "direct", "fourier" or "patches".
 
     On a GPU its library's own convolution is the fastest. On a CPU the form with fewer products is; where that is the
     direct one, it is written as one product of matrices: XLA's own convolution is many times slower there.
     """
-    if way == "direct" or (way == "auto" and tf.config.list_physical_devices("GPU")):
+    if tf.config.list_physical_devices("GPU"):
         return "direct"
     by_fourier, by_direct = fourier.products(image_shape, kernel_shape, stride)
     return "fourier" if by_fourier < by_direct else "patches"
