@@ -18,8 +18,8 @@ from pathlib import Path
 import config
 
 DEFAULT = {"settings": {}}
-NEWCOMER = {"newcomer": True, "settings": {"CONV_WAY": "direct", "JIT": "off"}}
 DIRECT = {"settings": {"CONV_WAY": "direct", "JIT": "off"}}
+NEWCOMER = {**DIRECT, "newcomer": True}
 HEADLINE = {"default": DEFAULT, "direct": DIRECT, "newcomer": NEWCOMER}
 WAYS = {f"{conv}, jit {jit}, {routing}": {"settings": {"CONV_WAY": conv, "JIT": jit, "ROUTING_WAY": routing}}
         for conv in ("fourier", "direct") for jit in ("on", "off") for routing in ("dynamic", "static")}
@@ -41,7 +41,7 @@ def main():
         return work(json.loads(args.worker))
     if min(args.batch_size, args.repeats) < 1:
         parser.error(f"--batch_size, --repeats: expected 1 or more, received {args.batch_size} and {args.repeats}")
-    if args.json and not os.access(Path(args.json).parent, os.W_OK):
+    if args.json and (os.path.isdir(args.json) or not os.access(Path(args.json).parent, os.W_OK)):
         parser.error(f"--json: expected a file in a folder to write in, received {args.json}")
 
     rows = dict(HEADLINE) if args.quick else {**HEADLINE, **WAYS, **GROWTH}
@@ -254,4 +254,4 @@ def matmul_peak(tf):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    config.run(main)

@@ -18,8 +18,12 @@ def write(folder, name, step, keep, **objects):
     """Writes the trackable objects as `folder/name-step`, then removes all but the newest `keep` of that name."""
     tf.train.Checkpoint(**objects).write(str(Path(folder) / f"{name}-{step}"))
     for old in steps(folder, name)[:-keep]:
-        for path in Path(folder).glob(f"{name}-{old}.*"):
-            path.unlink()
+        remove(folder, name, old)
+
+
+def remove(folder, name, step):
+    for path in Path(folder).glob(f"{name}-{step}.*"):
+        path.unlink()
 
 
 def read(prefix, **objects):

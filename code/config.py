@@ -71,8 +71,8 @@ MODEL = {
     "ROUTING_ITERS": Setting(3, "routing iterations r", "paper, sec. 4", at_least(1)),
     "ROUTING_WAY": Setting("dynamic", "routing loop: dynamic (tf.while_loop) or static (unrolled)", "original",
                            one_of("dynamic", "static"), may_change=True),
-    "CONV_WAY": Setting("auto", "PrimaryCaps' convolution: direct, fourier (exact, fewer products) or auto, the faster",
-                        "ours", one_of("auto", "direct", "fourier"), may_change=True),
+    "CONV_WAY": Setting("auto", "convolutions: direct, fourier (exact, PrimaryCaps with fewer products) or auto, the "
+                        "fastest", "ours", one_of("auto", "direct", "fourier"), may_change=True),
     "PRIOR_TRAINING": Setting(False, "learn the initial routing logits b [I, J]", "original; paper, sec. 2", SWITCH),
     "DECODER_UNITS": Setting(512, "units of the decoder's first layer; the second has twice as many", "paper, fig. 2",
                              at_least(1)),
@@ -84,13 +84,15 @@ LOSS = {
     "RECONSTRUCT_W": Setting(0.0005, "weight of the squared error summed over pixels", "paper, sec. 4.1",
                              NOT_NEGATIVE),
 }
+SEED = Setting(0, "seed of all that is random: weights, batch order, shifts, glyphs, splits; samples, attacks", "ours",
+               Rule("a whole number from 0 to 4294967295", lambda value: 0 <= value < 2 ** 32))
 DATA = {
     "DATASET": Setting("mnist", "mnist, glyphs (drawn from fonts, needs no download) or your own file.npz", "ours",
                        DATASET),
     "DATA_DIR": Setting(os.path.abspath(os.environ.get("CAPSNET_DATA_DIR") or ROOT / "data" / "mnist"),
                         "folder of the four MNIST files; missing ones are downloaded", "original", PATH,
                         may_change=True),
-    "SEED": Setting(0, "seed of weights, batch order, shifts, glyphs, splits and attacks", "ours", at_least(0)),
+    "SEED": SEED,
 }
 TRAINING = {
     "MAX_ITERS": Setting(5000, "training steps in all", "original", at_least(1), may_change=True),
@@ -117,7 +119,7 @@ EVAL = {
                     "checkpoint's prefix", "original", PATH),
     **DATA,
     "FIG_DIR": Setting(str(ROOT / "figs"), "where figures and results.json go, in a folder per mode", "original", PATH),
-    "BATCH_SIZE": Setting(100, "images per batch; reconstruct: also images per figure", "original", at_least(1)),
+    "BATCH_SIZE": Setting(100, "images per batch; reconstruct: also per figure, at most 100", "original", at_least(1)),
     "MAX_ITERS": Setting(100, "reconstruct: most figures; adversarial: most gradient steps per image", "original",
                          at_least(1)),
     "NUM_IMAGES": Setting(1000, "cap_tweak, adversarial: test images measured, spread evenly over the classes", "ours",
@@ -210,17 +212,32 @@ def set_environment():
 
 def run(main: Callable[[], int]):
     """Runs a script's main; an InputError becomes one line on stderr and exit status 2, anything else is a bug."""
+    name = Path(sys.argv[0]).name
     try:
         sys.exit(main())
     except InputError as error:
-        print(f"{Path(sys.argv[0]).name}: error: {error}", file=sys.stderr)
+        print(f"{name}: error: {error}", file=sys.stderr)
         sys.exit(2)
+    except KeyboardInterrupt:
+        print(f"{name}: interrupted", file=sys.stderr)
+        sys.exit(130)
+
+
+def write_whole(path: Path, content: bytes):
+    """The file appears under its name at once and complete, or not at all. OSError if it cannot be written."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        partial.write_bytes(content)
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def save_config(folder: Path, config: Config, image_shape: tuple[int, int, int], classes: int):
     """Writes folder/config.json: the settings, and what the architecture takes from the data."""
     text = json.dumps({"settings": dict(config), "image_shape": image_shape, "classes": classes}, indent=1)
-    (Path(folder) / "config.json").write_text(text + "\n")
+    write_whole(Path(folder) / "config.json", f"{text}\n".encode())
 
 
 def load_config(folder: Path) -> tuple[Config, tuple[int, int, int], int]:

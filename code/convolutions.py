@@ -23,7 +23,7 @@ class Convolution(tf.keras.layers.Layer):
         self.bias = self.add_weight(name="bias", shape=(self.filters,), initializer="zeros")
 
     def call(self, images):
-        way = choose(images.shape[1:], self.kernel.shape, self.stride) if self.way == "auto" else self.way
+        way = choose(images.shape, self.kernel.shape, self.stride) if self.way == "auto" else self.way
         if way == "direct":
             kernel = tf.transpose(self.kernel, [0, 1, 3, 2])
             return self.activation(tf.nn.conv2d(images, kernel, self.stride, "VALID") + self.bias)
@@ -33,14 +33,14 @@ class Convolution(tf.keras.layers.Layer):
 
 
 def choose(image_shape, kernel_shape, stride):
-    """-> the fastest way for images (H, W, C) and a kernel (k, k, filters, C): "direct", "fourier" or "patches".
+    """-> the fastest way for images (B, H, W, C) and a kernel (k, k, filters, C): "direct", "fourier" or "patches".
 
     On a GPU its library's own convolution is the fastest. On a CPU the form with fewer products is; where that is the
     direct one, it is written as one product of matrices: XLA's own convolution is many times slower there.
     """
     if tf.config.list_physical_devices("GPU"):
         return "direct"
-    by_fourier, by_direct = fourier.products(image_shape, kernel_shape, stride)
+    by_fourier, by_direct = fourier.products(image_shape[1:], kernel_shape, stride, image_shape[0])
     return "fourier" if by_fourier < by_direct else "patches"
 
 

@@ -8,7 +8,6 @@ import functools
 import hashlib
 import http.client
 import io
-import os
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from config import ROOT, InputError
+from config import ROOT, InputError, write_whole
 from formats import MAX_IDX, expect, parse_idx, read_at_most, read_npz
 
 MIRRORS = ["https://storage.googleapis.com/cvdf-datasets/mnist/", "https://ossci-datasets.s3.amazonaws.com/mnist/"]
@@ -62,17 +61,6 @@ def load(dataset: str, data_dir: str | Path, seed: int) -> Dataset:
     if dataset == "glyphs":
         return load_glyphs(seed)
     return assemble(Path(dataset).stem, dataset, read_npz(Path(dataset)), seed)
-
-
-def write_whole(path: Path, content: bytes):
-    """The file appears under its name at once and complete, or not at all. OSError if it cannot be written."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        partial.write_bytes(content)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 # ---- MNIST ----

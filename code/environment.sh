@@ -8,8 +8,8 @@ import sys
 from importlib.metadata import version
 from packaging.requirements import Requirement  # TensorFlow brings it
 for path in sys.argv[1:]:
-    for line in open(path):
-        wanted = Requirement(line.strip())
+    for line in filter(None, (line.split("#")[0].strip() for line in open(path))):
+        wanted = Requirement(line)
         assert version(wanted.name) in wanted.specifier, line
 EOF_PYTHON
 }
@@ -24,7 +24,7 @@ use_python() {  # FILE...
         if meets "$candidate" "$@"; then PYTHON=$candidate; return; fi
     done
     PYTHON="$root/.venv/bin/python"
-    if ! supported "$PYTHON"; then
+    if ! supported "$PYTHON" || ! "$PYTHON" -m pip --version >/dev/null 2>&1; then
         for candidate in python3 python python3.13 python3.12 python3.11 python3.10; do
             supported "$candidate" && break
         done

@@ -1,6 +1,7 @@
 """Measures a trained CapsNet: numbers, and figures to look at. `python eval.py --help` lists every setting."""
 import contextlib
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -23,31 +24,28 @@ def main():
     given, _ = parser.parse(config.EVAL)
     cfg = config.Config(config.EVAL, given)
     check_tweak(cfg)
-    dataset = data.load(cfg.DATASET, cfg.DATA_DIR, cfg.SEED)
-    if cfg.TWEAK_TARGET not in range(-1, dataset.classes):
-        raise InputError(f"--tweak_target: expected a class from 0 to {dataset.classes - 1}, or -1 for every class, "
-                         f"received {cfg.TWEAK_TARGET}")
-    report = Report(cfg)
 
     config.set_environment()  # from here on, what imports TensorFlow
     import checkpoints
+    prefix = checkpoints.find(cfg.CKPT)
+    trained, *network = config.load_config(prefix.parent)
+    for name in ("DATASET", "DATA_DIR"):  # the run's own, unless flags say otherwise or it was made elsewhere
+        if name not in given and (name == "DATASET" or os.path.isdir(trained[name])):
+            cfg[name] = trained[name]
+    dataset = data.load(cfg.DATASET, cfg.DATA_DIR, trained.SEED)  # its seed, so that no test image was trained on
+    if network != [dataset.image_shape, dataset.classes]:
+        raise InputError("{}: expected a network for images of [H, W, C] {} and {} classes, as {} has, received one "
+                         "for {} and {}".format(prefix, dataset.image_shape, dataset.classes, dataset.name, *network))
+    if cfg.TWEAK_TARGET not in range(-1, dataset.classes):
+        raise InputError(f"--tweak_target: expected a class from 0 to {dataset.classes - 1}, or -1 for every class, "
+                         f"received {cfg.TWEAK_TARGET}")
+
     import modes
-    model, trained, prefix = checkpoints.load(cfg.CKPT)
-    check_fit(model, trained, prefix, dataset, cfg)
+    model, _, _ = checkpoints.load(prefix)
+    report = Report(cfg)
     numbers, details = getattr(modes, cfg.MODE)(model, trained, dataset, cfg, report.draw)
     report.close(numbers, details, prefix)
     return 0
-
-
-def check_fit(model, trained, prefix, dataset, cfg):
-    """InputError if the network was made for other images, or may have been trained on what is now the test split."""
-    network, images = ((*model.decoder.image_shape, model.digit_caps.classes), (*dataset.image_shape, dataset.classes))
-    if network != images:
-        raise InputError("{}: expected a network for {}x{}x{} images of {} classes, as {} has, received one for "
-                         "{}x{}x{} images of {} classes".format(prefix, *images[:4], dataset.name, *network))
-    if cfg.DATASET.endswith(".npz") and cfg.DATASET == trained.DATASET and cfg.SEED != trained.SEED:
-        raise InputError(f"--seed: expected {trained.SEED}, with which {prefix} was trained and {dataset.name} was "
-                         f"split, received {cfg.SEED}: its test images may have been trained on")
 
 
 def check_tweak(cfg):
@@ -80,7 +78,7 @@ class Report:
     def draw(self, name, figure):
         """Writes name.png."""
         with self.writing():
-            data.write_whole(self.folder / f"{name}.png", figures.png(figure))
+            config.write_whole(self.folder / f"{name}.png", figures.png(figure))
         self.figures.append(f"{name}.png")
 
     def close(self, numbers, details, prefix):
@@ -89,7 +87,7 @@ class Report:
         setting = {"checkpoint": str(prefix), "settings": dict(self.cfg), "figures": self.figures, **about()}
         text = json.dumps(plain({**numbers, **details, **setting}), indent=1, allow_nan=False) + "\n"
         with self.writing():
-            data.write_whole(self.folder / "results.json", text.encode())
+            config.write_whole(self.folder / "results.json", text.encode())
         for name, value in numbers.items():
             print(f"{name.replace('_', ' '):<{max(map(len, numbers))}}  {readable(name, value)}")
         print(f"{self.folder}: results.json" + (f" and {len(self.figures)} figures" if self.figures else ""))

@@ -95,10 +95,11 @@ def convolve(images, kernel, stride):
     return tf.transpose(tf.reshape(y, [*out, N, O]), [2, 0, 1, 3])
 
 
-def products(image_shape, kernel_shape, stride):
-    """-> multiplications per image of the Fourier form and of the direct one, the transform of the kernel left out.
+def products(image_shape, kernel_shape, stride, batch=None):
+    """-> multiplications per image of the Fourier form and of the direct one.
 
-    image_shape (H, W, C), kernel_shape (k_h, k_w, O, C). That transform is done once for all images of a batch.
+    image_shape (H, W, C), kernel_shape (k_h, k_w, O, C). The kernel is transformed once for all `batch` images; None is
+    a batch so large that this does not count.
     """
     (*kernel, filters, channels) = kernel_shape
     out, taps, n = _geometry(image_shape[:2], kernel, stride)
@@ -106,4 +107,6 @@ def products(image_shape, kernel_shape, stride):
     real = math.prod(2 - m % 2 for m in n)             # bins that are their own conjugates
     R = real + 3 * (points - real) // 2
     fourier = R * (points * phases + phases * filters + filters * math.prod(out))
+    if batch:
+        fourier += R * math.prod(taps) * phases * filters / batch
     return fourier, math.prod(out) * math.prod(kernel) * channels * filters

@@ -1,8 +1,8 @@
-"""The two losses of the paper, per image; the mean over the batch is taken where they are added up."""
+"""The two losses of the paper, per image; train_step takes the mean over the batch."""
 import tensorflow as tf
 
 
-def margin_loss(lengths, targets, m_pos=0.9, m_neg=0.1, lam=0.5):
+def margin_loss(lengths, targets, m_pos, m_neg, lam):
     """Equation 4, summed over classes. Each class has its own term, so that several may be present in one image.
 
     lengths [B, J] of the class capsules; targets [B, J], 1 where the class is present, else 0 -> [B]

@@ -14,6 +14,7 @@ import shapes
 import trainer
 from config import InputError
 
+LARGEST = 100  # most images in a figure of reconstructions
 SHOWN = 10  # most classes whose attacked images are drawn, each against each
 
 
@@ -30,9 +31,10 @@ def reconstruct(model, trained, dataset, cfg, draw):
     look = probes.Network(model, trained, cfg.BATCH_SIZE).look(images, labels, "reconstruct")
     right = look.predicted == labels
     wanted = np.flatnonzero(~right) if cfg.SHOW == "errors" else np.arange(len(labels))
-    wanted = wanted[: cfg.MAX_ITERS * cfg.BATCH_SIZE]
-    for page, start in enumerate(tqdm(range(0, len(wanted), cfg.BATCH_SIZE), "figures", leave=False)):
-        which = wanted[start: start + cfg.BATCH_SIZE]
+    size = min(cfg.BATCH_SIZE, LARGEST)
+    wanted = wanted[: cfg.MAX_ITERS * size]
+    for page, start in enumerate(tqdm(range(0, len(wanted), size), "figures", leave=False)):
+        which = wanted[start: start + size]
         rows = [("input", images[which], labels[which], np.zeros(len(which), bool))]
         for name, capsules, reconstruction in (("label", labels, look.by_label),
                                                ("predicted", look.predicted, look.by_predicted)):

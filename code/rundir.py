@@ -10,8 +10,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 import checkpoints
-from config import InputError, load_config, save_config
-from data import write_whole
+from config import InputError, load_config, save_config, write_whole
 
 
 def create(folder, cfg, dataset):
@@ -72,15 +71,19 @@ class Run:
         self.say(f"run in {self.folder}" + (f", continued from step {step}" if step else ""))
 
     def _forget_after(self, step):
-        """Drops metrics of steps that will be done again: a killed run had gone on past its last checkpoint."""
+        """Drops what was kept of steps that will be done again: a killed run had gone on past its last checkpoint."""
         path = self.folder / "metrics.jsonl"
         lines = path.read_text().splitlines() if path.exists() else []
         kept = [line for line in lines if line.endswith("}") and json.loads(line)["step"] <= step]
-        path.write_text("".join(line + "\n" for line in kept))
+        write_whole(path, "".join(line + "\n" for line in kept).encode())
+        for later in checkpoints.steps(self.folder, "best"):
+            if later > step:
+                checkpoints.remove(self.folder, "best", later)
 
     def say(self, line):
         """One line to the screen, above the progress bar, and to log.txt."""
         tqdm.write(line)
+        sys.stdout.flush()  # train.sh reads it through a pipe
         print(line, file=self.log, flush=True)
 
     def record(self, step, split, **metrics):

@@ -1,5 +1,7 @@
 """Trains a CapsNet. `python train.py --help` lists every setting with its source in the paper."""
 import os
+import shlex
+import sys
 from datetime import datetime
 from pathlib import Path
 
@@ -33,6 +35,7 @@ def main():
     folder = args.ckpt or args.train_dir or default_folder(cfg)
     if args.ckpt:
         rundir.check_dataset(folder, dataset)
+        config.save_config(folder, cfg, dataset.image_shape, dataset.classes)  # with what was changed
     else:
         rundir.create(folder, cfg, dataset)
     return train(folder, cfg, dataset)
@@ -50,7 +53,7 @@ def train(folder, cfg, dataset):
     model = CapsNet(cfg, dataset.image_shape, dataset.classes)
     optimizer = trainer.make_optimizer(cfg)
     run = Run(folder, cfg, model, optimizer)
-    again = f"python {Path(__file__).parent.name}/train.py --ckpt {folder}"
+    again = shlex.join([sys.executable, os.path.abspath(__file__), "--ckpt", str(folder)])
     try:
         stopped = trainer.fit(model, optimizer, dataset, cfg, run)
         if stopped:
@@ -58,8 +61,8 @@ def train(folder, cfg, dataset):
             return 128 + stopped
         trainer.test(model, dataset, cfg, run, int(optimizer.iterations))
     except trainer.NotFinite as error:
-        run.say(f"training stopped, not finite: {error}. Nothing of that step was saved; "
-                f"continue from the last checkpoint with: {again}")
+        run.say(f"training stopped, not finite: {error}. Nothing of that step was saved, but doing it again gives the "
+                "same: begin a new run with a smaller --lr")
         return 1
     finally:
         run.close()

@@ -123,8 +123,10 @@ def fit(model, optimizer, dataset, cfg, run):
                 run.images(step, images, model(images[:8], labels[:8]).reconstruction)
                 if validated["accuracy"] > float(run.best):
                     run.save_best(step, validated["accuracy"])
-            if due(cfg.SAVE_EVERY) or stop.received:
+            if due(cfg.SAVE_EVERY):
                 run.save(step)
+        if step < cfg.MAX_ITERS and step not in checkpoints.steps(run.folder):
+            run.save(step)
     return stop.received if step < cfg.MAX_ITERS else None
 
 

@@ -5,12 +5,11 @@ import tensorflow as tf
 
 from capsnet import CapsNet
 from config import TRAIN, Config, cfg
+from toy import network
 
 
-def toy(image_shape=(28, 28, 1), classes=10, **settings):
-    settings = {"CONV1_CHANNELS": 4, "PRIMARY_CAPS_CHANNELS": 2, "PRIMARY_DIM": 4, "DECODER_UNITS": 8, **settings}
-    tf.keras.utils.set_random_seed(0)
-    return CapsNet(Config(TRAIN, settings), image_shape, classes)
+def toy(image_shape=(28, 28, 1), classes=10, **changes):
+    return network(image_shape, classes, DIGIT_DIM=16, **changes)
 
 
 def uniform(*shape):

@@ -62,7 +62,7 @@ def test_train_sh_logs_a_run_that_is_stopped_and_continues_it(tmp_path):
     process.send_signal(signal.SIGTERM)
     status, out, err = finish(process)
     assert status == 128 + signal.SIGTERM, out
-    assert f"continue with: python code/train.py --ckpt {tmp_path / 'run'}" in out
+    assert f"{ROOT / 'code' / 'train.py'} --ckpt {tmp_path / 'run'}" in out
     log = Path(out.strip().splitlines()[-1].removeprefix("log: "))
     try:
         logged = log.read_text()

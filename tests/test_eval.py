@@ -20,7 +20,10 @@ import trainer
 def run(tmp_path_factory):
     """A folder with bars.npz and a network that has learnt to tell them apart."""
     folder = tmp_path_factory.mktemp("eval")
-    dataset = data.load(str(toy.npz(folder / "bars.npz")), "", 0)
+    arrays = dict(np.load(toy.npz(folder / "bars.npz")))
+    arrays["y_test"][::7] = (arrays["y_test"][::7] + 1) % toy.CLASSES  # labels that the network will get wrong
+    np.savez(folder / "bars.npz", **arrays)
+    dataset = data.load(str(folder / "bars.npz"), "", 0)
     cfg, model = toy.settings(DATASET=str(folder / "bars.npz"), LR=0.01), toy.network()
     step = trainer.make_train_step(model, trainer.make_optimizer(cfg), cfg)
     for number in range(40):
@@ -66,10 +69,18 @@ def test_test(evaluate, run, tmp_path):
     found = results(tmp_path / "test")
     labels = np.argmax(model(data.scale(dataset.test.images)).lengths, axis=1)
     accuracy = (labels == dataset.test.labels).mean()
-    assert status == 0 and accuracy > 0.9
+    assert status == 0 and 0.75 < accuracy < 0.9
     assert found["accuracy"] == pytest.approx(accuracy) and found["images"] == len(dataset.test.labels) == 50
     assert f"{accuracy:.2%}" in out and str(tmp_path / "test") in out
     assert found["checkpoint"].endswith("ckpt-40") and found["settings"]["SEED"] == 0
+
+
+def test_the_data_are_the_runs_own(run, monkeypatch, tmp_path, capsys):
+    """Without --dataset: not MNIST, which the network never saw."""
+    folder, _, _ = run
+    monkeypatch.setattr(sys, "argv", ["eval.py", "--ckpt", str(folder / "run"), "--fig_dir", str(tmp_path)])
+    assert evaluation.main() == 0
+    assert results(tmp_path / "test")["settings"]["DATASET"] == str(folder / "bars.npz")
 
 
 @pytest.mark.parametrize("show", ["errors", "all"])
@@ -80,7 +91,7 @@ def test_reconstruct_covers_every_image(evaluate, run, tmp_path, show):
     found = results(tmp_path / "reconstruct")
     output = model(images)
     right = np.argmax(output.lengths, axis=1) == labels
-    assert status == 0 and found["errors"] == (~right).sum() == len(found["wrong"])
+    assert status == 0 and found["errors"] == (~right).sum() == len(found["wrong"]) >= 8
     error = np.square(images - output.reconstruction)[right].mean()
     assert found["squared_error_per_pixel_right"] == pytest.approx(error, rel=1e-4)
     assert np.sum(found["confusion"]) == 50 == sum(found["reliability"]["count"])
@@ -153,7 +164,7 @@ def test_a_network_that_gets_nothing_right_cannot_be_attacked(evaluate, run, mon
     (("--num_image", "5"), "did you mean --num_images?"),
     (("--conv1_channels", "4"), "unknown argument --conv1_channels"),
     (("--ckpt", "/nowhere"), "no checkpoint at /nowhere"),
-    (("--seed", "1"), "--seed: expected 0"),
+    (("--seed", "-1"), "--seed: expected a whole number from 0 to"),
 ])
 def test_bad_flags_are_refused_in_one_line(evaluate, flags, words):
     status, out, lines = evaluate(*flags)
@@ -165,7 +176,7 @@ def test_other_images_than_the_networks_are_refused(evaluate, tmp_path):
     images, labels = toy.images(40, image_shape=(20, 20, 1))
     np.savez(tmp_path / "other.npz", x_train=images, y_train=labels)
     status, _, lines = evaluate("--dataset", tmp_path / "other.npz")
-    assert status == 2 and "20x20x1 images of 3 classes" in lines[0] and "18x17x1 images of 3 classes" in lines[0]
+    assert status == 2 and "(20, 20, 1) and 3 classes, as other has, received one for (18, 17, 1) and 3" in lines[0]
 
 
 def test_a_folder_that_cannot_be_written_is_refused(evaluate, tmp_path):

@@ -94,12 +94,21 @@ def test_auto_never_picks_fourier_where_it_counts_more_products(size, kernel, st
     A, B, G = fourier.matrices(*fourier._geometry(size, kernel, stride)[:2])
     phases = stride * stride * channels
     assert by_fourier == B.size * phases + len(B) * phases * filters + A.size * filters
-    assert convolutions.choose(*shapes) == ("fourier" if by_fourier < by_direct else "patches")
+    for batch in (None, 1, 7, 100):
+        with_kernel = by_fourier + (G.size * phases * filters / batch if batch else 0)
+        expected = "fourier" if with_kernel < by_direct else "patches"
+        assert convolutions.choose((batch, *size, channels), (*kernel, filters, channels), stride) == expected
+
+
+def test_auto_takes_fourier_for_the_papers_network_but_not_for_a_handful_of_images():
+    ways = [convolutions.choose((batch, 20, 20, 256), (9, 9, 256, 256), 2) for batch in (1, 7, 8, 100, None)]
+    assert ways == ["patches", "patches", "fourier", "fourier", "fourier"]
+    assert convolutions.choose((100, 28, 28, 1), (9, 9, 256, 1), 1) == "patches"
 
 
 def test_auto_leaves_a_gpu_its_own_convolution(monkeypatch):
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["gpu"])
-    assert convolutions.choose((20, 20, 256), (9, 9, 256, 256), 2) == "direct"
+    assert convolutions.choose((100, 20, 20, 256), (9, 9, 256, 256), 2) == "direct"
 
 
 @pytest.mark.parametrize("size, kernel, stride, channels, filters", [s for s in SHAPES if s[1][0] == s[1][1]])

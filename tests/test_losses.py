@@ -11,12 +11,12 @@ def test_margin_loss_is_equation_4():
     lengths = tf.constant([[0.8, 0.3, 0.05], [0.95, 0.1, 0.6]])
     targets = tf.constant([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
     # (0.9-0.8)^2 + 0.5*(0.3-0.1)^2;  0.5*(0.95-0.1)^2 + (0.9-0.6)^2
-    np.testing.assert_allclose(margin_loss(lengths, targets), [0.01 + 0.02, 0.36125 + 0.09], rtol=1e-5)
+    np.testing.assert_allclose(margin_loss(lengths, targets, 0.9, 0.1, 0.5), [0.01 + 0.02, 0.36125 + 0.09], rtol=1e-5)
 
 
 def test_margin_loss_has_one_term_per_class_that_is_present():
     lengths, targets = tf.constant([[0.5, 0.7, 0.1]]), tf.constant([[1.0, 1.0, 0.0]])
-    np.testing.assert_allclose(margin_loss(lengths, targets), [0.16 + 0.04], rtol=1e-5)
+    np.testing.assert_allclose(margin_loss(lengths, targets, 0.9, 0.1, 0.5), [0.16 + 0.04], rtol=1e-5)
 
 
 def test_margin_loss_uses_its_constants():

@@ -178,6 +178,29 @@ def test_a_continued_run_keeps_its_settings(monkeypatch, tmp_path):
     assert checkpoints.steps(folder)[-1] == 8
 
 
+def test_what_changes_on_continuing_is_remembered(monkeypatch, tmp_path):
+    _, folder = start(monkeypatch, tmp_path)
+    batch = data.batch
+
+    def stop_at_step_8(split, seed, step, *more):
+        if step == 7:
+            os.kill(os.getpid(), signal.SIGINT)
+        return batch(split, seed, step, *more)
+
+    monkeypatch.setattr(data, "batch", stop_at_step_8)
+    assert run(monkeypatch, "--ckpt", folder, "--max_iters", 12) == 128 + signal.SIGINT
+    monkeypatch.setattr(data, "batch", batch)
+    assert run(monkeypatch, "--ckpt", folder) == 0
+    assert checkpoints.steps(folder)[-1] == 12
+
+
+def test_a_best_checkpoint_of_steps_to_be_done_again_is_forgotten(monkeypatch, tmp_path):
+    _, folder = start(monkeypatch, tmp_path, "--max_iters", 4)
+    checkpoints.write(folder, "best", 5, 2, model=toy.network())  # of a run killed at step 5, after validation
+    run(monkeypatch, "--ckpt", folder, "--max_iters", 6)
+    assert 5 not in checkpoints.steps(folder, "best") and checkpoints.steps(folder, "best")
+
+
 def test_a_folder_that_holds_a_run_is_refused(monkeypatch, tmp_path):
     _, folder = start(monkeypatch, tmp_path)
     before = sorted(folder.rglob("*"))
