@@ -33,7 +33,7 @@ def main():
                                        "pixels. The whole table takes about 15 minutes.")
     parser.add_argument("--quick", action="store_true", help="only the headline: default, direct and newcomer's way")
     parser.add_argument("--batch_size", type=int, default=100, metavar="N", help="images per step (default 100)")
-    parser.add_argument("--repeats", type=int, default=7, metavar="N", help="turns of each row (default 7)")
+    parser.add_argument("--repeats", type=int, default=5, metavar="N", help="turns of each row (default 5)")
     parser.add_argument("--json", type=os.path.abspath, metavar="FILE", help="write every number to FILE")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     _, args = parser.parse({})
@@ -49,8 +49,10 @@ def main():
           f"{'':34} {'ms':>8} {'ms':>13} {'default':>7} {'ms':>8} {'train':>7}{'infer':>7} {'MB':>6} {'s':>7}")
     default = Worker({**DEFAULT, "batch_size": args.batch_size})
     results = {"rows": {}, "parts": default.ask("parts"), **default.ask("machine")}
+    reference = []  # the default step, all along
     for name, row in rows.items():
-        result = results["rows"][name] = compare(default, {"batch_size": args.batch_size, **row}, args.repeats)
+        result = compare(default, {"batch_size": args.batch_size, **row}, args.repeats, reference)
+        results["rows"][name] = result
         low, high = result["train_spread_ms"]
         images = 1000 * row["settings"].get("BATCH_SIZE", args.batch_size)
         print(f"{name:34} {result['train_ms']:8.1f} {low:6.0f}-{high:<6.0f} {result['of_default']:7.2f} "
@@ -59,7 +61,7 @@ def main():
     default.close()
 
     of = results["rows"]
-    results |= {"default_step_ms": of["default"]["train_ms"], "newcomer_step_ms": of["newcomer"]["train_ms"],
+    results |= {"default_step_ms": statistics.median(reference), "newcomer_step_ms": of["newcomer"]["train_ms"],
                 "default_peak_mb": of["default"]["peak_mb"], "direct_peak_mb": of["direct"]["peak_mb"],
                 "infer_images_per_s": 1000 * args.batch_size / of["default"]["infer_ms"],
                 "batch_size": args.batch_size}
@@ -67,7 +69,8 @@ def main():
     print("\nparts of the default step, forward and backward, each alone")
     for name, (median, low, high) in results["parts"].items():
         print(f"{name:34} {median:8.1f} {low:6.0f}-{high:<6.0f}")
-    print(f"\nthis machine multiplies matrices at up to {results['matmul_peak_gflops']:.0f} GFLOP/s: a direct step of "
+    print(f"\nthis machine moves {results['memory_gb_per_s']:.0f} GB/s and multiplies matrices at up to "
+          f"{results['matmul_peak_gflops']:.0f} GFLOP/s: a direct step of "
           f"{direct_gflop(args.batch_size):.1f} GFLOP takes at least {results['direct_bound_ms']:.0f} ms\n"
           f"default step / that bound: {results['default_step_ms'] / results['direct_bound_ms']:.2f}\n"
           f"newcomer's step / default step: {of['newcomer']['of_default']:.2f}\n"
@@ -86,16 +89,19 @@ def direct_gflop(batch_size):
     return 2e-9 * batch_size * (2 * conv1 + 3 * (primary + votes + decoder))
 
 
-def compare(default, row, repeats):
-    """One row of the table: a new process for it, timed in turn with the default's. Slow rows get fewer turns."""
+def compare(default, row, repeats, reference):
+    """One row of the table: a new process for it, timed in turn with the default's. Slow rows get fewer turns.
+
+    The default's times, in ms, are added to `reference`.
+    """
     worker = Worker(row)
-    train, reference, infer = [], [], []
+    train, infer, before = [], [], len(reference)
     while len(train) < repeats and sum(train) < 30_000:
         train.append(worker.ask("train"))
         reference.append(default.ask("train"))
         infer.append(worker.ask("infer"))
     result = {"train_ms": statistics.median(train), "train_spread_ms": [min(train), max(train)],
-              "of_default": statistics.median(train) / statistics.median(reference),
+              "of_default": statistics.median(train) / statistics.median(reference[before:]),
               "infer_ms": statistics.median(infer), **worker.ask("memory"), "compile_s": worker.compile_s}
     worker.close()
     return result
@@ -159,7 +165,8 @@ def work(row):
         "memory": lambda: {"peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
                            / (2 ** 20 if sys.platform == "darwin" else 2 ** 10)},
         "parts": lambda: parts(model, optimizer, cfg, images),
-        "machine": lambda: {"matmul_peak_gflops": matmul_peak(tf), "tensorflow": tf.__version__},
+        "machine": lambda: {"matmul_peak_gflops": matmul_peak(tf), "memory_gb_per_s": bandwidth(tf),
+                            "tensorflow": tf.__version__},
     }
     for question in sys.stdin:
         print(json.dumps(answers[question.strip()]()), flush=True)
@@ -251,6 +258,14 @@ def matmul_peak(tf):
             ms = steps(lambda a=a, b=b, product=product: product(a, b)[0, 0].numpy())
             best = max(best, 2e-6 * m * k * n / ms)
     return best
+
+
+def bandwidth(tf):
+    """-> GB/s of reading 128 MiB and writing as much."""
+    x = tf.zeros([2 ** 25])
+    double = tf.function(lambda x: x + x, jit_compile=True)
+    double(x)
+    return 2 * 4 * 2 ** 25 / 1e6 / steps(lambda: double(x)[0].numpy())
 
 
 if __name__ == "__main__":

@@ -47,11 +47,11 @@ def test_the_table_and_the_json(monkeypatch, tmp_path, capsys):
         compile_s = 1.0
 
         def __init__(self, row):
-            self.ms = 10.0 if row["settings"] else 2.0
+            self.ms = 10.0 if row["settings"] else 2.0  # the default row and the reference are the default
 
         def ask(self, question):
             return {"train": self.ms, "infer": 1.0, "memory": {"peak_mb": 500.0}, "parts": {"conv1": [1.0, 0.5, 2.0]},
-                    "machine": {"matmul_peak_gflops": 100.0, "tensorflow": "2"}}[question]
+                    "machine": {"matmul_peak_gflops": 100.0, "memory_gb_per_s": 10.0, "tensorflow": "2"}}[question]
 
         def close(self):
             pass
