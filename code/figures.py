@@ -165,7 +165,7 @@ def reliability(title, count, length, accuracy, low, high):
                    label="images, 95 % interval")
     upper.set_ylabel("accuracy (share right)", fontsize=BODY)
     upper.set_ylim(-0.03, 1.03)
-    upper.legend(fontsize=SMALL + 1, loc="upper left")
+    upper.legend(fontsize=SMALL + 1, loc="lower right")
     edges = np.linspace(0, 1, len(count) + 1)
     lower.bar(edges[:-1], count, np.diff(edges), align="edge", color=BLUE, edgecolor="white")
     lower.set_yscale("symlog", linthresh=1)
