@@ -84,7 +84,9 @@ class Report:
     def close(self, numbers, details, prefix):
         """results.json, and its numbers on the screen. What is not a number (no image to measure) becomes null."""
         from rundir import about
-        setting = {"checkpoint": str(prefix), "settings": dict(self.cfg), "figures": self.figures, **about()}
+        settings = {name: value for name, value in self.cfg.items() if config.EVAL[name].rule is not config.PATH}
+        setting = {"checkpoint": f"{prefix.parent.name}/{prefix.name}", "settings": settings,
+                   "figures": self.figures, **about()}
         text = json.dumps(plain({**numbers, **details, **setting}), indent=1, allow_nan=False) + "\n"
         with self.writing():
             config.write_whole(self.folder / "results.json", text.encode())
