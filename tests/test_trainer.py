@@ -1,4 +1,5 @@
 """One step, one pass over a split, and whole runs at toy size, in this process."""
+import contextlib
 import json
 import os
 import signal
@@ -42,6 +43,21 @@ def variables(folder):
     prefix = str(checkpoints.find(folder))
     return {name: tf.train.load_variable(prefix, name) for name, _ in tf.train.list_variables(prefix)
             if name != "_CHECKPOINTABLE_OBJECT_GRAPH"}
+
+
+@contextlib.contextmanager
+def send_in_step(number, what):
+    """Sends a signal to this process while it trains that step."""
+    with pytest.MonkeyPatch.context() as patch:
+        batch = data.batch
+
+        def batch_with_a_signal(split, seed, step, *more):
+            if step == number - 1:
+                os.kill(os.getpid(), what)
+            return batch(split, seed, step, *more)
+
+        patch.setattr(data, "batch", batch_with_a_signal)
+        yield
 
 
 def test_the_loss_falls_on_one_batch(dataset):
@@ -138,21 +154,13 @@ def test_a_restored_network_is_the_saved_one(tmp_path):
 
 def test_a_stopped_run_continues_as_if_it_had_not_stopped(monkeypatch, tmp_path, capsys):
     _, straight = start(monkeypatch, tmp_path, folder="straight")
-    batch = data.batch
-
-    def stop_at_step_3(split, seed, step, *more):
-        if step == 2:
-            os.kill(os.getpid(), signal.SIGTERM)
-        return batch(split, seed, step, *more)
-
-    monkeypatch.setattr(data, "batch", stop_at_step_3)
-    status, folder = start(monkeypatch, tmp_path)
+    with send_in_step(3, signal.SIGTERM):
+        status, folder = start(monkeypatch, tmp_path)
     assert status == 128 + signal.SIGTERM
     assert checkpoints.steps(folder)[-1] == 3 and not (folder / "results.json").exists()
     assert f"--ckpt {folder}" in capsys.readouterr().out
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
-    monkeypatch.setattr(data, "batch", batch)
     assert run(monkeypatch, "--ckpt", folder) == 0
     assert [line["step"] for line in metrics(folder, "train")] == [1, 2, 3, 4, 5, 6]
     expected = variables(straight)
@@ -180,16 +188,8 @@ def test_a_continued_run_keeps_its_settings(monkeypatch, tmp_path):
 
 def test_what_changes_on_continuing_is_remembered(monkeypatch, tmp_path):
     _, folder = start(monkeypatch, tmp_path)
-    batch = data.batch
-
-    def stop_at_step_8(split, seed, step, *more):
-        if step == 7:
-            os.kill(os.getpid(), signal.SIGINT)
-        return batch(split, seed, step, *more)
-
-    monkeypatch.setattr(data, "batch", stop_at_step_8)
-    assert run(monkeypatch, "--ckpt", folder, "--max_iters", 12) == 128 + signal.SIGINT
-    monkeypatch.setattr(data, "batch", batch)
+    with send_in_step(8, signal.SIGINT):
+        assert run(monkeypatch, "--ckpt", folder, "--max_iters", 12) == 128 + signal.SIGINT
     assert run(monkeypatch, "--ckpt", folder) == 0
     assert checkpoints.steps(folder)[-1] == 12
 
