@@ -27,11 +27,15 @@ def main():
     if args.ckpt and args.train_dir:
         parser.error("--ckpt continues a run in its own folder; leave --train_dir out")
 
-    config.set_environment()  # from here on, what imports TensorFlow
-    import rundir
-
-    cfg = rundir.settings_to_continue(args.ckpt, given) if args.ckpt else config.Config(config.TRAIN, given)
+    config.set_environment()
+    if args.ckpt:
+        from rundir import settings_to_continue
+        cfg = settings_to_continue(args.ckpt, given)
+    else:
+        cfg = config.Config(config.TRAIN, given)
     dataset = data.load(cfg.DATASET, cfg.DATA_DIR, cfg.SEED)
+
+    import rundir  # and with it TensorFlow, which takes seconds and is not quiet: after what may be refused
     folder = args.ckpt or args.train_dir or default_folder(cfg)
     if args.ckpt:
         rundir.check_dataset(folder, dataset)
