@@ -100,6 +100,8 @@ def test_the_learning_rate_falls_by_steps():
 @pytest.mark.parametrize("batch_size", [1, 7, 50, 500])
 def test_evaluate_counts_every_image_once(dataset, batch_size):
     model, cfg = toy.network(), toy.settings()
+    for variable in model.trainable_variables:  # so that capsules differ visibly in what they decode to
+        variable.assign(4 * variable)
     result = trainer.evaluate(trainer.make_test_step(model, cfg), dataset.test, batch_size)
     images = data.scale(dataset.test.images)
     output = model(images)
