@@ -17,7 +17,7 @@ import numpy as np
 from tqdm import tqdm
 
 from config import ROOT, InputError, write_whole
-from formats import MAX_IDX, expect, parse_idx, read_at_most, read_npz
+from formats import MAX_IDX, PARTS, expect, parse_idx, read_at_most, read_npz
 
 MIRRORS = ["https://storage.googleapis.com/cvdf-datasets/mnist/", "https://ossci-datasets.s3.amazonaws.com/mnist/"]
 DIGESTS = {  # the files in the order in which they are read, and SHA-256 of their decompressed content
@@ -30,7 +30,6 @@ VALIDATION = 5_000    # the last training images of MNIST
 TIMEOUT = 20          # seconds without an answer after which a mirror is given up
 MIN_SIDE = 17         # pixels that two 9x9 convolutions, the second with stride 2, need
 MAX_CLASSES = 1_000
-PARTS = "train", "val", "test"
 
 
 class Split(NamedTuple):

@@ -27,21 +27,20 @@ def main():
 
     config.set_environment()  # from here on, what imports TensorFlow
     import checkpoints
-    prefix = checkpoints.find(cfg.CKPT)
-    trained, *network = config.load_config(prefix.parent)
+    import modes
+    model, trained, prefix = checkpoints.load(cfg.CKPT)
     for name in ("DATASET", "DATA_DIR"):  # the run's own, unless flags say otherwise or it was made elsewhere
         if name not in given and (name == "DATASET" or os.path.isdir(trained[name])):
             cfg[name] = trained[name]
     dataset = data.load(cfg.DATASET, cfg.DATA_DIR, trained.SEED)  # its seed, so that no test image was trained on
-    if network != [dataset.image_shape, dataset.classes]:
+    network = model.decoder.image_shape, model.digit_caps.classes
+    if network != (dataset.image_shape, dataset.classes):
         raise InputError("{}: expected a network for images of [H, W, C] {} and {} classes, as {} has, received one "
                          "for {} and {}".format(prefix, dataset.image_shape, dataset.classes, dataset.name, *network))
     if cfg.TWEAK_TARGET not in range(-1, dataset.classes):
         raise InputError(f"--tweak_target: expected a class from 0 to {dataset.classes - 1}, or -1 for every class, "
                          f"received {cfg.TWEAK_TARGET}")
 
-    import modes
-    model, _, _ = checkpoints.load(prefix)
     report = Report(cfg)
     numbers, details = getattr(modes, cfg.MODE)(model, trained, dataset, cfg, report.draw)
     report.close(numbers, details, prefix)

@@ -19,7 +19,8 @@ from config import InputError
 
 MAX_IDX = 2 ** 26     # bytes; the largest file of MNIST has 47,040,016
 MAX_EXPANSION = 100   # an .npz of more than 16 MiB may hold at most so many times its own size: digits need 5 to 10
-NPZ_NAMES = [f"{kind}_{part}" for part in ("train", "val", "test") for kind in "xy"]
+PARTS = "train", "val", "test"
+NPZ_NAMES = [f"{kind}_{part}" for part in PARTS for kind in "xy"]
 
 
 def expect(holds: bool, where: Any, expected: str, received: Any):
