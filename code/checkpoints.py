@@ -1,11 +1,23 @@
-"""Checkpoints of a run: `ckpt-<step>` holds everything needed to go on, `best-<step>` the network alone."""
+"""Checkpoints of a run: `ckpt-<step>` holds everything needed to go on, `best-<step>` the network alone.
+
+Each also holds what its run will never change (RunConfig.identity), so that it cannot be taken for one of another run.
+"""
+import json
+import os
 import re
+import shutil
 from pathlib import Path
 
 import tensorflow as tf
 
 from capsnet import CapsNet
 from config import InputError, load_config
+
+IDENTITY = "identity/.ATTRIBUTES/VARIABLE_VALUE"  # where tf.train.Checkpoint keeps the variable `identity`
+
+
+class Damaged(InputError):
+    """The files of a checkpoint are not, or no longer, what was written."""
 
 
 def steps(folder, name="ckpt"):
@@ -14,26 +26,55 @@ def steps(folder, name="ckpt"):
     return sorted(int(match[1]) for match in found if match)
 
 
-def write(folder, name, step, keep, **objects):
-    """Writes the trackable objects as `folder/name-step`, then removes all but the newest `keep` of that name."""
-    tf.train.Checkpoint(**objects).write(str(Path(folder) / f"{name}-{step}"))
-    for old in steps(folder, name)[:-keep]:
-        remove(folder, name, old)
+def write(folder, name, step, identity, **objects):
+    """The trackable objects as `folder/name-step`: there at once and complete, or not at all.
+
+    TensorFlow writes into a folder of its own first; a checkpoint counts from when its index, the last, is out of it.
+    """
+    partial = Path(folder) / ".checkpoint.part"
+    try:
+        saved = tf.train.Checkpoint(identity=tf.Variable(json.dumps(identity)), **objects)
+        saved.write(str(partial / f"{name}-{step}"))
+        for path in sorted(partial.iterdir(), key=lambda path: path.suffix == ".index"):
+            os.replace(path, Path(folder) / path.name)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
-def remove(folder, name, step):
-    for path in Path(folder).glob(f"{name}-{step}.*"):
-        path.unlink()
+def remove(folder, name, which):
+    """Removes the checkpoints called `name` of the steps `which`, each its index first: no part may look whole."""
+    for step in which:
+        for path in sorted(Path(folder).glob(f"{name}-{step}.*"), key=lambda path: path.suffix != ".index"):
+            path.unlink()
 
 
-def read(prefix, **objects):
-    """Restores the given objects, all of their variables or InputError."""
+def read(prefix, identity, **objects):
+    """Restores the given objects, all of their variables or none.
+
+    Damaged if anything in the checkpoint is: all of it is read once, because TensorFlow has a checksum for every
+    tensor, and compares it when the tensor is read. InputError if it is of another run than `identity` says.
+    """
+    try:
+        reader = tf.train.load_checkpoint(str(prefix))
+        tensors = reader.get_variable_to_shape_map()
+        for name in tensors:
+            reader.get_tensor(name)
+        theirs = json.loads(reader.get_tensor(IDENTITY)) if IDENTITY in tensors else {}
+    except (tf.errors.OpError, ValueError, IndexError) as error:  # IndexError: truncated
+        raise Damaged(f"{prefix} is damaged ({_reason(error)})") from None
+    for name in sorted(theirs.keys() & identity.keys()):
+        if theirs[name] != identity[name]:
+            raise InputError(f"{prefix} is of another run: it has {name} {theirs[name]}, expected {identity[name]} as "
+                             f"in {Path(prefix).parent / 'config.json'}")
     try:
         status = tf.train.Checkpoint(**objects).read(str(prefix)).expect_partial()  # a ckpt-* may hold more
         status.assert_existing_objects_matched()
-    except (tf.errors.OpError, ValueError, AssertionError, IndexError) as error:  # IndexError: truncated
-        reason = str(error).strip().splitlines()[0]
-        raise InputError(f"{prefix} does not hold this network ({type(error).__name__}: {reason})") from None
+    except (ValueError, AssertionError) as error:
+        raise InputError(f"{prefix} does not hold this network ({_reason(error)})") from None
+
+
+def _reason(error):
+    return f"{type(error).__name__}: {str(error).strip().splitlines()[0]}"
 
 
 def find(path):
@@ -57,7 +98,7 @@ def load(path):
     The architecture comes from the config.json beside the checkpoint, never from flags. InputError if they do not fit.
     """
     prefix = find(path)
-    cfg, image_shape, classes = load_config(prefix.parent)
-    model = CapsNet(cfg, image_shape, classes)
-    read(prefix, model=model)
-    return model, cfg, prefix
+    run = load_config(prefix.parent)
+    model = CapsNet(run.settings, run.image_shape, run.classes)
+    read(prefix, run.identity(), model=model)
+    return model, run.settings, prefix

@@ -47,6 +47,7 @@ def _dataset_path(text: str) -> str:
 
 POSITIVE = Rule("a finite number above 0", lambda value: 0 < value < math.inf)
 NOT_NEGATIVE = Rule("a finite number, 0 or more", lambda value: 0 <= value < math.inf)
+UP_TO_ONE = Rule("a number above 0, at most 1", lambda value: 0 < value <= 1)
 FRACTION = Rule("a number from 0 to 1", lambda value: 0 <= value <= 1)
 SWITCH = Rule("true or false", lambda value: True)
 PATH = Rule("a path", lambda value: True, os.path.abspath)
@@ -88,7 +89,7 @@ SEED = Setting(0, "seed of all that is random: weights, batch order, shifts, gly
                Rule("a whole number from 0 to 4294967295", lambda value: 0 <= value < 2 ** 32))
 DATA = {
     "DATASET": Setting("mnist", "mnist, glyphs (drawn from fonts, needs no download) or your own file.npz", "ours",
-                       DATASET),
+                       DATASET, may_change=True),
     "DATA_DIR": Setting(os.path.abspath(os.environ.get("CAPSNET_DATA_DIR") or ROOT / "data" / "mnist"),
                         "folder of the four MNIST files; missing ones are downloaded", "original", PATH,
                         may_change=True),
@@ -99,15 +100,16 @@ TRAINING = {
     "BATCH_SIZE": Setting(100, "images per step", "original", at_least(1)),
     "SHIFT": Setting(2, "largest random shift of a training image, in pixels", "paper, sec. 5", at_least(0)),
     "LR": Setting(0.001, "Adam's learning rate at the start", "original; TensorFlow's default, as the paper's",
-                  POSITIVE),
-    "STEP_SIZE": Setting(1000, "steps between two decays of the learning rate", "original", at_least(1)),
-    "DECAY_RATIO": Setting(0.7, "factor of each decay", "original", Rule("a number above 0, at most 1",
-                                                                        lambda value: 0 < value <= 1)),
+                  POSITIVE, may_change=True),
+    "STEP_SIZE": Setting(1000, "steps between two decays of the learning rate", "original", at_least(1),
+                         may_change=True),
+    "DECAY_RATIO": Setting(0.7, "factor of each decay", "original", UP_TO_ONE, may_change=True),
     "PRINT_EVERY": Setting(10, "steps between two lines of the log", "original", at_least(1), may_change=True),
     "VAL_EVERY": Setting(500, "steps between two passes over the whole validation split", "ours", at_least(1),
                          may_change=True),
     "SAVE_EVERY": Setting(500, "steps between two checkpoints", "original", at_least(1), may_change=True),
-    "JIT": Setting("auto", "compile the steps with XLA: on, off or auto (off only where its convolution is slow)",
+    "JIT": Setting("auto", "compile the steps with XLA: on, off (a run then repeats bit for bit only with "
+                   "TF_DETERMINISTIC_OPS=1 in the environment) or auto (off only where XLA's convolution is slow)",
                    "ours", one_of("auto", "on", "off"), may_change=True),
     "KEEP": Setting(3, "checkpoints kept, besides the best one", "ours", at_least(1), may_change=True),
 }
@@ -138,7 +140,7 @@ EVAL = {
     "TARGETED": Setting(True, "adversarial: towards a given class, or only away from the true one", "original", SWITCH),
     "LR": Setting(1.0, "adversarial, original attack: L2 length of one step, pixels in [0, 1]", "original", POSITIVE),
     "EPSILON": Setting(0.3, "adversarial, other attacks: largest change of a pixel (L-infinity), pixels in [0, 1]",
-                       "Madry 2018", Rule("a number above 0, at most 1", lambda value: 0 < value <= 1)),
+                       "Madry 2018", UP_TO_ONE),
 }
 
 
@@ -234,19 +236,33 @@ def write_whole(path: Path, content: bytes):
         partial.unlink(missing_ok=True)
 
 
-def save_config(folder: Path, config: Config, image_shape: tuple[int, int, int], classes: int):
-    """Writes folder/config.json: the settings, and what the architecture takes from the data."""
-    text = json.dumps({"settings": dict(config), "image_shape": image_shape, "classes": classes}, indent=1)
+class RunConfig(NamedTuple):
+    """What a run records in its config.json: its settings, what the network takes from the data, and which data."""
+    settings: Config
+    image_shape: tuple[int, int, int]  # (H, W, C)
+    classes: int
+    data: str                          # Dataset.digest
+
+    def identity(self) -> dict:
+        """What a run keeps from its first step to its last, and what thus tells its checkpoints from others."""
+        kept = {name: value for name, value in self.settings.items() if not TRAIN[name].may_change}
+        return {**kept, "image_shape": list(self.image_shape), "classes": self.classes, "data": self.data}
+
+
+def save_config(folder: Path, run: RunConfig):
+    """Writes folder/config.json."""
+    text = json.dumps({**run._asdict(), "settings": dict(run.settings)}, indent=1)
     write_whole(Path(folder) / "config.json", f"{text}\n".encode())
 
 
-def load_config(folder: Path) -> tuple[Config, tuple[int, int, int], int]:
-    """-> the settings, image shape (H, W, C) and number of classes of folder/config.json. InputError if damaged."""
+def load_config(folder: Path) -> RunConfig:
+    """Reads folder/config.json. InputError if it is missing or damaged."""
     path = Path(folder) / "config.json"
     try:
         saved = json.loads(path.read_text())
         height, width, channels = (int(side) for side in saved["image_shape"])
-        return Config(TRAIN, saved["settings"]), (height, width, channels), int(saved["classes"])
+        settings = Config(TRAIN, saved["settings"])
+        return RunConfig(settings, (height, width, channels), int(saved["classes"]), str(saved["data"]))
     except FileNotFoundError:
         raise InputError(f"{path} is missing: expected a folder that train.py made, with its config.json") from None
     except InputError as error:

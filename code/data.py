@@ -49,6 +49,15 @@ class Dataset(NamedTuple):
         """(H, W, C)"""
         return self.train.images.shape[1:]
 
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all images and labels: a run continues only on what it began with."""
+        digest = hashlib.sha256()
+        for array in (*self.train, *self.val, *self.test):
+            digest.update(repr(array.shape).encode())
+            digest.update(np.ascontiguousarray(array))
+        return digest.hexdigest()
+
 
 def load(dataset: str, data_dir: str | Path, seed: int) -> Dataset:
     """dataset: mnist (in data_dir), glyphs, or the path of an .npz; seed: of the glyphs, and of splits of an .npz.

@@ -1,7 +1,11 @@
 """The folder of one training run: config.json, log.txt, metrics.jsonl, tensorboard/, checkpoints and results.json."""
+import contextlib
+import fcntl
 import json
 import os
 import platform
+import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -10,24 +14,57 @@ import tensorflow as tf
 from tqdm import tqdm
 
 import checkpoints
-from config import InputError, load_config, save_config, write_whole
+from config import InputError, RunConfig, load_config, save_config, write_whole
+
+
+@contextlib.contextmanager
+def writing(folder):
+    """What the system says when it cannot write becomes an InputError that says how to go on."""
+    try:
+        yield
+    except (OSError, tf.errors.OpError) as error:
+        reason = error.strerror if isinstance(error, OSError) else re.sub(r".*; | \[Op:\w+]$", "", error.message)
+        complete = checkpoints.steps(folder)
+        raise InputError(f"cannot write to {folder}: {reason}; " + (
+            f"its checkpoint of step {complete[-1]} is complete: make room, then continue with --ckpt {folder}"
+            if complete else "make room, or name another --train_dir")) from None
+
+
+@contextlib.contextmanager
+def locked(folder):
+    """Makes the folder if need be and locks it for this process -> its log.txt, which carries the lock.
+
+    The system releases the lock when the process ends, however it ends. InputError if another process has it.
+    """
+    folder = Path(folder)
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        log = open(folder / "log.txt", "a")  # noqa: SIM115 - closed below
+    try:
+        fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield log
+    except BlockingIOError:
+        raise InputError(f"{folder}: another process is training there; wait until it ends, or stop it") from None
+    finally:
+        with contextlib.suppress(OSError):  # of a full disk, which was reported before
+            log.close()
 
 
 def create(folder, cfg, dataset):
-    """Makes the folder of a new run. InputError if it holds one already or cannot be written."""
-    folder = Path(folder)
-    if (folder / "config.json").exists():
+    """Makes `folder` that of a new run. InputError if it holds one already or cannot be written."""
+    if (Path(folder) / "config.json").exists():
         raise InputError(f"{folder} already holds a run; continue it with --ckpt {folder}, or name another --train_dir")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        save_config(folder, cfg, dataset.image_shape, dataset.classes)
-    except OSError as error:
-        raise InputError(f"cannot write to {folder}: {error.strerror}; name another --train_dir") from None
+    _save(folder, cfg, dataset)
+
+
+def _save(folder, cfg, dataset):
+    with writing(folder):
+        save_config(folder, RunConfig(cfg, dataset.image_shape, dataset.classes, dataset.digest))
 
 
 def settings_to_continue(folder, given):
     """-> the settings of the run in `folder`, with those of `given` that may change. InputError for the others."""
-    cfg, _, _ = load_config(folder)
+    cfg = load_config(folder).settings
     for name, value in given.items():
         if value != cfg[name] and not cfg.__table__[name].may_change:
             raise InputError(f"--{name.lower()} {value}: the run in {folder} has {cfg[name]}, and a continued run "
@@ -36,12 +73,13 @@ def settings_to_continue(folder, given):
     return cfg
 
 
-def check_dataset(folder, dataset):
-    """InputError if the images or classes are not those that the run in `folder` began with."""
+def resume(folder, cfg, dataset):
+    """Remembers the settings that changed. InputError unless the images are those that the run began with."""
     _, *began = load_config(folder)
-    if began != [dataset.image_shape, dataset.classes]:
-        raise InputError(f"{folder} is a run on images of [H, W, C] {began[0]} and {began[1]} classes; {dataset.name} "
-                         f"now has {dataset.image_shape} and {dataset.classes}")
+    if began != [dataset.image_shape, dataset.classes, dataset.digest]:
+        raise InputError("{} is a run on images of [H, W, C] {}, {} classes, SHA-256 {:.8}; {} now has {}, {}, {:.8}"
+                         .format(folder, *began, dataset.name, dataset.image_shape, dataset.classes, dataset.digest))
+    _save(folder, cfg, dataset)
 
 
 def about():
@@ -53,72 +91,123 @@ def about():
 
 
 class Run:
-    """An open run folder: what the training loop writes to, and where a network and its optimizer are restored from."""
+    """An open run folder: what the training loop writes to, and where a network and its optimizer are restored from.
 
-    def __init__(self, folder, cfg, model, optimizer):
-        """Restores the newest checkpoint, if there is one, into `model` and `optimizer`."""
-        self.folder, self.cfg = Path(folder), cfg
+    Methods that write raise InputError, saying how to go on, when the disk is full or the folder gone.
+    """
+
+    def __init__(self, folder, cfg, log, model, optimizer):
+        """Restores the newest checkpoint that is whole into `model` and `optimizer`, or saves the first of a new run.
+
+        `log`: see `locked`. InputError if there are checkpoints but none is whole.
+        """
+        self.folder, self.cfg, self.log = Path(folder), cfg, log
+        self.identity = load_config(folder).identity()
         self.best = tf.Variable(-1.0, dtype=tf.float64)  # best validation accuracy so far
         optimizer.build(model.trainable_variables)
         self.objects = {"model": model, "optimizer": optimizer, "best": self.best}
-        if checkpoints.steps(self.folder):
-            checkpoints.read(checkpoints.find(self.folder), **self.objects)
+        damaged = self._restore()
         step = int(optimizer.iterations)
-        self.log = open(self.folder / "log.txt", "a")  # noqa: SIM115 - open as long as the run is
-        self._forget_after(step)
-        self.writers = {split: tf.summary.create_file_writer(str(self.folder / "tensorboard" / split))
-                        for split in ("train", "val")}
+        with writing(folder):
+            self._forget_after(step)
+            self.writers = {split: tf.summary.create_file_writer(str(self.folder / "tensorboard" / split))
+                            for split in ("train", "val")}
+        for error in damaged:
+            self.say(f"{error}: passed over")
         self.say(f"run in {self.folder}" + (f", continued from step {step}" if step else ""))
+        self.save(step)  # of a new run: so that there is always one, and a full disk is known before the first step
+
+    def _restore(self):
+        """-> the errors of newer checkpoints, that are damaged."""
+        damaged = []
+        for step in reversed(checkpoints.steps(self.folder)):
+            try:
+                checkpoints.read(self.folder / f"ckpt-{step}", self.identity, **self.objects)
+                return damaged
+            except checkpoints.Damaged as error:
+                damaged.append(error)
+        if damaged:
+            raise InputError(f"no checkpoint in {self.folder} is whole: {damaged[0]}")
+        return []
 
     def _forget_after(self, step):
         """Drops what was kept of steps that will be done again: a killed run had gone on past its last checkpoint."""
-        path = self.folder / "metrics.jsonl"
-        lines = path.read_text().splitlines() if path.exists() else []
-        kept = [line for line in lines if line.endswith("}") and json.loads(line)["step"] <= step]
-        write_whole(path, "".join(line + "\n" for line in kept).encode())
-        for later in checkpoints.steps(self.folder, "best"):
-            if later > step:
-                checkpoints.remove(self.folder, "best", later)
+        for name in ("metrics.jsonl", "log.txt"):
+            _cut_after(self.folder / name, step)
+        for name in ("ckpt", "best"):
+            later = [of for of in checkpoints.steps(self.folder, name) if of > step]
+            checkpoints.remove(self.folder, name, later)
+        for partial in self.folder.glob(".*.part"):
+            shutil.rmtree(partial) if partial.is_dir() else partial.unlink()
 
     def say(self, line):
         """One line to the screen, above the progress bar, and to log.txt."""
         tqdm.write(line)
         sys.stdout.flush()  # train.sh reads it through a pipe
-        print(line, file=self.log, flush=True)
+        self._log(line)
+
+    def _log(self, line):
+        with writing(self.folder):
+            print(line, file=self.log, flush=True)
 
     def record(self, step, split, **metrics):
         """One line of metrics to metrics.jsonl, TensorBoard and the log; those of validation to the screen as well."""
-        with open(self.folder / "metrics.jsonl", "a") as file:
-            file.write(json.dumps({"step": step, "split": split, **metrics}) + "\n")
-        with self.writers[split].as_default():
-            for name, value in metrics.items():
-                tf.summary.scalar(name, value, step)
+        with writing(self.folder):
+            with open(self.folder / "metrics.jsonl", "a") as file:
+                file.write(json.dumps({"step": step, "split": split, **metrics}) + "\n")
+            with self.writers[split].as_default():
+                for name, value in metrics.items():
+                    tf.summary.scalar(name, value, step)
         line = f"step {step} {split}: " + ", ".join(f"{name} {value:.6g}" for name, value in metrics.items())
         if split == "val":
             self.say(line)
         else:
-            print(line, file=self.log, flush=True)
+            self._log(line)
 
     def images(self, step, images, reconstruction):
         """Inputs and reconstructions side by side to TensorBoard. Both [B, H, W, C] in [0, 1]"""
         pairs = np.clip(np.concatenate([images[: len(reconstruction)], reconstruction], axis=2), 0, 1)
-        with self.writers["train"].as_default():
+        with writing(self.folder), self.writers["train"].as_default():
             tf.summary.image("input and reconstruction", pairs if pairs.shape[-1] == 3 else pairs[..., :1], step,
                              max_outputs=len(pairs))
+            for writer in self.writers.values():
+                writer.flush()
 
     def save(self, step):
-        checkpoints.write(self.folder, "ckpt", step, self.cfg.KEEP, **self.objects)
+        """Everything of this step, unless it is there already; then removes what is older than the newest KEEP."""
+        if step in checkpoints.steps(self.folder):
+            return
+        with writing(self.folder):
+            checkpoints.write(self.folder, "ckpt", step, self.identity, **self.objects)
+            every = checkpoints.steps(self.folder)
+            checkpoints.remove(self.folder, "ckpt", every[:-self.cfg.KEEP])
+            oldest = every[-self.cfg.KEEP:][0]  # whose best network is kept as well
+            best = [of for of in checkpoints.steps(self.folder, "best") if of <= oldest]
+            checkpoints.remove(self.folder, "best", best[:-1])
 
     def save_best(self, step, accuracy):
+        with writing(self.folder):
+            checkpoints.write(self.folder, "best", step, self.identity, model=self.objects["model"])
         self.best.assign(accuracy)
-        checkpoints.write(self.folder, "best", step, 1, model=self.objects["model"])
 
     def save_results(self, results):
         """results.json: the given numbers, and what is needed to get them again."""
         text = json.dumps({**results, "seed": self.cfg.SEED, **about()}, indent=1) + "\n"
-        write_whole(self.folder / "results.json", text.encode())
+        with writing(self.folder):
+            write_whole(self.folder / "results.json", text.encode())
 
     def close(self):
         for writer in self.writers.values():
-            writer.close()
-        self.log.close()
+            with contextlib.suppress(OSError, tf.errors.OpError):  # of a full disk, which was reported before
+                writer.close()
+
+
+def _cut_after(path, step):
+    """Cuts the file before the first line about a later step, or at the end of its last whole line."""
+    kept = 0
+    for line in path.read_bytes().splitlines(keepends=True) if path.exists() else []:
+        about = re.match(rb'(?:\{"step": |step )(\d+)', line)
+        if not line.endswith(b"\n") or (about and int(about[1]) > step):
+            os.truncate(path, kept)
+            return
+        kept += len(line)

@@ -37,15 +37,15 @@ def main():
 
     import rundir  # and with it TensorFlow, which takes seconds and is not quiet: after what may be refused
     folder = args.ckpt or args.train_dir or default_folder(cfg)
-    if args.ckpt:
-        rundir.check_dataset(folder, dataset)
-        config.save_config(folder, cfg, dataset.image_shape, dataset.classes)  # with what was changed
-    else:
-        rundir.create(folder, cfg, dataset)
-    return train(folder, cfg, dataset)
+    with rundir.locked(folder) as log:
+        if args.ckpt:
+            rundir.resume(folder, cfg, dataset)
+        else:
+            rundir.create(folder, cfg, dataset)
+        return train(folder, cfg, dataset, log)
 
 
-def train(folder, cfg, dataset):
+def train(folder, cfg, dataset, log):
     """Trains the run in `folder` to its end, or until a signal stops it. -> exit status"""
     import tensorflow as tf
 
@@ -56,7 +56,7 @@ def train(folder, cfg, dataset):
     tf.keras.utils.set_random_seed(cfg.SEED)
     model = CapsNet(cfg, dataset.image_shape, dataset.classes)
     optimizer = trainer.make_optimizer(cfg)
-    run = Run(folder, cfg, model, optimizer)
+    run = Run(folder, cfg, log, model, optimizer)
     again = shlex.join([sys.executable, os.path.abspath(__file__), "--ckpt", str(folder)])
     try:
         stopped = trainer.fit(model, optimizer, dataset, cfg, run)
@@ -65,9 +65,12 @@ def train(folder, cfg, dataset):
             return 128 + stopped
         trainer.test(model, dataset, cfg, run, int(optimizer.iterations))
     except trainer.NotFinite as error:
-        run.say(f"training stopped, not finite: {error}. Nothing of that step was saved, but doing it again gives the "
-                "same: begin a new run with a smaller --lr")
+        run.say(f"training stopped, not finite: {error}. The step before is saved; the same step would end the same, "
+                f"so continue with a smaller learning rate: {again} --lr {cfg.LR / 10:g}")
         return 1
+    except KeyboardInterrupt:
+        run.say(f"stopped at once; continue from the last checkpoint with: {again}")
+        return 130
     finally:
         run.close()
     return 0

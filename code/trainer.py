@@ -12,7 +12,7 @@ from losses import losses
 
 
 class NotFinite(ArithmeticError):
-    """The loss or the gradient of a step is no longer a number. Nothing of that step is saved."""
+    """The loss or the gradient of a step is no longer a number. Neither the weights nor a checkpoint are touched."""
 
 
 def make_optimizer(cfg):
@@ -28,20 +28,36 @@ def compiled(function, cfg):
 
 
 def make_train_step(model, optimizer, cfg):
-    """-> a function of images [B, H, W, C] in [0, 1] and labels [B] that trains one step and returns its metrics."""
+    """-> a function of images [B, H, W, C] in [0, 1] and labels [B] that trains one step and returns its metrics.
 
-    def train_step(images, labels):
+    It raises NotFinite before anything is changed.
+    """
+
+    def differentiate(images, labels):
         with tf.GradientTape() as tape:
             output = model(images, labels)
             total, margin, reconstruction = losses(output, images, labels, cfg)
             loss = tf.reduce_mean(total)
         gradients = tape.gradient(loss, model.trainable_variables)
-        optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
-        return {"loss": loss, "margin": tf.reduce_mean(margin), "reconstruction": tf.reduce_mean(reconstruction),
-                "accuracy": tf.reduce_mean(tf.cast(_correct(output, labels), tf.float32)),
-                "gradient_norm": tf.linalg.global_norm(gradients)}
+        metrics = {"loss": loss, "margin": tf.reduce_mean(margin), "reconstruction": tf.reduce_mean(reconstruction),
+                   "accuracy": tf.reduce_mean(tf.cast(_correct(output, labels), tf.float32)),
+                   "gradient_norm": tf.linalg.global_norm(gradients)}
+        return gradients, metrics
 
-    return compiled(train_step, cfg)
+    def update(gradients):
+        optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
+
+    differentiate, update = compiled(differentiate, cfg), compiled(update, cfg)
+
+    def train_step(images, labels):
+        gradients, metrics = differentiate(images, labels)
+        metrics = {name: float(value) for name, value in metrics.items()}
+        if not np.isfinite([metrics["loss"], metrics["gradient_norm"]]).all():
+            raise NotFinite(f"loss {metrics['loss']}, gradient norm {metrics['gradient_norm']}")
+        update(gradients)
+        return metrics
+
+    return train_step
 
 
 def make_test_step(model, cfg):
@@ -76,15 +92,20 @@ def evaluate(test_step, split, batch_size, progress=None):
 
 
 class StopSignals:
-    """While it is entered, SIGINT and SIGTERM only set `received`, so that a step can be finished and saved."""
-    received = None
+    """While it is entered, SIGINT and SIGTERM only set `received`, so that a step can be finished and saved.
+
+    A second SIGINT is a KeyboardInterrupt: stop now.
+    """
+    received, interrupted = None, False
 
     def __enter__(self):
         self.before = {number: signal.signal(number, self._receive) for number in (signal.SIGINT, signal.SIGTERM)}
         return self
 
     def _receive(self, number, frame):
-        self.received = number
+        if number == signal.SIGINT and self.interrupted:
+            raise KeyboardInterrupt
+        self.received, self.interrupted = number, self.interrupted or number == signal.SIGINT
 
     def __exit__(self, *exception):
         for number, handler in self.before.items():
@@ -95,7 +116,8 @@ def fit(model, optimizer, dataset, cfg, run):
     """Trains from the optimizer's step to MAX_ITERS. -> the signal that ended it early, or None.
 
     `run` (rundir.Run) keeps the checkpoints, the logs and the best validation accuracy. Whether something is due
-    depends on the step alone, so a continued run does what an uninterrupted one would have done.
+    depends on the step alone, so a continued run does what an uninterrupted one would have done. NotFinite names the
+    step, when a checkpoint of the one before is saved.
     """
     train_step, test_step = make_train_step(model, optimizer, cfg), make_test_step(model, cfg)
     step = int(optimizer.iterations)
@@ -108,10 +130,12 @@ def fit(model, optimizer, dataset, cfg, run):
         while step < cfg.MAX_ITERS and not stop.received:
             learning_rate = float(optimizer.learning_rate)
             images, labels = data.batch(dataset.train, cfg.SEED, step, cfg.BATCH_SIZE, cfg.SHIFT)
-            metrics = {name: float(value) for name, value in train_step(images, labels).items()}
+            try:
+                metrics = train_step(images, labels)
+            except NotFinite as error:
+                run.save(step)
+                raise NotFinite(f"step {step + 1}: {error}") from None
             step += 1
-            if not np.isfinite([metrics["loss"], metrics["gradient_norm"]]).all():
-                raise NotFinite(f"step {step}: loss {metrics['loss']}, gradient norm {metrics['gradient_norm']}")
             bar.set_postfix_str(f"step {step}, loss {metrics['loss']:.4f}, accuracy {metrics['accuracy']:.2f}",
                                 refresh=False)
             bar.update()
@@ -125,8 +149,7 @@ def fit(model, optimizer, dataset, cfg, run):
                     run.save_best(step, validated["accuracy"])
             if due(cfg.SAVE_EVERY):
                 run.save(step)
-        if step < cfg.MAX_ITERS and step not in checkpoints.steps(run.folder):
-            run.save(step)
+        run.save(step)
     return stop.received if step < cfg.MAX_ITERS else None
 
 
@@ -135,11 +158,11 @@ def test(model, dataset, cfg, run, step):
     test_step = make_test_step(model, cfg)
     results = {"last": {"step": step, **evaluate(test_step, dataset.test, cfg.BATCH_SIZE, "test, last")}}
     best = checkpoints.steps(run.folder, "best")[-1]
-    if best == step:
-        results["best"] = results["last"]
-    else:
-        checkpoints.read(run.folder / f"best-{best}", model=model)
+    try:
+        checkpoints.read(run.folder / f"best-{best}", run.identity, model=model)
         results["best"] = {"step": best, **evaluate(test_step, dataset.test, cfg.BATCH_SIZE, "test, best")}
+    except checkpoints.Damaged as error:
+        run.say(f"{error}: not tested")
     for name, result in results.items():
         run.say(f"test, {name} checkpoint (step {result['step']}): accuracy {result['accuracy']:.4%}, "
                 f"error {1 - result['accuracy']:.4%}, margin {result['margin']:.5f}, "

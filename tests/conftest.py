@@ -1,4 +1,5 @@
-"""Puts `code/` and the tests on the path, as running a script from it does, and keeps TensorFlow quiet."""
+"""Puts `code/` and the tests on the path, as running a script from it does, and makes TensorFlow quiet and exact."""
+import os
 import sys
 from pathlib import Path
 
@@ -7,4 +8,5 @@ sys.path[:0] = [str(HERE.parent / "code"), str(HERE)]
 
 import config  # noqa: E402
 
+os.environ.setdefault("TF_DETERMINISTIC_OPS", "1")  # so that runs that are not compiled can be compared bit for bit
 config.set_environment()

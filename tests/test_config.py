@@ -79,13 +79,15 @@ def test_paths_that_the_user_types_are_relative_to_where_they_stand(monkeypatch,
 
 def test_saved_settings_come_back(tmp_path):
     settings = Config(TRAIN, {"LR": 0.01, "PRIOR_TRAINING": True})
-    config.save_config(tmp_path, settings, (28, 28, 1), 10)
-    assert config.load_config(tmp_path) == (settings, (28, 28, 1), 10)
+    run = config.RunConfig(settings, (28, 28, 1), 10, "0123")
+    config.save_config(tmp_path, run)
+    assert config.load_config(tmp_path) == run
 
 
 @pytest.mark.parametrize("content", [
     "", "{", "[]", "{}", "\xff", '{"settings": 3}', '{"settings": {}, "classes": 10}',
-    '{"settings": {}, "image_shape": [28, 28], "classes": 10}',
+    '{"settings": {}, "image_shape": [28, 28], "classes": 10, "data": ""}',
+    '{"settings": {}, "image_shape": [28, 28, 1], "classes": 10}',
     '{"settings": {"ROUTING_ITER": 3}, "image_shape": [28, 28, 1], "classes": 10}',
     '{"settings": {"ROUTING_ITERS": "3"}, "image_shape": [28, 28, 1], "classes": 10}'])
 def test_a_damaged_config_is_refused(tmp_path, content):

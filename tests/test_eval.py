@@ -29,8 +29,9 @@ def run(tmp_path_factory):
     for number in range(40):
         step(*data.batch(dataset.train, 0, number, cfg.BATCH_SIZE, 0))
     (folder / "run").mkdir()
-    config.save_config(folder / "run", cfg, image_shape=dataset.image_shape, classes=dataset.classes)
-    checkpoints.write(folder / "run", "ckpt", 40, 1, model=model)
+    saved = config.RunConfig(cfg, dataset.image_shape, dataset.classes, dataset.digest)
+    config.save_config(folder / "run", saved)
+    checkpoints.write(folder / "run", "ckpt", 40, saved.identity(), model=model)
     return folder, model, dataset
 
 

@@ -8,7 +8,7 @@ import convolutions
 import fourier
 import toy
 import trainer
-from config import save_config
+from config import RunConfig, save_config
 
 # (height, width), (kernel height, width), stride, channels, filters
 SHAPES = [((20, 20), (9, 9), 2, 3, 4), ((9, 9), (9, 9), 2, 2, 3), ((10, 12), (3, 4), 1, 2, 3),
@@ -134,10 +134,12 @@ def test_a_checkpoint_is_the_same_either_way(tmp_path):
     for variable in direct.trainable_variables:
         variable.assign(variable + tf.random.normal(variable.shape, stddev=0.05))
     assert [v.shape for v in direct.variables] == [v.shape for v in other.variables]
-    checkpoints.write(tmp_path, "ckpt", 1, 1, model=direct)
-    checkpoints.read(tmp_path / "ckpt-1", model=other)
+    settings = toy.settings(CONV_WAY="direct", CONV1_CHANNELS=64, PRIMARY_CAPS_CHANNELS=8)
+    run = RunConfig(settings, (28, 28, 1), 3, "0123")
+    checkpoints.write(tmp_path, "ckpt", 1, run.identity(), model=direct)
+    checkpoints.read(tmp_path / "ckpt-1", run.identity(), model=other)
     np.testing.assert_allclose(other(images).lengths, direct(images).lengths, atol=1e-4)
-    save_config(tmp_path, toy.settings(CONV_WAY="direct", CONV1_CHANNELS=64, PRIMARY_CAPS_CHANNELS=8), (28, 28, 1), 3)
+    save_config(tmp_path, run)
     loaded, _, _ = checkpoints.load(tmp_path)
     np.testing.assert_allclose(loaded(images).lengths, direct(images).lengths, atol=1e-4)
 

@@ -1,0 +1,349 @@
+"""Whole runs: what they leave, how they go on exactly, and what they survive. Killed processes: test_crash.py."""
+import contextlib
+import json
+import os
+import re
+import resource
+import shutil
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import checkpoints
+import data
+import rundir
+import runs
+import toy
+import trainer
+from config import InputError, load_config
+from runs import metrics, run, same, send, start, variables
+
+
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory):
+    """A finished run of 6 steps, for comparison."""
+    folder = tmp_path_factory.mktemp("straight") / "run"
+    assert start(folder) == 0
+    return folder
+
+
+@pytest.fixture
+def folder(straight, tmp_path):
+    """A copy of it, with its images beside it."""
+    shutil.copy(straight.with_name("bars.npz"), tmp_path)
+    return shutil.copytree(straight, tmp_path / "run")
+
+
+# ---- what a run leaves ----
+
+def test_a_run_leaves_everything_in_its_folder(tmp_path):
+    folder = tmp_path / "run"
+    assert start(folder, "--keep", 2, "--lr", 0.003) == 0
+    cfg, image_shape, classes, digest = load_config(folder)
+    assert (cfg.LR, cfg.KEEP, image_shape, classes) == (0.003, 2, toy.IMAGE_SHAPE, toy.CLASSES)
+    assert digest == data.load(str(tmp_path / "bars.npz"), "", 0).digest
+    assert checkpoints.steps(folder) == [4, 6]
+    assert [line["step"] for line in metrics(folder, "train")] == [1, 2, 3, 4, 5, 6]
+    assert [line["step"] for line in metrics(folder, "val")] == [2, 4, 6]
+    assert metrics(folder)[0].keys() == {"step", "split", "loss", "margin", "reconstruction", "accuracy",
+                                         "gradient_norm", "learning_rate"}
+    results = json.loads((folder / "results.json").read_text())
+    assert results["last"]["step"] == 6 and results["best"]["step"] == checkpoints.steps(folder, "best")[-1]
+    assert results["command"].startswith("train.py --dataset") and results["seed"] == 0
+    best = max(metrics(folder, "val"), key=lambda line: line["accuracy"])
+    assert results["best"]["step"] == best["step"]
+    assert "step 6 val:" in (folder / "log.txt").read_text()
+    for split in ("train", "val"):
+        assert list((folder / "tensorboard" / split).glob("events*"))
+
+
+def test_the_results_are_those_of_the_checkpoints(tmp_path):
+    folder = tmp_path / "run"
+    start(folder, "--lr", 0.01)
+    dataset = data.load(str(tmp_path / "bars.npz"), "", 0)
+    results = json.loads((folder / "results.json").read_text())
+    for name, prefix in (("last", folder), ("best", folder / f"best-{results['best']['step']}")):
+        model, cfg, _ = checkpoints.load(prefix)
+        again = trainer.evaluate(trainer.make_test_step(model, cfg), dataset.test, 10)
+        for key, value in again.items():
+            np.testing.assert_allclose(results[name][key], value, rtol=1e-5)
+
+
+def test_the_best_network_of_every_checkpoint_is_kept(tmp_path, monkeypatch):
+    """Since a run may have to go back to its oldest checkpoint."""
+    accuracies = iter([0.5, 0.6, 0.5, 0.7, 0.5, 0.5, 0.5])
+    evaluate = trainer.evaluate
+    monkeypatch.setattr(trainer, "evaluate", lambda *a: {**evaluate(*a), "accuracy": next(accuracies)})
+    start(tmp_path / "run", "--max_iters", 5, "--val_every", 1, "--save_every", 1, "--keep", 3)
+    assert checkpoints.steps(tmp_path / "run") == [3, 4, 5]
+    assert checkpoints.steps(tmp_path / "run", "best") == [2, 4]
+
+
+# ---- going on ----
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_run_in_pieces_is_the_run_in_one_piece(tmp_path, straight, capsys, number):
+    pieces = tmp_path / "pieces"
+    with runs.in_step(3, send(number)):
+        assert start(pieces) == 128 + number
+    assert checkpoints.steps(pieces)[-1] == 3 and not (pieces / "results.json").exists()
+    assert f"--ckpt {pieces}" in capsys.readouterr().out
+    assert signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler)
+    with runs.in_step(4, send(number)):
+        assert run("--ckpt", pieces) == 128 + number
+    assert run("--ckpt", pieces) == 0
+    assert same(pieces, straight)
+
+
+class Killed(BaseException):
+    """Nothing in the code handles it, as nothing handles SIGKILL."""
+
+
+@contextlib.contextmanager
+def killed_at_change(number):
+    """Ends the run just before the number-th time that it renames, cuts or removes a file or writes metrics."""
+    changes = []
+
+    def counted(function):
+        def call(*args, **options):
+            changes.append(function)
+            if len(changes) == number:
+                raise Killed
+            return function(*args, **options)
+        return call
+
+    with pytest.MonkeyPatch.context() as patch:
+        for owner, name in [(os, "replace"), (os, "truncate"), (Path, "unlink"), (rundir.Run, "record")]:
+            patch.setattr(owner, name, counted(getattr(owner, name)))
+        yield changes
+
+
+def test_a_run_killed_between_any_two_changes_of_its_folder_goes_on_exactly(tmp_path, straight):
+    with killed_at_change(0) as changes:
+        start(tmp_path / "counted", "--max_iters", 6)
+    assert len(changes) > 20
+    for number in range(2, len(changes), 4):
+        pieces = tmp_path / f"killed-{number}"
+        with killed_at_change(number), pytest.raises(Killed):
+            start(pieces)
+        with killed_at_change(number), contextlib.suppress(Killed):  # and once more
+            run("--ckpt", pieces)
+        assert run("--ckpt", pieces) == 0
+        assert same(pieces, straight)
+
+
+def test_metrics_past_the_last_checkpoint_are_written_anew(folder):
+    whole = metrics(folder)
+    with open(folder / "metrics.jsonl", "a") as file:
+        file.write('{"step": 7, "split": "train", "loss": 1.0}\n{"step": 8, "spl')
+    with open(folder / "log.txt", "a") as file:
+        file.write("step 7 train: loss 1\nstep 8 tr")
+    run("--ckpt", folder, "--max_iters", 8)
+    assert metrics(folder)[: len(whole)] == whole
+    assert [line["step"] for line in metrics(folder, "train")] == list(range(1, 9))
+    assert (folder / "log.txt").read_text().count("step 7 train") == 1
+
+
+def test_a_best_checkpoint_of_steps_to_be_done_again_is_forgotten(folder):
+    """Of a run killed at step 7, between validation and the next checkpoint; it continues to a step before that."""
+    for path in folder.glob("best-*"):
+        shutil.copy(path, path.with_name(f"best-7{path.suffix if 'index' in path.name else '.data-00000-of-00001'}"))
+    before = checkpoints.steps(folder, "best")[:-1]
+    assert run("--ckpt", folder) == 0
+    assert checkpoints.steps(folder, "best") == before
+
+
+def test_a_continued_run_keeps_its_settings(folder):
+    with pytest.raises(InputError, match="--digit_dim 5: the run in .* has 4"):
+        run("--ckpt", folder, "--digit_dim", 5)
+    assert run("--ckpt", folder, "--digit_dim", 4, "--max_iters", 8) == 0
+    assert checkpoints.steps(folder)[-1] == 8
+
+
+def test_what_changes_on_continuing_is_remembered(folder):
+    with runs.in_step(8, send(signal.SIGINT)):
+        assert run("--ckpt", folder, "--max_iters", 12) == 128 + signal.SIGINT
+    assert run("--ckpt", folder) == 0
+    assert checkpoints.steps(folder)[-1] == 12
+
+
+def test_a_run_that_died_before_its_first_checkpoint_begins_again(folder):
+    whole = metrics(folder)
+    for path in [*folder.glob("ckpt-*"), *folder.glob("best-*"), folder / "results.json"]:
+        path.unlink()
+    assert run("--ckpt", folder) == 0
+    assert metrics(folder) == whole
+
+
+# ---- what is refused ----
+
+def test_a_folder_that_holds_a_run_is_refused(folder):
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    with pytest.raises(InputError, match="already holds a run; continue it with --ckpt"):
+        start(folder)
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+
+
+def test_a_run_goes_on_only_with_the_images_it_began_with(folder, tmp_path):
+    pixels, labels = toy.images(image_shape=(20, 20, 1))
+    np.savez(tmp_path / "larger.npz", x_train=pixels, y_train=labels)
+    with pytest.raises(InputError, match=r"\(18, 17, 1\), 3 classes, .*; larger now has \(20, 20, 1\), 3, "):
+        run("--ckpt", folder, "--dataset", tmp_path / "larger.npz")
+    arrays = dict(np.load(tmp_path / "bars.npz"))
+    np.savez(tmp_path / "moved.npz", **arrays)
+    assert run("--ckpt", folder, "--dataset", tmp_path / "moved.npz", "--max_iters", 7) == 0
+    arrays["x_test"][0, 0, 0] ^= 1
+    np.savez(tmp_path / "moved.npz", **arrays)
+    with pytest.raises(InputError, match="SHA-256 [0-9a-f]{8}; moved now has"):
+        run("--ckpt", folder)
+
+
+@pytest.mark.parametrize("where", ["nowhere", "."])
+def test_nothing_to_continue_is_refused(tmp_path, where):
+    with pytest.raises(InputError, match="config.json is missing: expected a folder that train.py made"):
+        run("--ckpt", tmp_path / where)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_checkpoint_brought_from_another_run_is_refused(folder, tmp_path):
+    start(tmp_path / "other", "--routing_iters", 1, "--max_iters", 7)
+    for path in (tmp_path / "other").glob("ckpt-7.*"):
+        path.rename(folder / path.name)
+    with pytest.raises(InputError, match="ckpt-7 is of another run: it has ROUTING_ITERS 1, expected 3 as in"):
+        run("--ckpt", folder)
+    assert (folder / "ckpt-7.index").exists() and checkpoints.steps(folder)[:-1] == [2, 4, 6]
+
+
+def test_two_runs_in_one_folder(folder):
+    with rundir.locked(folder), pytest.raises(InputError, match="another process is training there"):
+        run("--ckpt", folder)
+    assert run("--ckpt", folder) == 0, "the lock ends with its owner"
+
+
+# ---- damage, full disks, numbers gone bad ----
+
+def truncate(path):
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def flip(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("damage, suffix", [(truncate, "data"), (flip, "data"), (Path.unlink, "data"),
+                                            (truncate, "index"), (flip, "index")])
+def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(folder, straight, capsys, damage, suffix):
+    damage(*folder.glob(f"ckpt-6.{suffix}*"))
+    with pytest.raises(InputError, match="ckpt-6 is damaged"):
+        checkpoints.load(folder)
+    assert run("--ckpt", folder) == 0
+    output = capsys.readouterr().out
+    assert f"{folder}/ckpt-6 is damaged" in output and "continued from step 4" in output
+    assert same(folder, straight)
+
+
+def test_a_run_without_a_whole_checkpoint_is_refused_and_left_alone(folder):
+    for path in folder.glob("ckpt-*.data*"):
+        flip(path)
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    with pytest.raises(InputError, match="no checkpoint in .* is whole: .*ckpt-6 is damaged"):
+        run("--ckpt", folder)
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize("name", ["config.json", "config.json damaged"])
+def test_a_run_without_its_config_is_refused(folder, name):
+    (folder / "config.json").unlink()
+    if "damaged" in name:
+        (folder / "config.json").write_text('{"settings": {')
+    for use in (checkpoints.load, lambda folder: run("--ckpt", folder)):
+        with pytest.raises(InputError, match="config.json is"):
+            use(folder)
+
+
+def test_a_damaged_best_checkpoint_costs_only_its_own_results(folder, capsys):
+    for path in folder.glob("best-*.data*"):
+        flip(path)
+    assert run("--ckpt", folder) == 0
+    assert "is damaged" in capsys.readouterr().out
+    assert list(json.loads((folder / "results.json").read_text()))[:2] == ["last", "seed"]
+
+
+@contextlib.contextmanager
+def full(size):
+    """As a full disk: the system refuses to write beyond this size of a file."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("step", [1, 3, 5])
+@pytest.mark.parametrize("size", [10_000, 500])
+def test_a_full_disk_is_one_line_and_the_run_goes_on_where_there_is_room(tmp_path, straight, capsys, step, size):
+    """Too full for a checkpoint, or for a line of the log. (capsys: what is printed goes to memory.)"""
+    pieces, limit = tmp_path / "pieces", contextlib.ExitStack()
+    with limit, pytest.raises(InputError) as refusal, runs.in_step(step, lambda: limit.enter_context(full(size))):
+        start(pieces, "--save_every", 1)
+    assert re.search(f"cannot write to {pieces}: .*File too large.*; its checkpoint of step {step - 1} is complete: "
+                     "make room, then continue with --ckpt", str(refusal.value))
+    assert run("--ckpt", pieces) == 0
+    assert same(pieces, straight)
+
+
+def test_a_disk_that_is_full_from_the_start(tmp_path):
+    toy.npz(tmp_path / "bars.npz")
+    with full(10_000), pytest.raises(InputError, match="cannot write to .*make room, or name another"):
+        start(tmp_path / "run")
+
+
+def test_a_folder_that_cannot_be_made(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="cannot write to .*Not a directory"), rundir.locked(tmp_path / "file" / "run"):
+        pass
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_before_anything_of_it_is_kept(tmp_path, straight, capsys, monkeypatch):
+    batch, pieces = data.batch, tmp_path / "pieces"
+
+    def poison_step_4(split, seed, step, *more):
+        images, labels = batch(split, seed, step, *more)
+        return (images * np.nan if step == 3 else images), labels
+
+    monkeypatch.setattr(data, "batch", poison_step_4)
+    assert start(pieces) == 1
+    assert "not finite: step 4: loss nan" in capsys.readouterr().out
+    assert checkpoints.steps(pieces)[-1] == 3
+    assert all(np.isfinite(value).all() for value in variables(pieces).values())
+    monkeypatch.setattr(data, "batch", batch)
+    assert run("--ckpt", pieces) == 0
+    assert same(pieces, straight)
+    assert run("--ckpt", pieces, "--lr", 1e-4, "--max_iters", 8) == 0, "the advice given"
+
+
+def test_a_second_sigint_stops_at_once(tmp_path, straight, capsys, monkeypatch):
+    """In the middle of validation, whose rest is not waited for: done anew when the run goes on."""
+    evaluate, pieces, calls = trainer.evaluate, tmp_path / "pieces", []
+
+    def interrupted(*args):
+        calls.append(args)
+        if len(calls) < 2:
+            return evaluate(*args)
+        send(signal.SIGINT)()
+        send(signal.SIGTERM)()  # from train.sh
+        send(signal.SIGINT)()
+        pytest.fail("not interrupted")
+
+    monkeypatch.setattr(trainer, "evaluate", interrupted)
+    assert start(pieces, "--save_every", 3) == 130
+    assert "stopped at once" in capsys.readouterr().out
+    assert checkpoints.steps(pieces) == [0, 3] and metrics(pieces)[-1]["step"] == 4
+    monkeypatch.undo()
+    assert run("--ckpt", pieces) == 0
+    assert same(pieces, straight)
