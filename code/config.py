@@ -113,6 +113,7 @@ TRAINING = {
                    "ours", one_of("auto", "on", "off"), may_change=True),
     "KEEP": Setting(3, "checkpoints kept, besides the best one", "ours", at_least(1), may_change=True),
 }
+PLACES = "DATASET", "DATA_DIR"  # where the data lie, which may differ between machines
 TRAIN = {**MODEL, **LOSS, **DATA, **TRAINING}
 EVAL = {
     "MODE": Setting("test", "what to do: test, reconstruct, cap_tweak or adversarial", "original",

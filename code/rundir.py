@@ -99,15 +99,14 @@ class Run:
     def __init__(self, folder, cfg, log, model, optimizer):
         """Restores the newest checkpoint that is whole into `model` and `optimizer`, or saves the first of a new run.
 
-        `log`: see `locked`. InputError if there are checkpoints but none is whole.
+        `log`: see `locked`. The optimizer must be built. InputError if there are checkpoints but none is whole.
         """
         self.folder, self.cfg, self.log = Path(folder), cfg, log
         self.identity = load_config(folder).identity()
         self.best = tf.Variable(-1.0, dtype=tf.float64)  # best validation accuracy so far
-        optimizer.build(model.trainable_variables)
         self.objects = {"model": model, "optimizer": optimizer, "best": self.best}
         damaged = self._restore()
-        step = int(optimizer.iterations)
+        step = int(optimizer.iterations.numpy())
         with writing(folder):
             self._forget_after(step)
             self.writers = {split: tf.summary.create_file_writer(str(self.folder / "tensorboard" / split))
@@ -185,10 +184,22 @@ class Run:
             best = [of for of in checkpoints.steps(self.folder, "best") if of <= oldest]
             checkpoints.remove(self.folder, "best", best[:-1])
 
-    def save_best(self, step, accuracy):
-        with writing(self.folder):
-            checkpoints.write(self.folder, "best", step, self.identity, model=self.objects["model"])
-        self.best.assign(accuracy)
+    def save_if_best(self, step, accuracy):
+        """The network alone, if no validation accuracy was better before."""
+        if accuracy > float(self.best):
+            with writing(self.folder):
+                checkpoints.write(self.folder, "best", step, self.identity, model=self.objects["model"])
+            self.best.assign(accuracy)
+
+    def restore_best(self):
+        """-> the step whose network was the best on validation, which the model now is; None if it is damaged."""
+        step = checkpoints.steps(self.folder, "best")[-1]
+        try:
+            checkpoints.read(self.folder / f"best-{step}", self.identity, model=self.objects["model"])
+            return step
+        except checkpoints.Damaged as error:
+            self.say(f"{error}: not tested")
+            return None
 
     def save_results(self, results):
         """results.json: the given numbers, and what is needed to get them again."""
@@ -200,6 +211,16 @@ class Run:
         for writer in self.writers.values():
             with contextlib.suppress(OSError, tf.errors.OpError):  # of a full disk, which was reported before
                 writer.close()
+
+
+class Follower:
+    """Stands in for a Run on workers that are not the chief: they write nothing, and the chief tells them the rest."""
+
+    def nothing(self, *values, **named):
+        pass
+
+    record = images = save = save_if_best = restore_best = save_results = close = nothing
+    say = staticmethod(tqdm.write)
 
 
 def _cut_after(path, step):

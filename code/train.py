@@ -19,6 +19,11 @@ def main():
                      help="folder of a new run (default output/DATASET-DATE_TIME)")
     run.add_argument("--ckpt", type=os.path.abspath, metavar="DIR",
                      help="folder of a run to continue from its newest checkpoint, with its own settings")
+    run.add_argument("--strategy", choices=("none", "mirrored", "multi_worker"), default="none",
+                     help="devices to train on: one, all GPUs of this machine, or those of all workers in TF_CONFIG "
+                          "(default none)")
+    run.add_argument("--devices", type=int, default=0, metavar="N",
+                     help="mirrored: N logical CPU devices in place of GPUs, to try it out")
     parser.add_settings("training", config.TRAINING)
     parser.add_settings("data", config.DATA)
     parser.add_settings("losses", config.LOSS)
@@ -26,6 +31,9 @@ def main():
     given, args = parser.parse(config.TRAIN)
     if args.ckpt and args.train_dir:
         parser.error("--ckpt continues a run in its own folder; leave --train_dir out")
+    if args.devices < 0 or (args.devices and args.strategy != "mirrored"):
+        parser.error(f"--devices: expected 1 or more, with --strategy mirrored, received {args.devices} and "
+                     f"{args.strategy}")
 
     config.set_environment()
     if args.ckpt:
@@ -35,35 +43,51 @@ def main():
         cfg = config.Config(config.TRAIN, given)
     dataset = data.load(cfg.DATASET, cfg.DATA_DIR, cfg.SEED)
 
-    import rundir  # and with it TensorFlow, which takes seconds and is not quiet: after what may be refused
+    import distribution  # and with it TensorFlow, which takes seconds and is not quiet: after what may be refused
+    import rundir
+    strategy = distribution.strategy_of(args.strategy, args.devices)
+    if distribution.replicas(strategy) > cfg.BATCH_SIZE:
+        raise config.InputError(f"--batch_size: expected {distribution.replicas(strategy)} or more, an image for each "
+                                f"replica, received {cfg.BATCH_SIZE}")
     folder = args.ckpt or args.train_dir or default_folder(cfg)
+    if not distribution.is_chief(strategy):
+        return train(folder, cfg, dataset, strategy)
     with rundir.locked(folder) as log:
         if args.ckpt:
             rundir.resume(folder, cfg, dataset)
         else:
             rundir.create(folder, cfg, dataset)
-        return train(folder, cfg, dataset, log)
+        return train(folder, cfg, dataset, strategy, log)
 
 
-def train(folder, cfg, dataset, log):
-    """Trains the run in `folder` to its end, or until a signal stops it. -> exit status"""
+def train(folder, cfg, dataset, strategy=None, log=None):
+    """Trains the run in `folder` to its end, or until a signal stops it. -> exit status. `log`: of the chief."""
     import tensorflow as tf
 
+    import distribution
     import trainer
     from capsnet import CapsNet
-    from rundir import Run
+    from rundir import Follower, Run
 
     tf.keras.utils.set_random_seed(cfg.SEED)
-    model = CapsNet(cfg, dataset.image_shape, dataset.classes)
-    optimizer = trainer.make_optimizer(cfg)
-    run = Run(folder, cfg, log, model, optimizer)
     again = shlex.join([sys.executable, os.path.abspath(__file__), "--ckpt", str(folder)])
+    run = Follower()
     try:
-        stopped = trainer.fit(model, optimizer, dataset, cfg, run)
+        alike = {name: value for name, value in cfg.items() if name not in config.PLACES}
+        distribution.check_alike({**alike, "data": dataset.digest}, strategy)
+        with distribution.scope(strategy):
+            model = CapsNet(cfg, dataset.image_shape, dataset.classes)
+            optimizer = trainer.make_optimizer(cfg)
+            optimizer.build(model.trainable_variables)
+        if log:
+            run = Run(folder, cfg, log, model, optimizer)
+        distribution.share([*model.variables, *optimizer.variables], strategy)
+        stopped = trainer.fit(model, optimizer, dataset, cfg, run, strategy)
+        step = trainer.step_of(optimizer)
         if stopped:
-            run.say(f"stopped by signal {int(stopped)} after step {int(optimizer.iterations)}; continue with: {again}")
+            run.say(f"stopped by signal {int(stopped)} after step {step}; continue with: {again}")
             return 128 + stopped
-        trainer.test(model, dataset, cfg, run, int(optimizer.iterations))
+        trainer.test(model, dataset, cfg, run, step, strategy)
     except trainer.NotFinite as error:
         run.say(f"training stopped, not finite: {error}. The step before is saved; the same step would end the same, "
                 f"so continue with a smaller learning rate: {again} --lr {cfg.LR / 10:g}")
@@ -71,6 +95,12 @@ def train(folder, cfg, dataset, log):
     except KeyboardInterrupt:
         run.say(f"stopped at once; continue from the last checkpoint with: {again}")
         return 130
+    except distribution.LOST as error:
+        if not strategy:
+            raise
+        run.say(f"stopped: a worker was lost ({error.message.splitlines()[0]}); continue on any number of workers, "
+                f"each with: {again}")
+        return 1
     finally:
         run.close()
     return 0

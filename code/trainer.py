@@ -6,8 +6,8 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-import checkpoints
 import data
+import distribution
 from losses import losses
 
 
@@ -21,37 +21,44 @@ def make_optimizer(cfg):
     return tf.keras.optimizers.Adam(schedule, epsilon=1e-8)
 
 
+def step_of(optimizer):
+    """-> the steps done so far."""
+    return int(optimizer.iterations.numpy())  # int() alone does not know the mirrored variables of a strategy
+
+
 def compiled(function, cfg):
     """`function` as one tf.function, compiled by XLA as JIT and CONV_WAY say."""
     slow_in_xla = cfg.CONV_WAY == "direct" and not tf.config.list_physical_devices("GPU")
     return tf.function(function, jit_compile=cfg.JIT == "on" or (cfg.JIT == "auto" and not slow_in_xla))
 
 
-def make_train_step(model, optimizer, cfg):
+def make_train_step(model, optimizer, cfg, strategy=None):
     """-> a function of images [B, H, W, C] in [0, 1] and labels [B] that trains one step and returns its metrics.
 
-    It raises NotFinite before anything is changed.
+    It raises NotFinite before anything is changed. `strategy`: see distribution.py; with one, the gradient is compiled
+    for each replica's part of the batch, and neither its sum over replicas nor the update is.
     """
 
     def differentiate(images, labels):
         with tf.GradientTape() as tape:
             output = model(images, labels)
             total, margin, reconstruction = losses(output, images, labels, cfg)
-            loss = tf.reduce_mean(total)
+            loss = tf.reduce_sum(total) / cfg.BATCH_SIZE  # of this part; over all parts it adds up to the mean
         gradients = tape.gradient(loss, model.trainable_variables)
-        metrics = {"loss": loss, "margin": tf.reduce_mean(margin), "reconstruction": tf.reduce_mean(reconstruction),
-                   "accuracy": tf.reduce_mean(tf.cast(_correct(output, labels), tf.float32)),
-                   "gradient_norm": tf.linalg.global_norm(gradients)}
-        return gradients, metrics
+        values = {"margin": margin, "reconstruction": reconstruction, "accuracy": _correct(output, labels)}
+        return gradients, {"loss": loss, **{name: tf.reduce_sum(value) / cfg.BATCH_SIZE
+                                            for name, value in values.items()}}
 
     def update(gradients):
         optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
 
-    differentiate, update = compiled(differentiate, cfg), compiled(update, cfg)
+    differentiate = distribution.summed(compiled(differentiate, cfg), strategy)
+    update = distribution.update(optimizer, model.trainable_variables, strategy) if strategy else compiled(update, cfg)
 
     def train_step(images, labels):
         gradients, metrics = differentiate(images, labels)
-        metrics = {name: float(value) for name, value in metrics.items()}
+        metrics = {name: float(value) for name, value in distribution.local(metrics, strategy).items()}
+        metrics["gradient_norm"] = float(tf.linalg.global_norm(distribution.local(gradients, strategy)))
         if not np.isfinite([metrics["loss"], metrics["gradient_norm"]]).all():
             raise NotFinite(f"loss {metrics['loss']}, gradient norm {metrics['gradient_norm']}")
         update(gradients)
@@ -60,24 +67,34 @@ def make_train_step(model, optimizer, cfg):
     return train_step
 
 
-def make_test_step(model, cfg):
+def make_test_step(model, cfg, strategy=None):
     """-> a function of images and labels that returns the sums of the metrics over the batch, as `evaluate` needs.
 
     The reconstruction is judged as it would be made with no label at hand: from the longest capsule.
     """
 
-    def test_step(images, labels):
+    def of_part(images, labels, counted):
         output = model(images)
         total, margin, reconstruction = losses(output, images, labels, cfg)
-        correct = tf.cast(_correct(output, labels), tf.float32)
-        sums = {"loss": total, "margin": margin, "reconstruction": reconstruction, "accuracy": correct}
-        return {name: tf.reduce_sum(value) for name, value in sums.items()}
+        sums = {"loss": total, "margin": margin, "reconstruction": reconstruction, "accuracy": _correct(output, labels)}
+        return {name: tf.reduce_sum(value * counted) for name, value in sums.items()}
 
-    return compiled(test_step, cfg)
+    of_parts = distribution.summed(compiled(of_part, cfg), strategy)
+
+    def test_step(images, labels):
+        size = -(-len(labels) // distribution.replicas(strategy)) * distribution.replicas(strategy)
+        index = np.arange(size)  # the last image fills the parts up, and does not count again
+        counted = (index < len(labels)).astype(np.float32)
+        index = np.minimum(index, len(labels) - 1)
+        sums = of_parts(images[index], labels[index], counted)
+        return {name: float(value) for name, value in distribution.local(sums, strategy).items()}
+
+    return test_step
 
 
 def _correct(output, labels):
-    return tf.equal(tf.argmax(output.lengths, axis=-1, output_type=labels.dtype), labels)
+    """-> 1.0 where the longest capsule is the label's, else 0.0, [B]"""
+    return tf.cast(tf.equal(tf.argmax(output.lengths, axis=-1, output_type=labels.dtype), labels), tf.float32)
 
 
 def evaluate(test_step, split, batch_size, progress=None):
@@ -87,7 +104,7 @@ def evaluate(test_step, split, batch_size, progress=None):
     total = math.ceil(len(split.labels) / batch_size)
     for images, labels in tqdm(batches, progress, total, leave=False, disable=progress is None):
         for name, value in test_step(images, labels).items():
-            sums[name] = sums.get(name, 0.0) + float(value)
+            sums[name] = sums.get(name, 0.0) + value
     return {name: value / len(split.labels) for name, value in sums.items()}
 
 
@@ -112,15 +129,16 @@ class StopSignals:
             signal.signal(number, handler)
 
 
-def fit(model, optimizer, dataset, cfg, run):
+def fit(model, optimizer, dataset, cfg, run, strategy=None):
     """Trains from the optimizer's step to MAX_ITERS. -> the signal that ended it early, or None.
 
     `run` (rundir.Run) keeps the checkpoints, the logs and the best validation accuracy. Whether something is due
     depends on the step alone, so a continued run does what an uninterrupted one would have done. NotFinite names the
     step, when a checkpoint of the one before is saved.
     """
-    train_step, test_step = make_train_step(model, optimizer, cfg), make_test_step(model, cfg)
-    step = int(optimizer.iterations)
+    train_step = make_train_step(model, optimizer, cfg, strategy)
+    test_step = make_test_step(model, cfg, strategy)
+    step = step_of(optimizer)
 
     def due(every):
         return step % every == 0 or step == cfg.MAX_ITERS
@@ -135,6 +153,9 @@ def fit(model, optimizer, dataset, cfg, run):
             except NotFinite as error:
                 run.save(step)
                 raise NotFinite(f"step {step + 1}: {error}") from None
+            except distribution.LOST:
+                run.save(step)
+                raise
             step += 1
             bar.set_postfix_str(f"step {step}, loss {metrics['loss']:.4f}, accuracy {metrics['accuracy']:.2f}",
                                 refresh=False)
@@ -145,24 +166,21 @@ def fit(model, optimizer, dataset, cfg, run):
                 validated = evaluate(test_step, dataset.val, cfg.BATCH_SIZE, "validation")
                 run.record(step, "val", **validated)
                 run.images(step, images, model(images[:8], labels[:8]).reconstruction)
-                if validated["accuracy"] > float(run.best):
-                    run.save_best(step, validated["accuracy"])
+                run.save_if_best(step, validated["accuracy"])
             if due(cfg.SAVE_EVERY):
                 run.save(step)
         run.save(step)
     return stop.received if step < cfg.MAX_ITERS else None
 
 
-def test(model, dataset, cfg, run, step):
+def test(model, dataset, cfg, run, step, strategy=None):
     """The whole test split with the weights of `step`, the last, and with the best on validation, into results.json."""
-    test_step = make_test_step(model, cfg)
+    test_step = make_test_step(model, cfg, strategy)
     results = {"last": {"step": step, **evaluate(test_step, dataset.test, cfg.BATCH_SIZE, "test, last")}}
-    best = checkpoints.steps(run.folder, "best")[-1]
-    try:
-        checkpoints.read(run.folder / f"best-{best}", run.identity, model=model)
+    best = distribution.value_of_chief(run.restore_best(), strategy)
+    if best is not None:
+        distribution.share(model.variables, strategy)
         results["best"] = {"step": best, **evaluate(test_step, dataset.test, cfg.BATCH_SIZE, "test, best")}
-    except checkpoints.Damaged as error:
-        run.say(f"{error}: not tested")
     for name, result in results.items():
         run.say(f"test, {name} checkpoint (step {result['step']}): accuracy {result['accuracy']:.4%}, "
                 f"error {1 - result['accuracy']:.4%}, margin {result['margin']:.5f}, "
