@@ -49,7 +49,7 @@ def remove(folder, name, which):
 
 
 def read(prefix, identity, **objects):
-    """Restores the given objects, all of their variables or none.
+    """Restores all variables of the given objects.
 
     Damaged if anything in the checkpoint is: all of it is read once, because TensorFlow has a checksum for every
     tensor, and compares it when the tensor is read. InputError if it is of another run than `identity` says.
@@ -70,7 +70,8 @@ def read(prefix, identity, **objects):
         status = tf.train.Checkpoint(**objects).read(str(prefix)).expect_partial()  # a ckpt-* may hold more
         status.assert_existing_objects_matched()
     except (ValueError, AssertionError) as error:
-        raise InputError(f"{prefix} does not hold this network ({_reason(error)})") from None
+        raise InputError(f"{prefix} does not hold {', '.join(objects)} as they are here ({_reason(error)}); a network "
+                         "without its optimizer can be evaluated, not continued") from None
 
 
 def _reason(error):

@@ -113,7 +113,6 @@ TRAINING = {
                    "ours", one_of("auto", "on", "off"), may_change=True),
     "KEEP": Setting(3, "checkpoints kept, besides the best one", "ours", at_least(1), may_change=True),
 }
-PLACES = "DATASET", "DATA_DIR"  # where the data lie, which may differ between machines
 TRAIN = {**MODEL, **LOSS, **DATA, **TRAINING}
 EVAL = {
     "MODE": Setting("test", "what to do: test, reconstruct, cap_tweak or adversarial", "original",
@@ -270,3 +269,14 @@ def load_config(folder: Path) -> RunConfig:
         raise InputError(f"{path}: {error}") from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path} is not a config.json of train.py ({type(error).__name__}: {error})") from None
+
+
+def settings_to_continue(folder: Path, given: dict) -> Config:
+    """-> the settings of the run in `folder`, with those of `given` that may change. InputError for the others."""
+    settings = load_config(folder).settings
+    for name, value in given.items():
+        if value != settings[name] and not TRAIN[name].may_change:
+            raise InputError(f"--{name.lower()} {value}: the run in {folder} has {settings[name]}, and a continued run "
+                             "keeps it; leave the flag out, or begin a new run")
+    settings.update(given)
+    return settings

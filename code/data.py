@@ -210,6 +210,12 @@ def _order(seed: int, epoch: int, n: int) -> np.ndarray:
     return order
 
 
+def check_shift(split: Split, shift: int):
+    """InputError if images would be shifted out of sight."""
+    _, height, width, _ = split.images.shape
+    expect(shift < min(height, width), "--shift", f"less than the images' {height}x{width} pixels", shift)
+
+
 def batch(split: Split, seed: int, step: int, batch_size: int, shift: int) -> tuple[np.ndarray, np.ndarray]:
     """The training batch of a step -> images float32 [B, H, W, C] in [0, 1], labels int32 [B]; pure in (seed, step).
 
@@ -221,7 +227,7 @@ def batch(split: Split, seed: int, step: int, batch_size: int, shift: int) -> tu
     index = np.concatenate([_order(seed, e, n)[place[epoch == e]] for e in range(epoch[0], epoch[-1] + 1)])
     images = split.images[index]  # [B, H, W, C]
     if shift:
-        expect(shift < min(height, width), "--shift", f"less than the images' {height}x{width} pixels", shift)
+        check_shift(split, shift)
         rows, columns = np.random.default_rng([seed, step, 1]).integers(0, 2 * shift + 1, (2, batch_size))
         images = np.pad(images, ((0, 0), (shift, shift), (shift, shift), (0, 0)))  # [B, H + 2 shift, W + 2 shift, C]
         images = np.stack([image[row:row + height, column:column + width]

@@ -13,9 +13,22 @@ import tensorflow as tf
 
 from config import InputError
 
-LOST = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError, tf.errors.InternalError,
-        tf.errors.DeadlineExceededError, tf.errors.FailedPreconditionError)  # what a lost worker may look like
 LONGEST = 2 ** 14  # bytes of text between workers
+
+
+class WorkerLost(ConnectionError):
+    """Another worker no longer takes part. What was being computed together is lost, nothing else."""
+
+
+@contextlib.contextmanager
+def _together(strategy):
+    """A worker that is lost while all compute something together becomes a WorkerLost."""
+    try:
+        yield
+    except tf.errors.OpError as error:
+        if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+            raise
+        raise WorkerLost(error.message.splitlines()[0]) from None
 
 
 def strategy_of(name, devices):
@@ -48,15 +61,22 @@ def _check_tf_config():
     text = os.environ.get("TF_CONFIG", "")
     try:
         config = json.loads(text)
-        addresses = config["cluster"][config["task"]["type"]]
-        assert isinstance(addresses, list) and config["task"]["index"] in range(len(addresses))
-    except (ValueError, TypeError, KeyError, AssertionError):
+        cluster, task = config["cluster"], config["task"]
+        good = (cluster.keys() <= {"chief", "worker"} and task["index"] in range(len(cluster[task["type"]]))
+                and all(isinstance(job, list) and all(isinstance(address, str) for address in job)
+                        for job in cluster.values()))
+    except (ValueError, TypeError, KeyError, AttributeError):
+        good = False
+    if not good:
         raise InputError(f"TF_CONFIG: expected the workers and which one this is, like {example}, received "
-                         f"{text or 'nothing'}") from None
+                         f"{' '.join(text.split()) or 'nothing'}")
 
 
+@contextlib.contextmanager
 def scope(strategy):
-    return strategy.scope() if strategy else contextlib.nullcontext()
+    """Where variables are made, for all replicas."""
+    with _together(strategy), strategy.scope() if strategy else contextlib.nullcontext():
+        yield
 
 
 def is_chief(strategy):
@@ -74,7 +94,7 @@ def replicas(strategy):
 
 def summed(function, strategy):
     """-> a function of arrays, of as many examples as there are replicas or more, with the results of `function`, run
-    by every replica on its part of them, added up.
+    by every replica on its part of them, added up. It raises WorkerLost.
     """
     if not strategy:
         return function
@@ -86,8 +106,9 @@ def summed(function, strategy):
 
     def of_parts(*arrays):
         parts = [np.array_split(array, replicas(strategy)) for array in arrays]
-        return run(*(strategy.experimental_distribute_values_from_function(
-            lambda context, mine=mine: tf.constant(mine[context.replica_id_in_sync_group])) for mine in parts))
+        with _together(strategy):
+            return run(*(strategy.experimental_distribute_values_from_function(
+                lambda context, mine=mine: tf.constant(mine[context.replica_id_in_sync_group])) for mine in parts))
 
     return of_parts
 
@@ -126,7 +147,8 @@ def from_chief(value, strategy):
         first = tf.equal(context.replica_id_in_sync_group, 0)
         return context.all_reduce(tf.distribute.ReduceOp.SUM, tf.where(first, value, tf.zeros_like(value)))
 
-    return local(strategy.run(replica, (value,)), strategy)
+    with _together(strategy):
+        return local(strategy.run(replica, (value,)), strategy)
 
 
 def share(variables, strategy):

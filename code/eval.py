@@ -43,7 +43,9 @@ def main():
 
     report = Report(cfg)
     numbers, details = getattr(modes, cfg.MODE)(model, trained, dataset, cfg, report.draw)
-    report.close(numbers, details, prefix)
+    what = {"checkpoint": f"{prefix.parent.name}/{prefix.name}", "trained_on": Path(trained.DATASET).stem,
+            "evaluated_on": dataset.name}
+    report.close(what, numbers, details)
     return 0
 
 
@@ -80,15 +82,15 @@ class Report:
             config.write_whole(self.folder / f"{name}.png", figures.png(figure))
         self.figures.append(f"{name}.png")
 
-    def close(self, numbers, details, prefix):
-        """results.json, and its numbers on the screen. What is not a number (no image to measure) becomes null."""
+    def close(self, what, numbers, details):
+        """results.json, and the most of it on the screen. What is not a number (no image to measure) becomes null."""
         from rundir import about
         settings = {name: value for name, value in self.cfg.items() if config.EVAL[name].rule is not config.PATH}
-        setting = {"checkpoint": f"{prefix.parent.name}/{prefix.name}", "settings": settings,
-                   "figures": self.figures, **about()}
-        text = json.dumps(plain({**numbers, **details, **setting}), indent=1, allow_nan=False) + "\n"
+        setting = {"settings": settings, "figures": self.figures, **about()}
+        text = json.dumps(plain({**what, **numbers, **details, **setting}), indent=1, allow_nan=False) + "\n"
         with self.writing():
             config.write_whole(self.folder / "results.json", text.encode())
+        print("{checkpoint}, trained on {trained_on}, evaluated on {evaluated_on}".format(**what))
         for name, value in numbers.items():
             print(f"{name.replace('_', ' '):<{max(map(len, numbers))}}  {readable(name, value)}")
         print(f"{self.folder}: results.json" + (f" and {len(self.figures)} figures" if self.figures else ""))

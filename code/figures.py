@@ -126,7 +126,7 @@ def chart(title, width, height, **grid):
     axes = figure.subplots(**grid)
     figure.suptitle(title, fontsize=BODY + 1)
     for one in np.ravel(axes):
-        one.tick_params(labelsize=SMALL + 1)
+        one.tick_params(labelsize=SMALL + 1, which="both")
     return figure, axes
 
 
@@ -152,6 +152,25 @@ def matrix(title, values, xlabel, ylabel, colour_label, form):
                       color="white" if dark else "black")
     axes.set_xlabel(xlabel, fontsize=BODY)
     axes.set_ylabel(ylabel, fontsize=BODY)
+    return figure
+
+
+def curves(title, train, val):
+    """Loss and share wrong against steps. train, val: (steps [n], loss [n], error [n]) of batches and of whole passes.
+
+    What training says of single batches is drawn as means over at most 100 stretches.
+    """
+    figure, axes = chart(title, 8, 3.4, ncols=2)
+    stretches = np.array_split(np.arange(len(train[0])), min(100, len(train[0])))
+    means = [np.array([values[stretch].mean() for stretch in stretches]) for values in train]
+    for one, place, label in zip(axes, (1, 2), ("loss", "share wrong"), strict=True):
+        one.plot(means[0], means[place], "-", color=ORANGE, linewidth=1, label="training batches")
+        one.plot(val[0], val[place], "o-", color=BLUE, markersize=3, label="validation")
+        one.set_yscale("log")
+        one.set_xlabel("training steps", fontsize=BODY)
+        one.set_ylabel(label, fontsize=BODY)
+        one.grid(color="#dddddd")
+        one.legend(fontsize=SMALL + 1)
     return figure
 
 

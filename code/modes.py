@@ -3,10 +3,14 @@
 All take the model, the settings it was trained with, the dataset, eval's settings and `draw(name, figure)`, and return
 two dicts: the numbers to print, and further details for results.json.
 """
+import json
+from pathlib import Path
+
 import numpy as np
 from tqdm import tqdm
 
 import attacks
+import checkpoints
 import data
 import figures
 import probes
@@ -19,10 +23,25 @@ SHOWN = 10  # most classes whose attacked images are drawn, each against each
 
 
 def test(model, trained, dataset, cfg, draw):
-    """The accuracy and the mean losses over the whole test split."""
+    """The accuracy and the mean losses over the whole test split; the course of the training if it is at hand."""
+    train, val = (_course(checkpoints.find(cfg.CKPT).parent, split) for split in ("train", "val"))
     means = trainer.evaluate(trainer.make_test_step(model, trained), dataset.test, cfg.BATCH_SIZE, "test")
+    if len(train) and len(val):
+        draw("curves", figures.curves(f"training on {Path(trained.DATASET).stem}", train, val))
     return {"images": len(dataset.test.labels), "accuracy": means["accuracy"], "error": 1 - means["accuracy"],
             "loss": means["loss"], "margin": means["margin"], "reconstruction": means["reconstruction"]}, {}
+
+
+def _course(folder, split):
+    """-> steps, losses and errors, each [n], that training wrote to folder/metrics.jsonl; empty without it."""
+    path = folder / "metrics.jsonl"
+    try:
+        text = path.read_text().splitlines() if path.is_file() else []
+        lines = [json.loads(line) for line in text if line.endswith("}")]  # the last may be half written
+        return np.array([(line["step"], line["loss"], 1 - line["accuracy"])
+                         for line in lines if line["split"] == split], float).T
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path} is not a metrics.jsonl of train.py ({type(error).__name__}: {error})") from None
 
 
 def reconstruct(model, trained, dataset, cfg, draw):

@@ -14,7 +14,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 import checkpoints
-from config import InputError, RunConfig, load_config, save_config, write_whole
+from config import InputError, load_config, save_config, write_whole
 
 
 @contextlib.contextmanager
@@ -25,9 +25,10 @@ def writing(folder):
     except (OSError, tf.errors.OpError) as error:
         reason = error.strerror if isinstance(error, OSError) else re.sub(r".*; | \[Op:\w+]$", "", error.message)
         complete = checkpoints.steps(folder)
-        raise InputError(f"cannot write to {folder}: {reason}; " + (
-            f"its checkpoint of step {complete[-1]} is complete: make room, then continue with --ckpt {folder}"
-            if complete else "make room, or name another --train_dir")) from None
+        way = f"; its checkpoint of step {complete[-1]} is complete" if complete else ""
+        if complete or (Path(folder) / "config.json").exists():
+            way += f"; make room, then continue with --ckpt {folder}"
+        raise InputError(f"cannot write to {folder}: {reason}{way}") from None
 
 
 @contextlib.contextmanager
@@ -40,46 +41,30 @@ def locked(folder):
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         log = open(folder / "log.txt", "a")  # noqa: SIM115 - closed below
+        try:
+            fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(f"{folder}: another process is training there; wait until it ends, or stop it") from None
     try:
-        fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield log
-    except BlockingIOError:
-        raise InputError(f"{folder}: another process is training there; wait until it ends, or stop it") from None
     finally:
         with contextlib.suppress(OSError):  # of a full disk, which was reported before
             log.close()
 
 
-def create(folder, cfg, dataset):
-    """Makes `folder` that of a new run. InputError if it holds one already or cannot be written."""
-    if (Path(folder) / "config.json").exists():
+def check_new(folder):
+    """InputError if the folder holds a run already, or what is left of one."""
+    folder = Path(folder)
+    if (folder / "config.json").exists() or any(checkpoints.steps(folder, name) for name in ("ckpt", "best")):
         raise InputError(f"{folder} already holds a run; continue it with --ckpt {folder}, or name another --train_dir")
-    _save(folder, cfg, dataset)
 
 
-def _save(folder, cfg, dataset):
-    with writing(folder):
-        save_config(folder, RunConfig(cfg, dataset.image_shape, dataset.classes, dataset.digest))
-
-
-def settings_to_continue(folder, given):
-    """-> the settings of the run in `folder`, with those of `given` that may change. InputError for the others."""
-    cfg = load_config(folder).settings
-    for name, value in given.items():
-        if value != cfg[name] and not cfg.__table__[name].may_change:
-            raise InputError(f"--{name.lower()} {value}: the run in {folder} has {cfg[name]}, and a continued run "
-                             "keeps it; leave the flag out, or begin a new run")
-    cfg.update(given)
-    return cfg
-
-
-def resume(folder, cfg, dataset):
-    """Remembers the settings that changed. InputError unless the images are those that the run began with."""
-    _, *began = load_config(folder)
-    if began != [dataset.image_shape, dataset.classes, dataset.digest]:
+def check_same_images(folder, now, name):
+    """InputError unless the images of `now` (a RunConfig), called `name`, are those the run in `folder` began with."""
+    began = load_config(folder)
+    if began[1:] != now[1:]:
         raise InputError("{} is a run on images of [H, W, C] {}, {} classes, SHA-256 {:.8}; {} now has {}, {}, {:.8}"
-                         .format(folder, *began, dataset.name, dataset.image_shape, dataset.classes, dataset.digest))
-    _save(folder, cfg, dataset)
+                         .format(folder, *began[1:], name, *now[1:]))
 
 
 def about():
@@ -96,18 +81,20 @@ class Run:
     Methods that write raise InputError, saying how to go on, when the disk is full or the folder gone.
     """
 
-    def __init__(self, folder, cfg, log, model, optimizer):
+    def __init__(self, folder, config, log, model, optimizer):
         """Restores the newest checkpoint that is whole into `model` and `optimizer`, or saves the first of a new run.
 
-        `log`: see `locked`. The optimizer must be built. InputError if there are checkpoints but none is whole.
+        `config`: the RunConfig, which is written to config.json. `log`: see `locked`. The optimizer must be built.
+        InputError, before anything is changed, if there are checkpoints but none is whole.
         """
-        self.folder, self.cfg, self.log = Path(folder), cfg, log
-        self.identity = load_config(folder).identity()
+        self.folder, self.cfg, self.log = Path(folder), config.settings, log
+        self.identity = config.identity()
         self.best = tf.Variable(-1.0, dtype=tf.float64)  # best validation accuracy so far
         self.objects = {"model": model, "optimizer": optimizer, "best": self.best}
         damaged = self._restore()
         step = int(optimizer.iterations.numpy())
         with writing(folder):
+            save_config(folder, config)
             self._forget_after(step)
             self.writers = {split: tf.summary.create_file_writer(str(self.folder / "tensorboard" / split))
                             for split in ("train", "val")}
@@ -127,15 +114,24 @@ class Run:
                 damaged.append(error)
         if damaged:
             raise InputError(f"no checkpoint in {self.folder} is whole: {damaged[0]}")
+        if checkpoints.steps(self.folder, "best"):  # a run of ours has its first ckpt-* before that
+            raise InputError(f"{self.folder} has only networks alone (best-*), no ckpt-* to continue from")
         return []
 
     def _forget_after(self, step):
-        """Drops what was kept of steps that will be done again: a killed run had gone on past its last checkpoint."""
+        """Drops what was kept of steps that will be done again, and what a killed run left half written.
+
+        Checkpoints of later steps are damaged, or they would have been restored; they are only renamed.
+        """
         for name in ("metrics.jsonl", "log.txt"):
             _cut_after(self.folder / name, step)
-        for name in ("ckpt", "best"):
-            later = [of for of in checkpoints.steps(self.folder, name) if of > step]
-            checkpoints.remove(self.folder, name, later)
+        for damaged in [of for of in checkpoints.steps(self.folder) if of > step]:
+            for path in self.folder.glob(f"ckpt-{damaged}.*"):
+                path.replace(path.with_name("damaged-" + path.name))
+        checkpoints.remove(self.folder, "best", [of for of in checkpoints.steps(self.folder, "best") if of > step])
+        for data in [*self.folder.glob("ckpt-*.data-*"), *self.folder.glob("best-*.data-*")]:
+            if not data.with_name(data.name.split(".")[0] + ".index").exists():
+                data.unlink()
         for partial in self.folder.glob(".*.part"):
             shutil.rmtree(partial) if partial.is_dir() else partial.unlink()
 
@@ -192,7 +188,9 @@ class Run:
             self.best.assign(accuracy)
 
     def restore_best(self):
-        """-> the step whose network was the best on validation, which the model now is; None if it is damaged."""
+        """-> the step whose network was the best on validation, which the model now is; None without one."""
+        if not checkpoints.steps(self.folder, "best"):  # stopped and ended before the first validation
+            return None
         step = checkpoints.steps(self.folder, "best")[-1]
         try:
             checkpoints.read(self.folder / f"best-{step}", self.identity, model=self.objects["model"])
@@ -224,7 +222,7 @@ class Follower:
 
 
 def _cut_after(path, step):
-    """Cuts the file before the first line about a later step, or at the end of its last whole line."""
+    """Cuts the file before the first line about a later step, as Run.record writes it, or after its last whole line."""
     kept = 0
     for line in path.read_bytes().splitlines(keepends=True) if path.exists() else []:
         about = re.match(rb'(?:\{"step": |step )(\d+)', line)

@@ -31,17 +31,17 @@ def main():
     given, args = parser.parse(config.TRAIN)
     if args.ckpt and args.train_dir:
         parser.error("--ckpt continues a run in its own folder; leave --train_dir out")
+    if args.strategy == "multi_worker" and not (args.ckpt or args.train_dir):
+        parser.error("--strategy multi_worker: expected the run's folder, by --train_dir or --ckpt, the same for all "
+                     "workers")
     if args.devices < 0 or (args.devices and args.strategy != "mirrored"):
         parser.error(f"--devices: expected 1 or more, with --strategy mirrored, received {args.devices} and "
                      f"{args.strategy}")
 
     config.set_environment()
-    if args.ckpt:
-        from rundir import settings_to_continue
-        cfg = settings_to_continue(args.ckpt, given)
-    else:
-        cfg = config.Config(config.TRAIN, given)
+    cfg = config.settings_to_continue(args.ckpt, given) if args.ckpt else config.Config(config.TRAIN, given)
     dataset = data.load(cfg.DATASET, cfg.DATA_DIR, cfg.SEED)
+    data.check_shift(dataset.train, cfg.SHIFT)
 
     import distribution  # and with it TensorFlow, which takes seconds and is not quiet: after what may be refused
     import rundir
@@ -49,19 +49,25 @@ def main():
     if distribution.replicas(strategy) > cfg.BATCH_SIZE:
         raise config.InputError(f"--batch_size: expected {distribution.replicas(strategy)} or more, an image for each "
                                 f"replica, received {cfg.BATCH_SIZE}")
+    run_config = config.RunConfig(cfg, dataset.image_shape, dataset.classes, dataset.digest)
     folder = args.ckpt or args.train_dir or default_folder(cfg)
+    flags = ["--strategy", args.strategy, *(["--devices", str(args.devices)] if args.devices else [])]
+    again = [sys.executable, os.path.abspath(__file__), "--ckpt", str(folder), *(flags if strategy else [])]
     if not distribution.is_chief(strategy):
-        return train(folder, cfg, dataset, strategy)
+        return train(folder, run_config, dataset, shlex.join(again), strategy)
     with rundir.locked(folder) as log:
         if args.ckpt:
-            rundir.resume(folder, cfg, dataset)
+            rundir.check_same_images(folder, run_config, dataset.name)
         else:
-            rundir.create(folder, cfg, dataset)
-        return train(folder, cfg, dataset, strategy, log)
+            rundir.check_new(folder)
+        return train(folder, run_config, dataset, shlex.join(again), strategy, log)
 
 
-def train(folder, cfg, dataset, strategy=None, log=None):
-    """Trains the run in `folder` to its end, or until a signal stops it. -> exit status. `log`: of the chief."""
+def train(folder, run_config, dataset, again, strategy=None, log=None):
+    """Trains the run in `folder` to its end, or until something stops it. -> exit status
+
+    run_config: its RunConfig; again: the command that continues it; log: of rundir.locked, if this is the chief.
+    """
     import tensorflow as tf
 
     import distribution
@@ -69,18 +75,16 @@ def train(folder, cfg, dataset, strategy=None, log=None):
     from capsnet import CapsNet
     from rundir import Follower, Run
 
+    cfg, run = run_config.settings, Follower()
     tf.keras.utils.set_random_seed(cfg.SEED)
-    again = shlex.join([sys.executable, os.path.abspath(__file__), "--ckpt", str(folder)])
-    run = Follower()
     try:
-        alike = {name: value for name, value in cfg.items() if name not in config.PLACES}
-        distribution.check_alike({**alike, "data": dataset.digest}, strategy)
+        distribution.check_alike({**run_config.identity(), **cfg, "DATASET": None, "DATA_DIR": None}, strategy)
         with distribution.scope(strategy):
             model = CapsNet(cfg, dataset.image_shape, dataset.classes)
             optimizer = trainer.make_optimizer(cfg)
             optimizer.build(model.trainable_variables)
         if log:
-            run = Run(folder, cfg, log, model, optimizer)
+            run = Run(folder, run_config, log, model, optimizer)
         distribution.share([*model.variables, *optimizer.variables], strategy)
         stopped = trainer.fit(model, optimizer, dataset, cfg, run, strategy)
         step = trainer.step_of(optimizer)
@@ -92,15 +96,13 @@ def train(folder, cfg, dataset, strategy=None, log=None):
         run.say(f"training stopped, not finite: {error}. The step before is saved; the same step would end the same, "
                 f"so continue with a smaller learning rate: {again} --lr {cfg.LR / 10:g}")
         return 1
+    except distribution.WorkerLost as error:
+        run.say(f"training stopped, a worker was lost: {error}. Continue on any number of workers with: {again}, or on "
+                "one without --strategy")
+        return 1
     except KeyboardInterrupt:
         run.say(f"stopped at once; continue from the last checkpoint with: {again}")
         return 130
-    except distribution.LOST as error:
-        if not strategy:
-            raise
-        run.say(f"stopped: a worker was lost ({error.message.splitlines()[0]}); continue on any number of workers, "
-                f"each with: {again}")
-        return 1
     finally:
         run.close()
     return 0

@@ -133,8 +133,8 @@ def fit(model, optimizer, dataset, cfg, run, strategy=None):
     """Trains from the optimizer's step to MAX_ITERS. -> the signal that ended it early, or None.
 
     `run` (rundir.Run) keeps the checkpoints, the logs and the best validation accuracy. Whether something is due
-    depends on the step alone, so a continued run does what an uninterrupted one would have done. NotFinite names the
-    step, when a checkpoint of the one before is saved.
+    depends on the step and MAX_ITERS alone, so a continued run does what an uninterrupted one would have done.
+    NotFinite and distribution.WorkerLost name the step, when a checkpoint of the one before is saved.
     """
     train_step = make_train_step(model, optimizer, cfg, strategy)
     test_step = make_test_step(model, cfg, strategy)
@@ -150,12 +150,9 @@ def fit(model, optimizer, dataset, cfg, run, strategy=None):
             images, labels = data.batch(dataset.train, cfg.SEED, step, cfg.BATCH_SIZE, cfg.SHIFT)
             try:
                 metrics = train_step(images, labels)
-            except NotFinite as error:
+            except (NotFinite, distribution.WorkerLost) as error:  # before the update: all is as after the last step
                 run.save(step)
-                raise NotFinite(f"step {step + 1}: {error}") from None
-            except distribution.LOST:
-                run.save(step)
-                raise
+                raise type(error)(f"step {step + 1}: {error}") from None
             step += 1
             bar.set_postfix_str(f"step {step}, loss {metrics['loss']:.4f}, accuracy {metrics['accuracy']:.2f}",
                                 refresh=False)

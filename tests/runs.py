@@ -55,6 +55,8 @@ def same(folder, straight):
     results = [json.loads((one / "results.json").read_text()) for one in (folder, straight)]
     assert results[0]["last"] == results[1]["last"] and results[0]["best"] == results[1]["best"]
     assert not list(folder.glob(".*"))
+    data = {path.name.split(".")[0] for path in folder.glob("[bc]*.data-*")}
+    assert data == {path.stem for path in folder.glob("[bc]*.index")}, "half a checkpoint takes room for nothing"
     return True
 
 

@@ -40,9 +40,9 @@ def test_a_foreign_checkpoint_is_refused(tmp_path):
     checkpoints.write(tmp_path, "ckpt", 1, WHO, model=toy.network())
     with pytest.raises(InputError, match="config.json is missing"):
         checkpoints.load(tmp_path)
-    with pytest.raises(InputError, match="does not hold this network"):
+    with pytest.raises(InputError, match="does not hold model as they are here"):
         checkpoints.read(tmp_path / "ckpt-1", WHO, model=toy.network(DIGIT_DIM=5))
-    with pytest.raises(InputError, match="does not hold this network"):
+    with pytest.raises(InputError, match="does not hold model as they are here"):
         checkpoints.read(tmp_path / "ckpt-1", WHO, model=toy.network(PRIOR_TRAINING=True))
     data_file = tmp_path / "ckpt-1.data-00000-of-00001"
     data_file.write_bytes(data_file.read_bytes()[:100])

@@ -74,6 +74,20 @@ def test_test(evaluate, run, tmp_path):
     assert found["accuracy"] == pytest.approx(accuracy) and found["images"] == len(dataset.test.labels) == 50
     assert f"{accuracy:.2%}" in out and str(tmp_path / "test") in out
     assert found["checkpoint"].endswith("ckpt-40") and found["settings"]["SEED"] == 0
+    assert "run/ckpt-40, trained on bars, evaluated on bars" in out
+
+
+def test_test_draws_the_course_of_the_training(evaluate, run, tmp_path):
+    lines = [{"step": step, "split": split, "loss": 1 / step, "accuracy": 0.9}
+             for step in range(1, 41) for split in (["train", "val"] if step % 10 == 0 else ["train"])]
+    metrics = run[0] / "run" / "metrics.jsonl"
+    metrics.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    evaluate("--mode", "test")
+    assert results(tmp_path / "test")["figures"] == ["curves.png"] and (tmp_path / "test" / "curves.png").exists()
+    metrics.write_text('{"step": 1}\n')
+    status, _, lines = evaluate("--mode", "test")
+    assert status == 2 and "metrics.jsonl is not" in lines[0]
+    metrics.unlink()
 
 
 def test_the_data_are_the_runs_own(run, monkeypatch, tmp_path, capsys):

@@ -85,6 +85,12 @@ def test_matrix(classes):
     pixels(figures.matrix("no errors", np.full((classes, classes), np.nan), "x", "y", "z", "{:.0f}"))
 
 
+@pytest.mark.parametrize("lines", [1, 99, 1000])
+def test_curves(lines):
+    train = np.array([np.arange(lines), RANDOM.random(lines), RANDOM.random(lines)])
+    pixels(figures.curves("title", train, train[:, ::50]))
+
+
 def test_charts():
     count = np.array([0, 3, 0, 10])
     accuracy = np.where(count, 0.5, np.nan)

@@ -120,7 +120,7 @@ def killed_at_change(number):
         yield changes
 
 
-def test_a_run_killed_between_any_two_changes_of_its_folder_goes_on_exactly(tmp_path, straight):
+def test_a_run_killed_between_changes_of_its_folder_goes_on_exactly(tmp_path, straight):
     with killed_at_change(0) as changes:
         start(tmp_path / "counted", "--max_iters", 6)
     assert len(changes) > 20
@@ -200,6 +200,30 @@ def test_a_run_goes_on_only_with_the_images_it_began_with(folder, tmp_path):
         run("--ckpt", folder)
 
 
+def test_what_is_refused_leaves_nothing_behind(tmp_path, folder):
+    """So that the corrected command works. A continued run's config.json is not changed either."""
+    with pytest.raises(InputError, match="--shift: expected less than"):
+        start(tmp_path / "new", "--shift", 18)
+    assert not (tmp_path / "new").exists()
+    before = (folder / "config.json").read_bytes()
+    for path in folder.glob("ckpt-*.data*"):
+        flip(path)
+    with pytest.raises(InputError, match="is whole"):
+        run("--ckpt", folder, "--max_iters", 99)
+    assert (folder / "config.json").read_bytes() == before
+    (folder / "config.json").unlink()
+    with pytest.raises(InputError, match="already holds a run"):
+        start(folder)
+
+
+def test_a_run_that_ends_before_its_first_validation_is_tested(tmp_path):
+    with runs.in_step(1, send(signal.SIGINT)):
+        start(tmp_path / "run")
+    assert run("--ckpt", tmp_path / "run", "--max_iters", 1) == 0
+    results = json.loads((tmp_path / "run" / "results.json").read_text())
+    assert results["last"]["step"] == 1 and "best" not in results
+
+
 @pytest.mark.parametrize("where", ["nowhere", "."])
 def test_nothing_to_continue_is_refused(tmp_path, where):
     with pytest.raises(InputError, match="config.json is missing: expected a folder that train.py made"):
@@ -243,6 +267,7 @@ def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(folder, straight
     assert run("--ckpt", folder) == 0
     output = capsys.readouterr().out
     assert f"{folder}/ckpt-6 is damaged" in output and "continued from step 4" in output
+    assert list(folder.glob("damaged-ckpt-6.*")), "nobody's to delete"
     assert same(folder, straight)
 
 
@@ -253,6 +278,15 @@ def test_a_run_without_a_whole_checkpoint_is_refused_and_left_alone(folder):
     with pytest.raises(InputError, match="no checkpoint in .* is whole: .*ckpt-6 is damaged"):
         run("--ckpt", folder)
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+
+
+def test_a_network_alone_cannot_be_continued_and_is_left_alone(folder):
+    for path in folder.glob("ckpt-*"):
+        path.unlink()
+    before = sorted(folder.glob("best-*"))
+    with pytest.raises(InputError, match="no ckpt-. to continue from"):
+        run("--ckpt", folder)
+    assert sorted(folder.glob("best-*")) == before
 
 
 @pytest.mark.parametrize("name", ["config.json", "config.json damaged"])
@@ -291,7 +325,7 @@ def test_a_full_disk_is_one_line_and_the_run_goes_on_where_there_is_room(tmp_pat
     pieces, limit = tmp_path / "pieces", contextlib.ExitStack()
     with limit, pytest.raises(InputError) as refusal, runs.in_step(step, lambda: limit.enter_context(full(size))):
         start(pieces, "--save_every", 1)
-    assert re.search(f"cannot write to {pieces}: .*File too large.*; its checkpoint of step {step - 1} is complete: "
+    assert re.search(f"cannot write to {pieces}: .*File too large.*; its checkpoint of step {step - 1} is complete; "
                      "make room, then continue with --ckpt", str(refusal.value))
     assert run("--ckpt", pieces) == 0
     assert same(pieces, straight)
@@ -299,8 +333,9 @@ def test_a_full_disk_is_one_line_and_the_run_goes_on_where_there_is_room(tmp_pat
 
 def test_a_disk_that_is_full_from_the_start(tmp_path):
     toy.npz(tmp_path / "bars.npz")
-    with full(10_000), pytest.raises(InputError, match="cannot write to .*make room, or name another"):
+    with full(10_000), pytest.raises(InputError, match="cannot write to .*; make room, then continue with --ckpt"):
         start(tmp_path / "run")
+    assert run("--ckpt", tmp_path / "run") == 0
 
 
 def test_a_folder_that_cannot_be_made(tmp_path):
