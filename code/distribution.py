@@ -40,12 +40,13 @@ def strategy_of(name, devices):
     if name == "none":
         return None
     if name == "multi_worker":
-        _check_tf_config()
+        workers = _check_tf_config()
+        print(f"waiting until all of the {workers} workers of TF_CONFIG are there", flush=True)
         try:
             return tf.distribute.MultiWorkerMirroredStrategy()
         except tf.errors.OpError as error:
             raise InputError(f"TF_CONFIG: the workers did not come together ({error.message.splitlines()[0]}); start "
-                             "all of them, each with its own index, within five minutes") from None
+                             "all of them, each with its own index and an address that is free") from None
     if devices:
         cpu = tf.config.list_physical_devices("CPU")[0]
         tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * devices)
@@ -57,6 +58,7 @@ def strategy_of(name, devices):
 
 
 def _check_tf_config():
+    """-> the number of workers."""
     example = '{"cluster": {"worker": ["host1:12345", "host2:12345"]}, "task": {"type": "worker", "index": 0}}'
     text = os.environ.get("TF_CONFIG", "")
     try:
@@ -70,6 +72,7 @@ def _check_tf_config():
     if not good:
         raise InputError(f"TF_CONFIG: expected the workers and which one this is, like {example}, received "
                          f"{' '.join(text.split()) or 'nothing'}")
+    return sum(len(job) for job in cluster.values())
 
 
 @contextlib.contextmanager
