@@ -5,6 +5,7 @@ gradients of the parts are added up, so that any number of replicas trains the s
 device there is no strategy (None), and nothing here does anything.
 """
 import contextlib
+import functools
 import json
 import os
 
@@ -142,16 +143,23 @@ def local(values, strategy):
     return tf.nest.map_structure(lambda value: strategy.experimental_local_results(value)[0], values)
 
 
-def from_chief(value, strategy):
-    """-> the chief's tensor in place of `value`, which is of the same shape on all workers."""
+@functools.cache
+def _broadcast(strategy, dtype):
+    """-> a function that gives all replicas the first one's values [n]."""
 
-    def replica(value):
+    def replica(values):
         context = tf.distribute.get_replica_context()
         first = tf.equal(context.replica_id_in_sync_group, 0)
-        return context.all_reduce(tf.distribute.ReduceOp.SUM, tf.where(first, value, tf.zeros_like(value)))
+        return context.all_reduce(tf.distribute.ReduceOp.SUM, tf.where(first, values, tf.zeros_like(values)))
 
+    return tf.function(lambda values: strategy.run(replica, (values,)), input_signature=[tf.TensorSpec([None], dtype)])
+
+
+def from_chief(value, strategy):
+    """-> the chief's tensor in place of `value`, which is of the same shape on all workers."""
     with _together(strategy):
-        return local(strategy.run(replica, (value,)), strategy)
+        values = local(_broadcast(strategy, value.dtype)(tf.reshape(value, [-1])), strategy)
+    return tf.reshape(values, value.shape)
 
 
 def share(variables, strategy):
