@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 import checkpoints
 from config import InputError, load_config, save_config, write_whole
+from trainer import step_of
 
 
 @contextlib.contextmanager
@@ -92,7 +93,7 @@ class Run:
         self.best = tf.Variable(-1.0, dtype=tf.float64)  # best validation accuracy so far
         self.objects = {"model": model, "optimizer": optimizer, "best": self.best}
         damaged = self._restore()
-        step = int(optimizer.iterations.numpy())
+        step = step_of(optimizer)
         with writing(folder):
             save_config(folder, config)
             self._forget_after(step)
@@ -189,9 +190,10 @@ class Run:
 
     def restore_best(self):
         """-> the step whose network was the best on validation, which the model now is; None without one."""
-        if not checkpoints.steps(self.folder, "best"):  # stopped and ended before the first validation
+        found = checkpoints.steps(self.folder, "best")
+        if not found:  # stopped and ended before the first validation
             return None
-        step = checkpoints.steps(self.folder, "best")[-1]
+        step = found[-1]
         try:
             checkpoints.read(self.folder / f"best-{step}", self.identity, model=self.objects["model"])
             return step
