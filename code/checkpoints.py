@@ -11,7 +11,8 @@ from pathlib import Path
 import tensorflow as tf
 
 from capsnet import CapsNet
-from config import InputError, load_config
+from config import InputError
+from runconfig import load_config
 
 IDENTITY = "identity/.ATTRIBUTES/VARIABLE_VALUE"  # where tf.train.Checkpoint keeps the variable `identity`
 

@@ -14,7 +14,8 @@ import tensorflow as tf
 from tqdm import tqdm
 
 import checkpoints
-from config import InputError, load_config, save_config, write_whole
+from config import InputError, write_whole
+from runconfig import load_config, save_config
 from trainer import step_of
 
 
@@ -36,7 +37,8 @@ def writing(folder):
 def locked(folder):
     """Makes the folder if need be and locks it for this process -> its log.txt, which carries the lock.
 
-    The system releases the lock when the process ends, however it ends. InputError if another process has it.
+    The system releases the lock when the process ends, however it ends. A log that stayed empty is removed.
+    InputError if another process has the lock.
     """
     folder = Path(folder)
     with writing(folder):
@@ -50,6 +52,8 @@ def locked(folder):
         yield log
     finally:
         with contextlib.suppress(OSError):  # of a full disk, which was reported before
+            if not os.path.getsize(log.name):  # refused before its first line
+                os.unlink(log.name)
             log.close()
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import config
 import data
+import runconfig
 
 
 def main():
@@ -39,7 +40,7 @@ def main():
                      f"{args.strategy}")
 
     config.set_environment()
-    cfg = config.settings_to_continue(args.ckpt, given) if args.ckpt else config.Config(config.TRAIN, given)
+    cfg = runconfig.settings_to_continue(args.ckpt, given) if args.ckpt else config.Config(config.TRAIN, given)
     dataset = data.load(cfg.DATASET, cfg.DATA_DIR, cfg.SEED)
     data.check_shift(dataset.train, cfg.SHIFT)
 
@@ -49,7 +50,7 @@ def main():
     if distribution.replicas(strategy) > cfg.BATCH_SIZE:
         raise config.InputError(f"--batch_size: expected {distribution.replicas(strategy)} or more, an image for each "
                                 f"replica, received {cfg.BATCH_SIZE}")
-    run_config = config.RunConfig(cfg, dataset.image_shape, dataset.classes, dataset.digest)
+    run_config = runconfig.RunConfig(cfg, dataset.image_shape, dataset.classes, dataset.digest)
     folder = args.ckpt or args.train_dir or default_folder(cfg)
     flags = ["--strategy", args.strategy, *(["--devices", str(args.devices)] if args.devices else [])]
     again = [sys.executable, os.path.abspath(__file__), "--ckpt", str(folder), *(flags if strategy else [])]

@@ -8,13 +8,14 @@ import tensorflow as tf
 
 import benchmark
 import fourier
+import stopwatch
 import toy
 
 
 def test_the_newcomers_capsule_layer_is_the_same_function():
     model = toy.network()
     u = tf.constant(np.random.default_rng(0).normal(size=(5, *model.digit_caps.W.shape[:2])), tf.float32)
-    np.testing.assert_allclose(benchmark.newcomers_digit_caps(model.digit_caps, u), model.digit_caps(u), rtol=1e-4,
+    np.testing.assert_allclose(stopwatch.newcomers_digit_caps(model.digit_caps, u), model.digit_caps(u), rtol=1e-4,
                                atol=1e-7)
 
 
@@ -38,6 +39,12 @@ def test_a_worker_answers(newcomer):
         assert all(0 < low <= median <= high for median, low, high in parts.values())
     worker.close()
     assert worker.process.returncode == 0
+
+
+def test_a_worker_that_fails_is_an_error(capfd):
+    with pytest.raises(RuntimeError, match="the process asked for 'compile' ended: 1"):
+        benchmark.Worker({"batch_size": 4, "settings": {"ROUTING_ITER": 3}})
+    assert "did you mean ROUTING_ITERS" in capfd.readouterr().err
 
 
 def test_the_table_and_the_json(monkeypatch, tmp_path, capsys):

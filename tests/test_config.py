@@ -1,5 +1,7 @@
 """One table of settings: names, flags, defaults, and refusal of everything else."""
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -77,27 +79,6 @@ def test_paths_that_the_user_types_are_relative_to_where_they_stand(monkeypatch,
     assert parse(monkeypatch, "--dataset", "mine.npz")["DATASET"] == str(tmp_path / "mine.npz")
 
 
-def test_saved_settings_come_back(tmp_path):
-    settings = Config(TRAIN, {"LR": 0.01, "PRIOR_TRAINING": True})
-    run = config.RunConfig(settings, (28, 28, 1), 10, "0123")
-    config.save_config(tmp_path, run)
-    assert config.load_config(tmp_path) == run
-
-
-@pytest.mark.parametrize("content", [
-    "", "{", "[]", "{}", "\xff", '{"settings": 3}', '{"settings": {}, "classes": 10}',
-    '{"settings": {}, "image_shape": [28, 28], "classes": 10, "data": ""}',
-    '{"settings": {}, "image_shape": [28, 28, 1], "classes": 10}',
-    '{"settings": {"ROUTING_ITER": 3}, "image_shape": [28, 28, 1], "classes": 10}',
-    '{"settings": {"ROUTING_ITERS": "3"}, "image_shape": [28, 28, 1], "classes": 10}'])
-def test_a_damaged_config_is_refused(tmp_path, content):
-    (tmp_path / "config.json").write_bytes(content.encode("latin-1"))
-    with pytest.raises(InputError, match="config.json"):
-        config.load_config(tmp_path)
-    with pytest.raises(InputError, match="config.json is missing"):
-        config.load_config(tmp_path / "nowhere")
-
-
 def test_run_turns_an_input_error_into_one_line(capsys):
     def main():
         raise InputError("expected this, received that")
@@ -106,6 +87,16 @@ def test_run_turns_an_input_error_into_one_line(capsys):
         config.run(main)
     assert stop.value.code == 2
     assert capsys.readouterr().err.endswith("error: expected this, received that\n")
+
+
+def test_a_reader_that_leaves_is_one_line():
+    """As in `python eval.py | head -1`."""
+    process = subprocess.Popen([sys.executable, "-c", "import config; config.run(lambda: print(1))"], text=True,
+                               cwd=config.ROOT / "code", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process.stdout.close()
+    assert process.stderr.read() == "-c: ended, because standard output was closed\n"
+    process.stderr.close()
+    assert process.wait() == 141
 
 
 def test_the_environment_that_the_user_set_stays(monkeypatch):

@@ -12,6 +12,7 @@ import config
 import data
 import eval as evaluation
 import probes
+import runconfig
 import toy
 import trainer
 
@@ -29,8 +30,8 @@ def run(tmp_path_factory):
     for number in range(40):
         step(*data.batch(dataset.train, 0, number, cfg.BATCH_SIZE, 0))
     (folder / "run").mkdir()
-    saved = config.RunConfig(cfg, dataset.image_shape, dataset.classes, dataset.digest)
-    config.save_config(folder / "run", saved)
+    saved = runconfig.RunConfig(cfg, dataset.image_shape, dataset.classes, dataset.digest)
+    runconfig.save_config(folder / "run", saved)
     checkpoints.write(folder / "run", "ckpt", 40, saved.identity(), model=model)
     return folder, model, dataset
 

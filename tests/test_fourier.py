@@ -8,7 +8,7 @@ import convolutions
 import fourier
 import toy
 import trainer
-from config import RunConfig, save_config
+from runconfig import RunConfig, save_config
 
 # (height, width), (kernel height, width), stride, channels, filters
 SHAPES = [((20, 20), (9, 9), 2, 3, 4), ((9, 9), (9, 9), 2, 2, 3), ((10, 12), (3, 4), 1, 2, 3),

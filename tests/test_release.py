@@ -10,7 +10,8 @@ import tensorflow as tf
 import checkpoints
 import data
 import trainer
-from config import ROOT, load_config
+from config import ROOT
+from runconfig import load_config
 
 FOLDER = ROOT / "checkpoints" / "mnist"
 DIGESTS = {

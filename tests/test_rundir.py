@@ -17,7 +17,8 @@ import rundir
 import runs
 import toy
 import trainer
-from config import InputError, load_config
+from config import InputError
+from runconfig import load_config
 from runs import metrics, run, same, send, start, variables
 
 
@@ -281,12 +282,12 @@ def test_a_run_without_a_whole_checkpoint_is_refused_and_left_alone(folder):
 
 
 def test_a_network_alone_cannot_be_continued_and_is_left_alone(folder):
-    for path in folder.glob("ckpt-*"):
+    for path in [*folder.glob("ckpt-*"), folder / "log.txt"]:
         path.unlink()
-    before = sorted(folder.glob("best-*"))
+    before = sorted(folder.iterdir())
     with pytest.raises(InputError, match="no ckpt-. to continue from"):
         run("--ckpt", folder)
-    assert sorted(folder.glob("best-*")) == before
+    assert sorted(folder.iterdir()) == before, "not even an empty log.txt"
 
 
 @pytest.mark.parametrize("name", ["config.json", "config.json damaged"])
