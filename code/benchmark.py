@@ -43,18 +43,17 @@ def main():
     rows = dict(HEADLINE) if args.quick else {**HEADLINE, **WAYS, **GROWTH}
     print(f"{'':34} {'train':>8} {'spread':>13} {'of':>7} {'infer':>8} {'images/s':>14} {'peak':>6} {'compile':>7}\n"
           f"{'':34} {'ms':>8} {'ms':>13} {'default':>7} {'ms':>8} {'train':>7}{'infer':>7} {'MB':>6} {'s':>7}")
-    default = Worker({**DEFAULT, "batch_size": args.batch_size})
-    results = {"rows": {}, "parts": default.ask("parts"), **default.ask("machine")}
     reference = []  # the default step, all along
-    for name, row in rows.items():
-        result = compare(default, {"batch_size": args.batch_size, **row}, args.repeats, reference)
-        results["rows"][name] = result
-        low, high = result["train_spread_ms"]
-        images = 1000 * row["settings"].get("BATCH_SIZE", args.batch_size)
-        print(f"{name:34} {result['train_ms']:8.1f} {low:6.0f}-{high:<6.0f} {result['of_default']:7.2f} "
-              f"{result['infer_ms']:8.1f} {images / result['train_ms']:7.0f}{images / result['infer_ms']:7.0f} "
-              f"{result['peak_mb']:6.0f} {result['compile_s']:7.1f}", flush=True)
-    default.close()
+    with contextlib.closing(Worker({**DEFAULT, "batch_size": args.batch_size})) as default:
+        results = {"rows": {}, "parts": default.ask("parts"), **default.ask("machine")}
+        for name, row in rows.items():
+            result = compare(default, {"batch_size": args.batch_size, **row}, args.repeats, reference)
+            results["rows"][name] = result
+            low, high = result["train_spread_ms"]
+            images = 1000 * row["settings"].get("BATCH_SIZE", args.batch_size)
+            print(f"{name:34} {result['train_ms']:8.1f} {low:6.0f}-{high:<6.0f} {result['of_default']:7.2f} "
+                  f"{result['infer_ms']:8.1f} {images / result['train_ms']:7.0f}{images / result['infer_ms']:7.0f} "
+                  f"{result['peak_mb']:6.0f} {result['compile_s']:7.1f}", flush=True)
 
     of = results["rows"]
     results |= {"default_step_ms": statistics.median(reference), "newcomer_step_ms": of["newcomer"]["train_ms"],
@@ -72,8 +71,9 @@ def main():
           f"newcomer's step / default step: {of['newcomer']['of_default']:.2f}\n"
           f"peak memory, default / direct: {results['default_peak_mb'] / results['direct_peak_mb']:.2f}")
     if args.json:
-        Path(args.json).write_text(json.dumps({**results, "hardware": platform.processor() or platform.machine(),
-                                               "cores": os.cpu_count()}, indent=1) + "\n")
+        text = json.dumps({**results, "hardware": platform.processor() or platform.machine(),
+                           "cores": os.cpu_count()}, indent=1)
+        config.write_whole(Path(args.json), f"{text}\n".encode())
     return 0
 
 
@@ -90,17 +90,15 @@ def compare(default, row, repeats, reference):
 
     The default's times, in ms, are added to `reference`.
     """
-    worker = Worker(row)
     train, infer, before = [], [], len(reference)
-    while len(train) < repeats and sum(train) < 30_000:
-        train.append(worker.ask("train"))
-        reference.append(default.ask("train"))
-        infer.append(worker.ask("infer"))
-    result = {"train_ms": statistics.median(train), "train_spread_ms": [min(train), max(train)],
-              "of_default": statistics.median(train) / statistics.median(reference[before:]),
-              "infer_ms": statistics.median(infer), **worker.ask("memory"), "compile_s": worker.compile_s}
-    worker.close()
-    return result
+    with contextlib.closing(Worker(row)) as worker:
+        while len(train) < repeats and sum(train) < 30_000:
+            train.append(worker.ask("train"))
+            reference.append(default.ask("train"))
+            infer.append(worker.ask("infer"))
+        return {"train_ms": statistics.median(train), "train_spread_ms": [min(train), max(train)],
+                "of_default": statistics.median(train) / statistics.median(reference[before:]),
+                "infer_ms": statistics.median(infer), **worker.ask("memory"), "compile_s": worker.compile_s}
 
 
 class Worker:
@@ -112,7 +110,7 @@ class Worker:
         if row.get("newcomer"):  # TensorFlow's own memory settings
             environment.pop("TF_CPU_ALLOCATOR_USE_BFC", None)
         self.process = subprocess.Popen([sys.executable, STOPWATCH, json.dumps(row)], env=environment, text=True,
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
         self.compile_s = self.ask("compile")
 
     def ask(self, question):
@@ -125,7 +123,7 @@ class Worker:
         return json.loads(answer)
 
     def close(self):
-        self.process.stdin.close()
+        self.process.kill()  # it has nothing to lose; and Ctrl-C, in its session of its own, does not reach it
         self.process.wait()
 
 

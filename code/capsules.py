@@ -1,11 +1,11 @@
 """The equations of "Dynamic Routing Between Capsules" (Sabour, Frosst, Hinton 2017), as pure functions.
 
-Shapes, here and everywhere: B images in a batch, I primary capsules of D dimensions, J class capsules of E dimensions.
+Shapes, here and in the network: B images, I primary capsules of D dimensions, J class capsules of E dimensions.
 Inside the routing the batch comes last: its sums over i and e are then vector operations over the images.
 """
 import tensorflow as tf
 
-EPSILON = 1e-9  # inside every root: the length of a zero capsule has no gradient, and its direction no value
+EPSILON = 1e-9  # inside every root, so that a capsule of length zero has a finite gradient
 
 
 def squash(s, axis=-1):
@@ -15,7 +15,10 @@ def squash(s, axis=-1):
 
 
 def squash_gradient(s, dv, axis=-1):
-    """What dv, the gradient of some loss by v = squash(s), is by s. Same shape."""
+    """What dv, the gradient of some loss by v = squash(s), is by s. Same shape.
+
+    With v = g(n^2) s: ds = g dv + 2 g' (s . dv) s, where g = n / (1 + n^2) but for EPSILON.
+    """
     n2 = tf.reduce_sum(tf.square(s), axis=axis, keepdims=True)
     r = tf.math.rsqrt(n2 + EPSILON)
     radial = tf.reduce_sum(s * dv, axis=axis, keepdims=True) * r * (2 - n2 * r * r - 2 * n2 / (1 + n2))
@@ -39,7 +42,10 @@ def votes(u, W):
 
 
 def couple(b):
-    """Equation 3: coupling coefficients c_i, a softmax over the classes. b [I, J, B] -> c [I, J, B]"""
+    """Equation 3: coupling coefficients c_i, a softmax over the classes. b [I, J, B] -> c [I, J, B]
+
+    Written out because tf.nn.softmax would transpose b twice, to have the classes last.
+    """
     e = tf.exp(b - tf.reduce_max(b, axis=1, keepdims=True))
     return e / tf.reduce_sum(e, axis=1, keepdims=True)
 
@@ -67,7 +73,10 @@ def route(u_hat, iterations, way="dynamic", prior=None):
     r iterations have r softmaxes and r - 1 updates of the logits: nothing would read the r-th.
 
     The gradient goes through every iteration. It is written out because TensorFlow's own would read and write sums of
-    the size of u_hat in every iteration of the loop; this one makes its result in one pass at the end.
+    the size of u_hat in every iteration of the loop; this one makes its result in one pass at the end. From the last
+    iteration to the first, with ds = squash_gradient(s, dv) and db of all later iterations:
+
+        du_hat += c ds + db v      db += softmax_gradient(c, u_hat . ds)      dv of the one before = weigh(db, u_hat)
     """
     @tf.custom_gradient
     def procedure(u_hat, b):
@@ -76,7 +85,8 @@ def route(u_hat, iterations, way="dynamic", prior=None):
             s = weigh(c, u_hat)
             return n + 1, b + agree(u_hat, squash(s, axis=1)), cs.write(n, c), ss.write(n, s)
 
-        state = 0, b, tf.TensorArray(b.dtype, iterations - 1), tf.TensorArray(b.dtype, iterations - 1)
+        cs, ss = (tf.TensorArray(b.dtype, iterations - 1, clear_after_read=False) for _ in range(2))
+        state = 0, b, cs, ss
         if way == "static":
             for _ in range(iterations - 1):
                 state = iterate(*state)

@@ -2,6 +2,7 @@
 
 Each also holds what its run will never change (RunConfig.identity), so that it cannot be taken for one of another run.
 """
+import contextlib
 import json
 import os
 import re
@@ -25,6 +26,12 @@ def steps(folder, name="ckpt"):
     """-> the steps of the checkpoints called `name` in `folder`, oldest first."""
     found = (re.fullmatch(rf"{name}-(\d+)\.index", path.name) for path in Path(folder).glob(f"{name}-*.index"))
     return sorted(int(match[1]) for match in found if match)
+
+
+def check_path(path):
+    """InputError if TensorFlow, which takes the path of a checkpoint it reads for a pattern, would not find it."""
+    if found := set(str(path)) & set("[\\"):
+        raise InputError(f"{path}: expected a path without {' and '.join(sorted(found))}, which TensorFlow cannot read")
 
 
 def write(folder, name, step, identity, **objects):
@@ -55,6 +62,7 @@ def read(prefix, identity, **objects):
     Damaged if anything in the checkpoint is: all of it is read once, because TensorFlow has a checksum for every
     tensor, and compares it when the tensor is read. InputError if it is of another run than `identity` says.
     """
+    check_path(prefix)
     try:
         reader = tf.train.load_checkpoint(str(prefix))
         tensors = reader.get_variable_to_shape_map()
@@ -85,11 +93,12 @@ def find(path):
     InputError if there is none.
     """
     path = Path(path)
-    if path.with_name(path.name + ".index").is_file():
+    if os.path.isfile(f"{path}.index"):
         return path
     for name in ("ckpt", "best"):
-        if found := steps(path, name):
-            return path / f"{name}-{found[-1]}"
+        with contextlib.suppress(OSError):  # a folder that cannot be read, or a name longer than names can be
+            if found := steps(path, name):
+                return path / f"{name}-{found[-1]}"
     raise InputError(f"no checkpoint at {path}: expected a run folder, a folder of checkpoints or a prefix like "
                      "output/RUN/ckpt-500; `python train.py` makes one")
 

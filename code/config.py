@@ -17,8 +17,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from easydict import EasyDict
+from tqdm import tqdm
 
 ROOT = Path(__file__).resolve().parent.parent  # defaults are relative to the repository, not to where the user stands
+
+
+LARGEST = 2 ** 31 - 1  # whole number: TensorFlow counts many things in 32 bits
 
 
 class InputError(ValueError):
@@ -33,7 +37,7 @@ class Rule(NamedTuple):
 
 
 def at_least(low: int) -> Rule:
-    return Rule(f"a whole number, {low} or more", lambda value: value >= low)
+    return Rule(f"a whole number from {low} to {LARGEST}", lambda value: low <= value <= LARGEST)
 
 
 def one_of(*choices: str) -> Rule:
@@ -84,7 +88,7 @@ LOSS = {
     "RECONSTRUCT_W": Setting(0.0005, "weight of the squared error summed over pixels", "paper, sec. 4.1",
                              NOT_NEGATIVE),
 }
-SEED = Setting(0, "seed of all that is random: weights, batch order, shifts, glyphs, splits; samples, attacks", "ours",
+SEED = Setting(0, "seed of all that is random: weights, batch order, shifts, glyphs, splits", "ours",
                Rule("a whole number from 0 to 4294967295", lambda value: 0 <= value < 2 ** 32))
 DATA = {
     "DATASET": Setting("mnist", "mnist, glyphs (drawn from fonts, needs no download) or your own file.npz", "ours",
@@ -119,6 +123,7 @@ EVAL = {
     "CKPT": Setting(str(ROOT / "checkpoints" / "mnist"), "the network: a run's folder, a folder of checkpoints or a "
                     "checkpoint's prefix", "original", PATH),
     **DATA,
+    "SEED": SEED._replace(help="seed of the samples and of the attacks"),
     "FIG_DIR": Setting(str(ROOT / "figs"), "where figures and results.json go, in a folder per mode", "original", PATH),
     "BATCH_SIZE": Setting(100, "images per batch; reconstruct: also per figure, at most 100", "original", at_least(1)),
     "MAX_ITERS": Setting(100, "reconstruct: most figures; adversarial: most gradient steps per image", "original",
@@ -215,19 +220,26 @@ def run(main: Callable[[], int]):
     """Runs a script's main; an InputError becomes one line on stderr and exit status 2, anything else is a bug."""
     name = Path(sys.argv[0]).name
     try:
-        status = main()
-        sys.stdout.flush()
-        sys.exit(status)
+        sys.exit(main())
     except InputError as error:
         print(f"{name}: error: {error}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         print(f"{name}: interrupted", file=sys.stderr)
         sys.exit(130)
-    except BrokenPipeError:
-        print(f"{name}: ended, because standard output was closed", file=sys.stderr)
+    except MemoryError as error:
+        print(f"{name}: error: not enough memory ({error}); take a smaller --batch_size", file=sys.stderr)
+        sys.exit(2)
+
+
+def say(line: str, way: str = ""):
+    """One line to standard output, above any progress bar. InputError, ending with `way`, if it takes no more."""
+    try:
+        tqdm.write(line)
+        sys.stdout.flush()  # train.sh reads it through a pipe
+    except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what Python flushes at its end
-        sys.exit(141)
+        raise InputError(f"cannot write to standard output: {error.strerror}{way}") from None
 
 
 def write_whole(path: Path, content: bytes):

@@ -45,7 +45,10 @@ def choose(image_shape, kernel_shape, stride):
 
 
 def by_patches(images, kernel, bias, activation, stride, stride_after):
-    """The convolution as one product: a patch of the image per row, a filter per column."""
+    """The convolution as one product, a patch of the image per row, a filter per column: [B, H, W, C] -> [B, h, w, O]
+
+    Its rows are in the order in which fourier.convolve reads them: compiled by XLA, their two transposes cancel out.
+    """
     (H, W, C), (kh, kw, O, _) = images.shape[1:], kernel.shape
     h, w = (H - kh) // stride + 1, (W - kw) // stride + 1
     s = stride_after if h % stride_after == w % stride_after == 0 else 1
@@ -54,8 +57,8 @@ def by_patches(images, kernel, bias, activation, stride, stride_after):
     pixel = (((u * s + py) * stride + a) * W + (v * s + px) * stride + b) * C + c  # which one tap (a, b, c) reads
     pixel = pixel.transpose(4, 5, 6, 0, 1, 2, 3).reshape(kh * kw * C, h * w // s ** 2, s * s)
     patches = tf.gather(tf.reshape(images, [-1, H * W * C]), pixel, axis=1)
-    patches = tf.reshape(tf.transpose(patches, [1, 2, 0, 3]), [kh * kw * C, -1])   # [kh kw C, hw/ss N ss]
+    patches = tf.reshape(tf.transpose(patches, [1, 2, 0, 3]), [kh * kw * C, -1])   # [kh kw C, hw/ss B ss]
     kernel = tf.reshape(tf.transpose(kernel, [0, 1, 3, 2]), [kh * kw * C, O])
-    y = activation(tf.matmul(patches, kernel, transpose_a=True) + bias)            # [hw/ss N ss, O]
+    y = activation(tf.matmul(patches, kernel, transpose_a=True) + bias)            # [hw/ss B ss, O]
     y = tf.reshape(y, [h // s, w // s, -1, s, s, O])
     return tf.reshape(tf.transpose(y, [2, 0, 3, 1, 4, 5]), [-1, h, w, O])

@@ -8,6 +8,7 @@ import functools
 import hashlib
 import http.client
 import io
+import os
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -109,7 +110,7 @@ def load_mnist(folder: Path) -> Dataset:
     arrays = []
     for name in DIGESTS:
         ndim = 3 if "images" in name else 1
-        path = next((path for path in (folder / f"{name}.gz", folder / name) if path.exists()), None)
+        path = next((path for path in (folder / f"{name}.gz", folder / name) if os.path.exists(path)), None)
         if path is None:
             arrays.append(download(folder, name, ndim))
             continue
@@ -210,24 +211,19 @@ def _order(seed: int, epoch: int, n: int) -> np.ndarray:
     return order
 
 
-def check_shift(split: Split, shift: int):
-    """InputError if images would be shifted out of sight."""
-    _, height, width, _ = split.images.shape
-    expect(shift < min(height, width), "--shift", f"less than the images' {height}x{width} pixels", shift)
-
-
 def batch(split: Split, seed: int, step: int, batch_size: int, shift: int) -> tuple[np.ndarray, np.ndarray]:
     """The training batch of a step -> images float32 [B, H, W, C] in [0, 1], labels int32 [B]; pure in (seed, step).
 
     Step s takes places s B to (s + 1) B of an endless stream of epochs, each a fresh permutation of the split. Every
     image moves by a whole number of pixels, uniform in -shift..shift in each direction; zeros come in, nothing wraps.
+    InputError if images would be shifted out of sight.
     """
     n, height, width, _ = split.images.shape
+    expect(shift < min(height, width), "--shift", f"less than the images' {height}x{width} pixels", shift)
     epoch, place = np.divmod(np.arange(step * batch_size, (step + 1) * batch_size), n)  # [B], [B]
     index = np.concatenate([_order(seed, e, n)[place[epoch == e]] for e in range(epoch[0], epoch[-1] + 1)])
     images = split.images[index]  # [B, H, W, C]
     if shift:
-        check_shift(split, shift)
         rows, columns = np.random.default_rng([seed, step, 1]).integers(0, 2 * shift + 1, (2, batch_size))
         images = np.pad(images, ((0, 0), (shift, shift), (shift, shift), (0, 0)))  # [B, H + 2 shift, W + 2 shift, C]
         images = np.stack([image[row:row + height, column:column + width]

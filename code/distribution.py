@@ -12,7 +12,7 @@ import os
 import numpy as np
 import tensorflow as tf
 
-from config import InputError
+from config import InputError, say
 
 LONGEST = 2 ** 14  # bytes of text between workers
 
@@ -42,7 +42,7 @@ def strategy_of(name, devices):
         return None
     if name == "multi_worker":
         workers = _check_tf_config()
-        print(f"waiting until all of the {workers} workers of TF_CONFIG are there", flush=True)
+        say(f"waiting until all of the {workers} workers of TF_CONFIG are there")
         try:
             return tf.distribute.MultiWorkerMirroredStrategy()
         except tf.errors.OpError as error:

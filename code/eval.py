@@ -1,7 +1,7 @@
 """Measures a trained CapsNet: numbers, and figures to look at. `python eval.py --help` lists every setting."""
 import contextlib
 import json
-import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -29,9 +29,8 @@ def main():
     import checkpoints
     import modes
     model, trained, prefix = checkpoints.load(cfg.CKPT)
-    for name in ("DATASET", "DATA_DIR"):  # the run's own, unless flags say otherwise or it was made elsewhere
-        if name not in given and (name == "DATASET" or os.path.isdir(trained[name])):
-            cfg[name] = trained[name]
+    for name in {"DATASET", "DATA_DIR"} - given.keys():
+        cfg[name] = trained[name]
     dataset = data.load(cfg.DATASET, cfg.DATA_DIR, trained.SEED)  # its seed, so that no test image was trained on
     network = model.decoder.image_shape, model.digit_caps.classes
     if network != (dataset.image_shape, dataset.classes):
@@ -89,11 +88,21 @@ class Report:
         setting = {"settings": settings, "figures": self.figures, **about()}
         text = json.dumps(plain({**what, **numbers, **details, **setting}), indent=1, allow_nan=False) + "\n"
         with self.writing():
+            for name in self._stale():
+                (self.folder / name).unlink(missing_ok=True)
             config.write_whole(self.folder / "results.json", text.encode())
-        print("{checkpoint}, trained on {trained_on}, evaluated on {evaluated_on}".format(**what))
+        config.say("{checkpoint}, trained on {trained_on}, evaluated on {evaluated_on}".format(**what))
         for name, value in numbers.items():
-            print(f"{name.replace('_', ' '):<{max(map(len, numbers))}}  {readable(name, value)}")
-        print(f"{self.folder}: results.json" + (f" and {len(self.figures)} figures" if self.figures else ""))
+            config.say(f"{name.replace('_', ' '):<{max(map(len, numbers))}}  {readable(name, value)}")
+        config.say(f"{self.folder}: results.json" + (f" and {len(self.figures)} figures" if self.figures else ""))
+
+    def _stale(self):
+        """-> the figures that the evaluation before, by its results.json, drew in this folder and this one did not."""
+        try:
+            before = json.loads((self.folder / "results.json").read_text())["figures"]
+            return {name for name in before if re.fullmatch(r"[\w-]+\.png", name)} - {*self.figures}
+        except (OSError, ValueError, LookupError, TypeError):  # there was none
+            return set()
 
 
 def readable(name, value):

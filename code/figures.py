@@ -214,7 +214,7 @@ def effects(title, standard, classes, measures):
             one.tick_params(labelbottom=j + columns >= J)
     figure.supylabel("dimension of the capsule", fontsize=BODY)
     bar = figure.colorbar(shown, ax=axes, aspect=40)
-    bar.set_label("change, in standard deviations within the class\n(grey: not significant)", fontsize=BODY)
+    bar.set_label("change, in sd as in the figures of the classes\n(grey: not significant)", fontsize=BODY)
     bar.ax.tick_params(labelsize=SMALL + 1)
     return figure
 
@@ -229,7 +229,8 @@ def success(title, budgets, rates, budget_label, steps):
     left.set_ylabel("success rate", fontsize=BODY)
     left.grid(color="#dddddd")
     if len(steps):
-        right.hist(steps, np.arange(0.5, steps.max() + 1.5, max(1, steps.max() // 30)), color=BLUE, edgecolor="white")
+        width = max(1, steps.max() // 30)
+        right.hist(steps, np.arange(-0.5, steps.max() + width, width), color=BLUE, edgecolor="white")
     right.set_xlabel("gradient steps until success", fontsize=BODY)
     right.set_ylabel("images", fontsize=BODY)
     right.yaxis.get_major_locator().set_params(integer=True)

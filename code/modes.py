@@ -40,7 +40,7 @@ def _course(folder, split):
         lines = [json.loads(line) for line in text if line.endswith("}")]  # the last may be half written
         return np.array([(line["step"], line["loss"], 1 - line["accuracy"])
                          for line in lines if line["split"] == split], float).T
-    except (ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path} is not a metrics.jsonl of train.py ({type(error).__name__}: {error})") from None
 
 
@@ -96,7 +96,8 @@ def cap_tweak(model, trained, dataset, cfg, draw):
         dimensions = [effects.of(j, e) for e in range(len(grid))]
         draw(f"class-{j}", figures.tweaks(
             f"{dataset.name}, class {j}: what each dimension of its capsule does\nright: the strongest effect of "
-            f"+{effects.per:.3g}, mean of {effects.images[j]} images; sd: spread within the class",
+            f"+{effects.per:.3g}, mean of {effects.images[j]} images\n"
+            "sd: spread within the class, of 1 px, 5° or half a pixel of stroke at least",
             grid, values, [one["strongest"] or "nothing significant" for one in dimensions]))
         details[f"class {j}"] = {"images": effects.images[j], "dimensions": dimensions}
     shown = np.where(effects.significant, effects.standard, np.nan)[classes]

@@ -1,9 +1,11 @@
 """config.json: what a run records of how it was begun, what of that it keeps to its end, and what may change."""
 import json
+import os
 from pathlib import Path
 from typing import NamedTuple
 
-from config import TRAIN, Config, InputError, write_whole
+from config import ROOT, TRAIN, Config, InputError, write_whole
+from data import MAX_CLASSES, MIN_SIDE
 
 
 class RunConfig(NamedTuple):
@@ -26,18 +28,28 @@ def save_config(folder: Path, run: RunConfig):
 
 
 def load_config(folder: Path) -> RunConfig:
-    """Reads folder/config.json. InputError if it is missing or damaged."""
+    """Reads folder/config.json. InputError if it is missing or damaged.
+
+    Its DATA_DIR becomes that of this machine: CAPSNET_DATA_DIR, else where the run had it, else the default.
+    """
     path = Path(folder) / "config.json"
     try:
         saved = json.loads(path.read_text())
         height, width, channels = (int(side) for side in saved["image_shape"])
-        settings = Config(TRAIN, saved["settings"])
-        return RunConfig(settings, (height, width, channels), int(saved["classes"]), str(saved["data"]))
+        run = RunConfig(Config(TRAIN, saved["settings"]), (height, width, channels), int(saved["classes"]),
+                        str(saved["data"]))
+        if not (min(height, width) >= MIN_SIDE and channels > 0 and 1 < run.classes <= MAX_CLASSES):
+            raise ValueError(f"image_shape {height, width, channels}, classes {run.classes}")
+        if os.environ.get("CAPSNET_DATA_DIR") or not (ROOT / run.settings.DATA_DIR).is_dir():
+            run.settings.DATA_DIR = TRAIN["DATA_DIR"].default
+        else:
+            run.settings.DATA_DIR = str(ROOT / run.settings.DATA_DIR)
+        return run
     except FileNotFoundError:
         raise InputError(f"{path} is missing: expected a folder that train.py made, with its config.json") from None
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise InputError(f"{path} is not a config.json of train.py ({type(error).__name__}: {error})") from None
 
 

@@ -5,16 +5,16 @@ import json
 import os
 import platform
 import re
+import shlex
 import shutil
 import sys
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
-from tqdm import tqdm
 
 import checkpoints
-from config import InputError, write_whole
+from config import InputError, say, write_whole
 from runconfig import load_config, save_config
 from trainer import step_of
 
@@ -46,6 +46,8 @@ def locked(folder):
         log = open(folder / "log.txt", "a")  # noqa: SIM115 - closed below
         try:
             fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not os.path.samestat(os.fstat(log.fileno()), os.stat(log.name)):  # removed by its last owner meanwhile
+                raise BlockingIOError
         except BlockingIOError:
             raise InputError(f"{folder}: another process is training there; wait until it ends, or stop it") from None
     try:
@@ -58,10 +60,14 @@ def locked(folder):
 
 
 def check_new(folder):
-    """InputError if the folder holds a run already, or what is left of one."""
+    """InputError unless the folder is empty, but for what a new run that was killed at once may have left."""
     folder = Path(folder)
-    if (folder / "config.json").exists() or any(checkpoints.steps(folder, name) for name in ("ckpt", "best")):
+    checkpoints.check_path(folder)
+    if (folder / "config.json").exists():
         raise InputError(f"{folder} already holds a run; continue it with --ckpt {folder}, or name another --train_dir")
+    for path in folder.iterdir():
+        if not (path.name == "log.txt" and not path.stat().st_size or path.match(".config.json.*.part")):
+            raise InputError(f"--train_dir: expected a new or empty folder, received {folder} with {path.name} in it")
 
 
 def check_same_images(folder, now, name):
@@ -74,7 +80,7 @@ def check_same_images(folder, now, name):
 
 def about():
     """What a results.json says of how it was made: the command, the versions and the hardware."""
-    return {"command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+    return {"command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
             "versions": {"python": platform.python_version(), "tensorflow": tf.__version__, "numpy": np.__version__},
             "hardware": f"{os.cpu_count()} CPU cores ({platform.machine()}), "
                         f"{len(tf.config.list_physical_devices('GPU'))} GPUs"}
@@ -142,9 +148,8 @@ class Run:
 
     def say(self, line):
         """One line to the screen, above the progress bar, and to log.txt."""
-        tqdm.write(line)
-        sys.stdout.flush()  # train.sh reads it through a pipe
         self._log(line)
+        say(line, f"; continue with --ckpt {self.folder}")
 
     def _log(self, line):
         with writing(self.folder):
@@ -186,7 +191,7 @@ class Run:
             checkpoints.remove(self.folder, "best", best[:-1])
 
     def save_if_best(self, step, accuracy):
-        """The network alone, if no validation accuracy was better before."""
+        """The network alone, if its validation accuracy is better than all before."""
         if accuracy > float(self.best):
             with writing(self.folder):
                 checkpoints.write(self.folder, "best", step, self.identity, model=self.objects["model"])
@@ -224,7 +229,7 @@ class Follower:
         pass
 
     record = images = save = save_if_best = restore_best = save_results = close = nothing
-    say = staticmethod(tqdm.write)
+    say = staticmethod(say)
 
 
 def _cut_after(path, step):

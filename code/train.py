@@ -42,7 +42,7 @@ def main():
     config.set_environment()
     cfg = runconfig.settings_to_continue(args.ckpt, given) if args.ckpt else config.Config(config.TRAIN, given)
     dataset = data.load(cfg.DATASET, cfg.DATA_DIR, cfg.SEED)
-    data.check_shift(dataset.train, cfg.SHIFT)
+    data.batch(dataset.train, cfg.SEED, 0, cfg.BATCH_SIZE, cfg.SHIFT)  # may be refused: before there is a folder
 
     import distribution  # and with it TensorFlow, which takes seconds and is not quiet: after what may be refused
     import rundir

@@ -3,6 +3,7 @@ import contextlib
 import json
 import os
 import sys
+import types
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ import checkpoints
 import data
 import toy
 import train
+import trainer
 
 
 def run(*flags):
@@ -64,14 +66,12 @@ def same(folder, straight):
 def in_step(number, action):
     """Calls `action` while that step is trained, before anything of it is done."""
     with pytest.MonkeyPatch.context() as patch:
-        batch = data.batch
-
         def batch_and_action(split, seed, step, *more):
             if step == number - 1:
                 action()
-            return batch(split, seed, step, *more)
+            return data.batch(split, seed, step, *more)
 
-        patch.setattr(data, "batch", batch_and_action)
+        patch.setattr(trainer, "data", types.SimpleNamespace(**{**vars(data), "batch": batch_and_action}))
         yield
 
 

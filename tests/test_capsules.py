@@ -153,6 +153,19 @@ def test_the_gradient_goes_through_every_iteration(way, iterations):
             np.testing.assert_allclose(gradient[index], difference, rtol=2e-3, atol=1e-3)
 
 
+@pytest.mark.parametrize("way", ["dynamic", "static"])
+def test_one_pass_has_more_than_one_gradient(way):
+    """As a persistent tape asks for: of each class's length by the votes, for example."""
+    u_hat = tf.constant(np.random.default_rng(0).normal(size=(5, 3, 4, 2)), tf.float32)
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(u_hat)
+        v = capsules.route(u_hat, 3, way)
+        lengths = [capsules.length(v[:, j]) for j in range(3)]
+        whole = tf.add_n(lengths)
+    parts = [tape.gradient(length, u_hat) for length in lengths]
+    np.testing.assert_allclose(tape.gradient(whole, u_hat), sum(parts), atol=1e-6)
+
+
 def test_the_gradient_of_squash():
     s, dv = tf.constant(normal(7, E)), normal(7, E, seed=1)
     with tf.GradientTape() as tape:

@@ -3,6 +3,7 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 import config
@@ -66,7 +67,8 @@ def test_flags_that_are_not_given_leave_no_trace(monkeypatch):
 
 @pytest.mark.parametrize("flags, words", [
     (["--routing_iter", "2"], "did you mean --routing_iters"), (["--max_iters", "many"], "many"),
-    (["--lr", "nan"], "--lr: expected a finite number above 0, received nan"), (["--batch_size", "0"], "1 or more"),
+    (["--lr", "nan"], "--lr: expected a finite number above 0, received nan"),
+    (["--batch_size", "0"], "from 1 to 2147483647, received 0"), (["--step_size", "1" + 400 * "0"], "from 1 to"),
     (["--dataset", "svhn"], "--dataset: expected mnist, glyphs or"), (["--batch_size"], "expected one argument"),
     (["extra"], "extra")])
 def test_bad_flags_are_refused_in_one_line(monkeypatch, capsys, flags, words):
@@ -89,14 +91,27 @@ def test_run_turns_an_input_error_into_one_line(capsys):
     assert capsys.readouterr().err.endswith("error: expected this, received that\n")
 
 
-def test_a_reader_that_leaves_is_one_line():
-    """As in `python eval.py | head -1`."""
-    process = subprocess.Popen([sys.executable, "-c", "import config; config.run(lambda: print(1))"], text=True,
-                               cwd=config.ROOT / "code", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    process.stdout.close()
-    assert process.stderr.read() == "-c: ended, because standard output was closed\n"
-    process.stderr.close()
-    assert process.wait() == 141
+@pytest.mark.parametrize("to, reason", [("/dev/full", "No space left on device"), (None, "Broken pipe")])
+def test_an_output_that_takes_no_more_is_one_line(to, reason):
+    """As in `python eval.py > file` on a full disk, and in `python eval.py | head -1`."""
+    if to and not os.path.exists(to):
+        pytest.skip(f"no {to} on this system")
+    read, write = (None, os.open(to, os.O_WRONLY)) if to else os.pipe()
+    if not to:
+        os.close(read)
+    ended = subprocess.run([sys.executable, "-c", "import config; config.run(lambda: config.say('line', '; a way'))"],
+                           text=True, cwd=config.ROOT / "code", stdout=write, stderr=subprocess.PIPE)
+    os.close(write)
+    assert ended.stderr == f"-c: error: cannot write to standard output: {reason}; a way\n"
+    assert ended.returncode == 2
+
+
+def test_too_little_memory_is_one_line(capsys):
+    with pytest.raises(SystemExit) as stop:
+        config.run(lambda: np.zeros(2 ** 55))
+    assert stop.value.code == 2
+    error = capsys.readouterr().err
+    assert "not enough memory (Unable to allocate" in error and error.count("\n") == 1
 
 
 def test_the_environment_that_the_user_set_stays(monkeypatch):

@@ -171,10 +171,10 @@ def test_a_network_that_gets_nothing_right_cannot_be_attacked(evaluate, run, mon
     (("--attack", "deepfool"), "--attack: expected one of original, fgsm, bim, pgd"),
     (("--epsilon", "-0.1"), "--epsilon: expected a number above 0, at most 1"),
     (("--epsilon", "nan"), "--epsilon: expected a number above 0, at most 1"),
-    (("--num_images", "0"), "--num_images: expected a whole number, 1 or more"),
+    (("--num_images", "0"), "--num_images: expected a whole number from 1 to"),
     (("--lr", "0"), "--lr: expected a finite number above 0"),
     (("--tweak_target", "3"), "--tweak_target: expected a class from 0 to 2"),
-    (("--tweak_target", "-2"), "--tweak_target: expected a whole number, -1 or more"),
+    (("--tweak_target", "-2"), "--tweak_target: expected a whole number from -1 to"),
     (("--tweak_range", "0.12"), "--tweak_stride: expected a range of 1 to 50 whole strides"),
     (("--tweak_stride", "0.001"), "--tweak_stride: expected a range of 1 to 50 whole strides"),
     (("--num_image", "5"), "did you mean --num_images?"),
@@ -199,6 +199,16 @@ def test_a_folder_that_cannot_be_written_is_refused(evaluate, tmp_path):
     (tmp_path / "file").write_text("")
     status, out, lines = evaluate("--fig_dir", tmp_path / "file")
     assert status == 2 and "--fig_dir: expected a folder to write in" in lines[0] and out == ""
+
+
+def test_figures_of_the_evaluation_before_do_not_stay(evaluate, tmp_path):
+    evaluate("--mode", "reconstruct", "--show", "all", "--batch_size", 7)
+    before = {path.name for path in (tmp_path / "reconstruct").glob("*.png")}
+    (tmp_path / "reconstruct" / "mine.png").write_text("not by eval.py")
+    evaluate("--mode", "reconstruct", "--show", "all", "--batch_size", 50)
+    after = {path.name for path in (tmp_path / "reconstruct").glob("*.png")}
+    assert len(before) > len(after) - 1 and "mine.png" in after
+    assert after - {"mine.png"} == set(json.loads((tmp_path / "reconstruct" / "results.json").read_text())["figures"])
 
 
 def test_nothing_half_written_stays(evaluate, tmp_path, monkeypatch):

@@ -95,7 +95,9 @@ def test_charts():
     count = np.array([0, 3, 0, 10])
     accuracy = np.where(count, 0.5, np.nan)
     pixels(figures.reliability("title", count, np.where(count, 0.4, np.nan), accuracy, accuracy - 0.1, accuracy + 0.1))
-    pixels(figures.success("title", np.linspace(0, 3, 50), np.linspace(0, 1, 50), "L2 budget", np.arange(1, 90)))
+    figure = figures.success("title", np.linspace(0, 3, 50), np.linspace(0, 1, 50), "L2 budget", np.arange(100))
+    assert sum(bar.get_height() for bar in figure.axes[1].patches) == 100, "every image is in the histogram"
+    pixels(figure)
     pixels(figures.success("no success", np.array([0, 0.3]), np.zeros(2), "L-infinity budget", np.zeros(0, int)))
     pixels(figures.detection("title", RANDOM.random(90), 1 + RANDOM.random(50), 0.95))
     pixels(figures.detection("no success", RANDOM.random(90), np.zeros(0), 0.95))

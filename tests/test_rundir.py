@@ -212,9 +212,38 @@ def test_what_is_refused_leaves_nothing_behind(tmp_path, folder):
     with pytest.raises(InputError, match="is whole"):
         run("--ckpt", folder, "--max_iters", 99)
     assert (folder / "config.json").read_bytes() == before
-    (folder / "config.json").unlink()
     with pytest.raises(InputError, match="already holds a run"):
         start(folder)
+    (folder / "config.json").unlink()
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    with pytest.raises(InputError, match="--train_dir: expected a new or empty folder, received .* with .* in it"):
+        start(folder)
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+
+
+def test_a_folder_with_other_files_is_not_taken_for_a_run(tmp_path):
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    for name, text in (("metrics.jsonl", "mine"), (".movie.part", "half"), ("log.txt", "step 3 is mine")):
+        (mine / name).write_text(text)
+        with pytest.raises(InputError, match=f"expected a new or empty folder, received .* with {name}"):
+            start(mine)
+        assert (mine / name).read_text() == text
+        (mine / name).unlink()
+        assert [path.name for path in mine.iterdir()] == []
+
+
+def test_a_path_that_tensorflow_cannot_read_is_refused_before_the_first_step(tmp_path):
+    with pytest.raises(InputError, match=r"expected a path without \["):
+        start(tmp_path / "run[1]")
+    assert list((tmp_path / "run[1]").iterdir()) == []
+
+
+def test_the_lock_of_a_log_that_was_removed_meanwhile_is_none(folder, monkeypatch):
+    """As when its owner was refused and removed its empty log between our opening and locking it."""
+    monkeypatch.setattr(rundir.fcntl, "flock", lambda log, how: (os.unlink(log.name), open(log.name, "a").close()))
+    with pytest.raises(InputError, match="another process is training there"):
+        run("--ckpt", folder)
 
 
 def test_a_run_that_ends_before_its_first_validation_is_tested(tmp_path):
