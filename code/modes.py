@@ -118,8 +118,9 @@ def adversarial(model, trained, dataset, cfg, draw):
     """
     network = probes.Network(model, trained, cfg.BATCH_SIZE)
     look, images, labels, numbers = classified_right(network, dataset.test, cfg)
-    kind = f"{dataset.name}, {cfg.ATTACK} attack, {'targeted' if cfg.TARGETED else 'untargeted'}"
     original = cfg.ATTACK == "original"
+    kind = f"{dataset.name}, {'attack of the original repository' if original else cfg.ATTACK}, " + (
+        "targeted" if cfg.TARGETED else "untargeted")
 
     def attack(images, classes, progress):
         return attacks.attack(network, cfg.ATTACK, images, classes, cfg.TARGETED, cfg.LR if original else cfg.EPSILON,
@@ -196,7 +197,7 @@ def draw_examples(network, attack, images, labels, classes, targeted, kind, draw
         title = (f"{kind}\n{j} to {target if targeted else 'any other class'}: "
                  f"{'success' if found['success'] else 'failed'} after {found['steps']} steps")
         draw(f"{j}-to-{target}" if targeted else f"{j}", figures.pair(title, before[n], attacked.images[n], captions))
-    title = f"{kind}\nred frame: failed"
+    title = f"{kind}\nframed: failed"
     if targeted:
         sheet = figures.examples(title, rows, shown, cells, "target (on the diagonal: before)", "true class")
     else:
