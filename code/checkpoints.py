@@ -75,12 +75,13 @@ def read(prefix, identity, **objects):
         if theirs[name] != identity[name]:
             raise InputError(f"{prefix} is of another run: it has {name} {theirs[name]}, expected {identity[name]} as "
                              f"in {Path(prefix).parent / 'config.json'}")
+    if absent := [name for name in objects if not any(tensor.startswith(f"{name}/") for tensor in tensors)]:
+        raise InputError(f"{prefix} has no {', no '.join(absent)}: a network alone can be evaluated, not continued")
     try:
         status = tf.train.Checkpoint(**objects).read(str(prefix)).expect_partial()  # a ckpt-* may hold more
         status.assert_existing_objects_matched()
     except (ValueError, AssertionError) as error:
-        raise InputError(f"{prefix} does not hold {', '.join(objects)} as they are here ({_reason(error)}); a network "
-                         "without its optimizer can be evaluated, not continued") from None
+        raise InputError(f"{prefix} does not hold {', '.join(objects)} as they are here ({_reason(error)})") from None
 
 
 def _reason(error):

@@ -316,6 +316,12 @@ def test_a_network_alone_cannot_be_continued_and_is_left_alone(folder):
     before = sorted(folder.iterdir())
     with pytest.raises(InputError, match="no ckpt-. to continue from"):
         run("--ckpt", folder)
+    for path in before:  # as it is released
+        if path.name.startswith("best-"):
+            path.rename(path.with_name(path.name.replace("best-", "ckpt-")))
+    before = sorted(folder.iterdir())
+    with pytest.raises(InputError, match="has no optimizer, no best: a network alone can be evaluated, not continued"):
+        run("--ckpt", folder)
     assert sorted(folder.iterdir()) == before, "not even an empty log.txt"
 
 
