@@ -40,10 +40,9 @@ def load_config(folder: Path) -> RunConfig:
                         str(saved["data"]))
         if not (min(height, width) >= MIN_SIDE and channels > 0 and 1 < run.classes <= MAX_CLASSES):
             raise ValueError(f"image_shape {height, width, channels}, classes {run.classes}")
-        if os.environ.get("CAPSNET_DATA_DIR") or not (ROOT / run.settings.DATA_DIR).is_dir():
-            run.settings.DATA_DIR = TRAIN["DATA_DIR"].default
-        else:
-            run.settings.DATA_DIR = str(ROOT / run.settings.DATA_DIR)
+        own = ROOT / run.settings.DATA_DIR
+        there = own.is_dir() and not os.environ.get("CAPSNET_DATA_DIR")
+        run.settings.DATA_DIR = str(own) if there else TRAIN["DATA_DIR"].default
         return run
     except FileNotFoundError:
         raise InputError(f"{path} is missing: expected a folder that train.py made, with its config.json") from None
