@@ -111,7 +111,11 @@ class Worker:
             environment.pop("TF_CPU_ALLOCATOR_USE_BFC", None)
         self.process = subprocess.Popen([sys.executable, STOPWATCH, json.dumps(row)], env=environment, text=True,
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
-        self.compile_s = self.ask("compile")
+        try:
+            self.compile_s = self.ask("compile")
+        except BaseException:  # Ctrl-C too: nobody else would end it
+            self.close()
+            raise
 
     def ask(self, question):
         with contextlib.suppress(BrokenPipeError):  # it has ended
