@@ -41,8 +41,9 @@ def main():
         parser.error(f"--json: expected a file in a folder to write in, received {args.json}")
 
     rows = dict(HEADLINE) if args.quick else {**HEADLINE, **WAYS, **GROWTH}
-    print(f"{'':34} {'train':>8} {'spread':>13} {'of':>7} {'infer':>8} {'images/s':>14} {'peak':>6} {'compile':>7}\n"
-          f"{'':34} {'ms':>8} {'ms':>13} {'default':>7} {'ms':>8} {'train':>7}{'infer':>7} {'MB':>6} {'s':>7}")
+    config.say(f"{'':34} {'train':>8} {'spread':>13} {'of':>7} {'infer':>8} {'images/s':>14} {'peak':>6} "
+               f"{'compile':>7}\n"
+               f"{'':34} {'ms':>8} {'ms':>13} {'default':>7} {'ms':>8} {'train':>7}{'infer':>7} {'MB':>6} {'s':>7}")
     reference = []  # the default step, all along
     with contextlib.closing(Worker({**DEFAULT, "batch_size": args.batch_size})) as default:
         results = {"rows": {}, "parts": default.ask("parts"), **default.ask("machine")}
@@ -51,9 +52,9 @@ def main():
             results["rows"][name] = result
             low, high = result["train_spread_ms"]
             images = 1000 * row["settings"].get("BATCH_SIZE", args.batch_size)
-            print(f"{name:34} {result['train_ms']:8.1f} {low:6.0f}-{high:<6.0f} {result['of_default']:7.2f} "
-                  f"{result['infer_ms']:8.1f} {images / result['train_ms']:7.0f}{images / result['infer_ms']:7.0f} "
-                  f"{result['peak_mb']:6.0f} {result['compile_s']:7.1f}", flush=True)
+            config.say(f"{name:34} {result['train_ms']:8.1f} {low:6.0f}-{high:<6.0f} {result['of_default']:7.2f} "
+                       f"{result['infer_ms']:8.1f} {images / result['train_ms']:7.0f}"
+                       f"{images / result['infer_ms']:7.0f} {result['peak_mb']:6.0f} {result['compile_s']:7.1f}")
 
     of = results["rows"]
     results |= {"default_step_ms": statistics.median(reference), "newcomer_step_ms": of["newcomer"]["train_ms"],
@@ -61,15 +62,15 @@ def main():
                 "infer_images_per_s": 1000 * args.batch_size / of["default"]["infer_ms"],
                 "batch_size": args.batch_size}
     results["direct_bound_ms"] = direct_gflop(args.batch_size) / results["matmul_peak_gflops"] * 1000
-    print("\nparts of the default step, forward and backward, each alone")
+    config.say("\nparts of the default step, forward and backward, each alone")
     for name, (median, low, high) in results["parts"].items():
-        print(f"{name:34} {median:8.1f} {low:6.0f}-{high:<6.0f}")
-    print(f"\nthis machine moves {results['memory_gb_per_s']:.0f} GB/s and multiplies matrices at up to "
-          f"{results['matmul_peak_gflops']:.0f} GFLOP/s: a direct step of "
-          f"{direct_gflop(args.batch_size):.1f} GFLOP takes at least {results['direct_bound_ms']:.0f} ms\n"
-          f"default step / that bound: {results['default_step_ms'] / results['direct_bound_ms']:.2f}\n"
-          f"newcomer's step / default step: {of['newcomer']['of_default']:.2f}\n"
-          f"peak memory, default / direct: {results['default_peak_mb'] / results['direct_peak_mb']:.2f}")
+        config.say(f"{name:34} {median:8.1f} {low:6.0f}-{high:<6.0f}")
+    config.say(f"\nthis machine moves {results['memory_gb_per_s']:.0f} GB/s and multiplies matrices at up to "
+               f"{results['matmul_peak_gflops']:.0f} GFLOP/s: a direct step of "
+               f"{direct_gflop(args.batch_size):.1f} GFLOP takes at least {results['direct_bound_ms']:.0f} ms\n"
+               f"default step / that bound: {results['default_step_ms'] / results['direct_bound_ms']:.2f}\n"
+               f"newcomer's step / default step: {of['newcomer']['of_default']:.2f}\n"
+               f"peak memory, default / direct: {results['default_peak_mb'] / results['direct_peak_mb']:.2f}")
     if args.json:
         text = json.dumps({**results, "hardware": platform.processor() or platform.machine(),
                            "cores": os.cpu_count()}, indent=1)
