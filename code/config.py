@@ -106,7 +106,7 @@ TRAINING = {
                   POSITIVE, may_change=True),
     "STEP_SIZE": Setting(1000, "steps between two decays of the learning rate", "original", at_least(1),
                          may_change=True),
-    "DECAY_RATIO": Setting(0.7, "factor of each decay", "original", UP_TO_ONE, may_change=True),
+    "DECAY_RATIO": Setting(0.5, "factor of each decay", "ours; the original has 0.7", UP_TO_ONE, may_change=True),
     "PRINT_EVERY": Setting(10, "steps between two lines of the log", "original", at_least(1), may_change=True),
     "VAL_EVERY": Setting(500, "steps between two passes over the whole validation split", "ours", at_least(1),
                          may_change=True),
