@@ -38,9 +38,9 @@ def attack(network, kind, images, classes, targeted, size, max_steps, seed, prog
 
     The original stops at the first success. The others have a ball to stay in, and a small ball is tried before a
     large one: only images that withstand one budget meet the next, from the natural image on. FGSM makes one step of
-    the budget's length along the signs of the gradient (Goodfellow 2015); BIM shares max_steps between the budgets, in
-    steps of 2.5 budgets divided by their number (Kurakin 2017); PGD does that from a random point of the ball (Madry
-    2018).
+    the budget's length along the signs of the gradient (Goodfellow 2015); BIM (Kurakin 2017) shares max_steps between
+    the budgets, in steps of 2.5 budgets divided by their number (Madry 2018); PGD does that from a random point of the
+    ball (Madry 2018).
     """
     N = len(images)
     found, success = images.copy(), np.zeros(N, bool)

@@ -29,7 +29,7 @@ GROWTH = {**{f"batch {size}": {"settings": {"BATCH_SIZE": size}} for size in (1,
 
 def main():
     parser = config.Parser(description="Time training and inference of a CapsNet on this machine, on images of random "
-                                       "pixels. The whole table takes about 15 minutes.")
+                                       "pixels. The whole table takes 10 minutes or more.")
     parser.add_argument("--quick", action="store_true", help="only the headline: default, direct and newcomer's way")
     parser.add_argument("--batch_size", type=int, default=100, metavar="N", help="images per step (default 100)")
     parser.add_argument("--repeats", type=int, default=5, metavar="N", help="turns of each row (default 5)")

@@ -213,6 +213,8 @@ class Parser(argparse.ArgumentParser):
 def set_environment():
     """Environment that TensorFlow reads while it is imported; call it before. What the user has set stays."""
     os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "1")  # keeps freed memory: giving it back costs time in each step
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    os.environ.setdefault("TF_CPU_BFC_MEM_LIMIT_IN_MB", str(memory // 2 ** 20))  # what is kept so is else 64 GB at most
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # no notes about optional instructions and missing GPUs
 
 
@@ -227,13 +229,18 @@ def run(main: Callable[[], int]):
     except KeyboardInterrupt:
         print(f"{name}: interrupted", file=sys.stderr)
         sys.exit(130)
-    except MemoryError as error:
-        print(f"{name}: error: not enough memory ({error}); take a smaller --batch_size", file=sys.stderr)
+    except Exception as error:
+        if not isinstance(error, MemoryError) and type(error).__name__ != "ResourceExhaustedError":  # TensorFlow's
+            raise
+        reason = str(error).partition("\n")[0].rpartition("}} ")[2]  # without TensorFlow's {{node ...}}
+        print(f"{name}: error: not enough memory ({reason}); a smaller --batch_size takes less", file=sys.stderr)
         sys.exit(2)
 
 
 def say(line: str, way: str = ""):
     """One line to standard output, above any progress bar. InputError, ending with `way`, if it takes no more."""
+    if sys.stdout is None:
+        raise InputError(f"cannot write to standard output: it is closed{way}")
     try:
         tqdm.write(line)
         sys.stdout.flush()  # train.sh reads it through a pipe

@@ -38,7 +38,7 @@ def choose(image_shape, kernel_shape, stride):
     On a GPU its library's own convolution is the fastest. On a CPU the form with fewer products is; where that is the
     direct one, it is written as one product of matrices: XLA's own convolution is many times slower there.
     """
-    if tf.config.list_physical_devices("GPU"):
+    if tf.config.get_visible_devices("GPU"):
         return "direct"
     by_fourier, by_direct = fourier.products(image_shape[1:], kernel_shape, stride, image_shape[0])
     return "fourier" if by_fourier < by_direct else "patches"

@@ -49,10 +49,11 @@ def strategy_of(name, devices):
             raise InputError(f"TF_CONFIG: the workers did not come together ({error.message.splitlines()[0]}); start "
                              "all of them, each with its own index and an address that is free") from None
     if devices:
+        tf.config.set_visible_devices([], "GPU")  # `auto` is to choose what is fast on a CPU
         cpu = tf.config.list_physical_devices("CPU")[0]
         tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * devices)
         return tf.distribute.MirroredStrategy([f"CPU:{number}" for number in range(devices)])
-    if not tf.config.list_physical_devices("GPU"):
+    if not tf.config.get_visible_devices("GPU"):
         raise InputError("--strategy mirrored: expected GPUs, received a machine without; --devices 2 tries it out on "
                          "the CPU")
     return tf.distribute.MirroredStrategy()

@@ -88,7 +88,7 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
                 with archive.open(member) as stream:
                     content = stream.read(member.file_size)  # inflates no further, and verifies the checksum
                 arrays[name] = parse_npy(content, f"{path}: {name}")
-    except InputError:
+    except (InputError, MemoryError):
         raise
     except Exception as error:  # damaged bytes make zipfile and NumPy raise a dozen kinds
         reason = " ".join(str(error).split())[:200] or type(error).__name__  # some quote half of the file

@@ -18,7 +18,7 @@ import shapes
 import trainer
 from config import InputError
 
-LARGEST = 100  # most images in a figure of reconstructions
+PER_FIGURE = 100  # most images in a figure of reconstructions
 SHOWN = 10  # most classes whose attacked images are drawn, each against each
 
 
@@ -50,7 +50,7 @@ def reconstruct(model, trained, dataset, cfg, draw):
     look = probes.Network(model, trained, cfg.BATCH_SIZE).look(images, labels, "reconstruct")
     right = look.predicted == labels
     wanted = np.flatnonzero(~right) if cfg.SHOW == "errors" else np.arange(len(labels))
-    size = min(cfg.BATCH_SIZE, LARGEST)
+    size = min(cfg.BATCH_SIZE, PER_FIGURE)
     wanted = wanted[: cfg.MAX_ITERS * size]
     for page, start in enumerate(tqdm(range(0, len(wanted), size), "figures", leave=False)):
         which = wanted[start: start + size]
@@ -96,7 +96,7 @@ def cap_tweak(model, trained, dataset, cfg, draw):
         dimensions = [effects.of(j, e) for e in range(len(grid))]
         draw(f"class-{j}", figures.tweaks(
             f"{dataset.name}, class {j}: what each dimension of its capsule does\nright: the strongest effect of "
-            f"+{effects.per:.3g}, mean of {effects.images[j]} images\n"
+            f"+{effects.per:.3g}, mean of {effects.images[j]} images, but for those that vanish\n"
             "sd: spread within the class, of 1 px, 5° or half a pixel of stroke at least",
             grid, values, [one["strongest"] or "nothing significant" for one in dimensions]))
         details[f"class {j}"] = {"images": effects.images[j], "dimensions": dimensions}
@@ -212,10 +212,12 @@ def classified_right(network, split, cfg, target=-1):
     target: the one class to take images of; -1 for all.
     """
     candidates = np.arange(len(split.labels)) if target < 0 else np.flatnonzero(split.labels == target)
+    if not len(candidates):
+        raise InputError(f"--tweak_target {target}: expected a class of the test split, received one without images")
     chosen = candidates[probes.sample(split.labels[candidates], cfg.NUM_IMAGES, cfg.SEED)]
     images, labels = data.scale(split.images[chosen]), split.labels[chosen]
-    look = network.look(images, labels, "test images") if len(chosen) else None
-    right = look.predicted == labels if look else np.zeros(0, bool)
+    look = network.look(images, labels, "test images")
+    right = look.predicted == labels
     if not right.any():
         raise InputError(f"{cfg.CKPT}: expected a network that classifies a test image right, to measure it there; "
                          f"received none of {len(chosen)}")

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
-from scipy.special import stdtrit
+from scipy.special import ndtri, stdtrit
 from tqdm import tqdm
 
 import capsules
@@ -136,7 +136,7 @@ def reliability(lengths, right, bins=10):
     with np.errstate(invalid="ignore", divide="ignore"):
         length = np.bincount(place, lengths, bins) / count
         accuracy = np.bincount(place, right, bins) / count
-        z = stdtrit(np.inf, (1 + CONFIDENCE) / 2)
+        z = ndtri((1 + CONFIDENCE) / 2)
         centre = (accuracy + z**2 / (2 * count)) / (1 + z**2 / count)
         half = z / (1 + z**2 / count) * np.sqrt(accuracy * (1 - accuracy) / count + z**2 / (4 * count**2))
     gap = np.nansum(np.abs(length - accuracy) * count) / count.sum()
@@ -175,7 +175,7 @@ class Effects(NamedTuple):
     high: np.ndarray
     standard: np.ndarray     # the slope in standard deviations of that measure within the class, see `effects`
     significant: np.ndarray  # bool
-    images: np.ndarray       # [J], how many were measured
+    images: np.ndarray       # [J], how many were measured, with those that vanished
 
     def of(self, j, e):
         """All effects of dimension e of class j, and in words the strongest significant one, or None."""

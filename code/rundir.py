@@ -132,6 +132,7 @@ class Run:
     def _forget_after(self, step):
         """Drops what was kept of steps that will be done again, and what a killed run left half written.
 
+        TensorBoard's files stay as they are: its curves show such steps twice.
         Checkpoints of later steps are damaged, or they would have been restored; they are only renamed.
         """
         for name in ("metrics.jsonl", "log.txt"):

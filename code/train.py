@@ -98,15 +98,19 @@ def train(folder, run_config, dataset, again, strategy=None, log=None):
                 f"so continue with a smaller learning rate: {again} --lr {cfg.LR / 10:g}")
         return 1
     except distribution.WorkerLost as error:
-        run.say(f"training stopped, a worker was lost: {error}. Continue on any number of workers with: {again}, or on "
-                "one without --strategy")
+        run.say(f"training stopped, a worker was lost: {error}" + how_to_continue(
+            folder, f"continue on any number of workers with: {again}, or on one without --strategy"))
         return 1
     except KeyboardInterrupt:
-        run.say(f"stopped at once; continue from the last checkpoint with: {again}")
+        run.say("stopped at once" + how_to_continue(folder, f"continue from the last checkpoint with: {again}"))
         return 130
     finally:
         run.close()
     return 0
+
+
+def how_to_continue(folder, way):
+    return f"; {way}" if (Path(folder) / "config.json").exists() else "; nothing was trained yet"
 
 
 def default_folder(cfg):

@@ -28,7 +28,7 @@ def step_of(optimizer):
 
 def compiled(function, cfg):
     """`function` as one tf.function, compiled by XLA as JIT and CONV_WAY say."""
-    slow_in_xla = cfg.CONV_WAY == "direct" and not tf.config.list_physical_devices("GPU")
+    slow_in_xla = cfg.CONV_WAY == "direct" and not tf.config.get_visible_devices("GPU")
     return tf.function(function, jit_compile=cfg.JIT == "on" or (cfg.JIT == "auto" and not slow_in_xla))
 
 
@@ -122,7 +122,8 @@ class StopSignals:
     def _receive(self, number, frame):
         if number == signal.SIGINT and self.interrupted:
             raise KeyboardInterrupt
-        self.received, self.interrupted = number, self.interrupted or number == signal.SIGINT
+        self.received = self.received or number  # train.sh sends SIGTERM after a terminal's SIGINT
+        self.interrupted = self.interrupted or number == signal.SIGINT
 
     def __exit__(self, *exception):
         for number, handler in self.before.items():

@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import config
 from config import EVAL, TRAIN, Config, InputError, cfg
@@ -91,6 +92,9 @@ def test_run_turns_an_input_error_into_one_line(capsys):
     assert capsys.readouterr().err.endswith("error: expected this, received that\n")
 
 
+SAYS = "import config; config.run(lambda: config.say('line', '; a way'))"
+
+
 @pytest.mark.parametrize("to, reason", [("/dev/full", "No space left on device"), (None, "Broken pipe")])
 def test_an_output_that_takes_no_more_is_one_line(to, reason):
     """As in `python eval.py > file` on a full disk, and in `python eval.py | head -1`."""
@@ -99,19 +103,28 @@ def test_an_output_that_takes_no_more_is_one_line(to, reason):
     read, write = (None, os.open(to, os.O_WRONLY)) if to else os.pipe()
     if not to:
         os.close(read)
-    ended = subprocess.run([sys.executable, "-c", "import config; config.run(lambda: config.say('line', '; a way'))"],
+    ended = subprocess.run([sys.executable, "-c", SAYS],
                            text=True, cwd=config.ROOT / "code", stdout=write, stderr=subprocess.PIPE)
     os.close(write)
     assert ended.stderr == f"-c: error: cannot write to standard output: {reason}; a way\n"
     assert ended.returncode == 2
 
 
-def test_too_little_memory_is_one_line(capsys):
+def test_no_output_at_all_is_one_line():
+    """As in `python eval.py >&-`."""
+    ended = subprocess.run(["bash", "-c", 'exec "$0" -c "$1" >&-', sys.executable, SAYS], text=True,
+                           cwd=config.ROOT / "code", stderr=subprocess.PIPE)
+    assert (ended.returncode, ended.stderr) == (2, "-c: error: cannot write to standard output: it is closed; a way\n")
+
+
+@pytest.mark.parametrize("take, reason", [(lambda: np.zeros(2 ** 55), "Unable to allocate"),
+                                          (lambda: tf.zeros(2 ** 40), "OOM when allocating")])
+def test_too_little_memory_is_one_line(capsys, take, reason):
     with pytest.raises(SystemExit) as stop:
-        config.run(lambda: np.zeros(2 ** 55))
+        config.run(take)
     assert stop.value.code == 2
     error = capsys.readouterr().err
-    assert "not enough memory (Unable to allocate" in error and error.count("\n") == 1
+    assert f"not enough memory ({reason}" in error and error.count("\n") == 1
 
 
 def test_the_environment_that_the_user_set_stays(monkeypatch):

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 
 import data
+import formats
 from config import InputError
 
 RNG = np.random.default_rng(0)
@@ -439,6 +440,15 @@ def test_what_is_not_an_npz_is_refused(tmp_path, content, words):
     assert all(word in message for word in [str(path), "expected", "received", *words]), message
     if content is not None:
         assert peak_of(refusal, data.load, str(path), "unused", 0) < 2 ** 20 + 2 * len(content)
+
+
+def test_an_npz_beyond_the_memory_is_not_called_damaged(tmp_path, monkeypatch):
+    def beyond(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(formats, "parse_npy", beyond)
+    with pytest.raises(MemoryError):
+        data.load(npz(tmp_path, x_train=IMAGES, y_train=LABELS), "unused", 0)
 
 
 def test_a_folder_is_not_an_npz(tmp_path):

@@ -166,6 +166,14 @@ def test_a_network_that_gets_nothing_right_cannot_be_attacked(evaluate, run, mon
     assert status == 2 and "received none of 5" in lines[0] and out == ""
 
 
+def test_a_class_without_test_images_cannot_be_tweaked(evaluate, run, tmp_path):
+    arrays = dict(np.load(run[0] / "bars.npz"))
+    some = arrays["y_test"] != 2
+    np.savez(tmp_path / "no-2.npz", **{**arrays, "x_test": arrays["x_test"][some], "y_test": arrays["y_test"][some]})
+    status, out, lines = evaluate("--mode", "cap_tweak", "--tweak_target", "2", "--dataset", tmp_path / "no-2.npz")
+    assert status == 2 and "--tweak_target 2: expected a class of the test split" in lines[0] and out == ""
+
+
 @pytest.mark.parametrize("flags, words", [
     (("--mode", "train"), "--mode: expected one of test, reconstruct, cap_tweak, adversarial"),
     (("--attack", "deepfool"), "--attack: expected one of original, fgsm, bim, pgd"),

@@ -107,7 +107,7 @@ def test_auto_takes_fourier_for_the_papers_network_but_not_for_a_handful_of_imag
 
 
 def test_auto_leaves_a_gpu_its_own_convolution(monkeypatch):
-    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["gpu"])
+    monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind: ["gpu"])
     assert convolutions.choose((100, 20, 20, 256), (9, 9, 256, 256), 2) == "direct"
 
 

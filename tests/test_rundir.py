@@ -84,10 +84,11 @@ def test_the_best_network_of_every_checkpoint_is_kept(tmp_path, monkeypatch):
 
 # ---- going on ----
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_run_in_pieces_is_the_run_in_one_piece(tmp_path, straight, capsys, number):
+@pytest.mark.parametrize("number, then", [(signal.SIGTERM, signal.SIGTERM), (signal.SIGINT, signal.SIGTERM)])
+def test_a_run_in_pieces_is_the_run_in_one_piece(tmp_path, straight, capsys, number, then):
+    """Ctrl-C in a terminal reaches train.sh too, which then sends SIGTERM: it remains a SIGINT."""
     pieces, handler = tmp_path / "pieces", signal.getsignal(number)
-    with runs.in_step(3, send(number)):
+    with runs.in_step(3, lambda: (send(number)(), send(then)())):
         assert start(pieces) == 128 + number
     assert checkpoints.steps(pieces)[-1] == 3 and not (pieces / "results.json").exists()
     assert f"--ckpt {pieces}" in capsys.readouterr().out
@@ -398,6 +399,14 @@ def test_a_loss_that_is_not_finite_stops_the_run_before_anything_of_it_is_kept(t
     assert run("--ckpt", pieces, "--lr", 1e-4, "--max_iters", 8) == 0, "the advice given"
 
 
+def test_ctrl_c_before_anything_is_there_promises_nothing(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(trainer, "make_optimizer", lambda cfg: send(signal.SIGINT)())
+    assert start(tmp_path / "run") == 130
+    assert capsys.readouterr().out == "stopped at once; nothing was trained yet\n"
+    monkeypatch.undo()
+    assert start(tmp_path / "run") == 0, "the folder is as good as new"
+
+
 def test_a_second_sigint_stops_at_once(tmp_path, straight, capsys, monkeypatch):
     """In the middle of validation, whose rest is not waited for: done anew when the run goes on."""
     evaluate, pieces, calls = trainer.evaluate, tmp_path / "pieces", []
@@ -413,7 +422,7 @@ def test_a_second_sigint_stops_at_once(tmp_path, straight, capsys, monkeypatch):
 
     monkeypatch.setattr(trainer, "evaluate", interrupted)
     assert start(pieces, "--save_every", 3) == 130
-    assert "stopped at once" in capsys.readouterr().out
+    assert "stopped at once; continue from the last checkpoint with" in capsys.readouterr().out
     assert checkpoints.steps(pieces) == [0, 3] and metrics(pieces)[-1]["step"] == 4
     monkeypatch.undo()
     assert run("--ckpt", pieces) == 0
