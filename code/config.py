@@ -123,6 +123,8 @@ EVAL = {
     "CKPT": Setting(str(ROOT / "checkpoints" / "mnist"), "the network: a run's folder, a folder of checkpoints or a "
                     "checkpoint's prefix", "original", PATH),
     **DATA,
+    "DATASET": DATA["DATASET"]._replace(help="mnist, glyphs or your own file.npz; not given: what the network was "
+                                        "trained on"),
     "SEED": SEED._replace(help="seed of the samples and of the attacks"),
     "FIG_DIR": Setting(str(ROOT / "figs"), "where figures and results.json go, in a folder per mode", "original", PATH),
     "BATCH_SIZE": Setting(100, "images per batch; reconstruct: also per figure, at most 100", "original", at_least(1)),
