@@ -7,6 +7,7 @@ import resource
 import shutil
 import signal
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -400,7 +401,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_before_anything_of_it_is_kept(t
 
 
 def test_ctrl_c_before_anything_is_there_promises_nothing(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(trainer, "make_optimizer", lambda cfg: send(signal.SIGINT)())
+    monkeypatch.setattr(trainer, "make_optimizer", Mock(side_effect=KeyboardInterrupt))
     assert start(tmp_path / "run") == 130
     assert capsys.readouterr().out == "stopped at once; nothing was trained yet\n"
     monkeypatch.undo()
