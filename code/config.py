@@ -221,7 +221,10 @@ def set_environment():
 
 
 def run(main: Callable[[], int]):
-    """Runs a script's main; an InputError becomes one line on stderr and exit status 2, anything else is a bug."""
+    """Runs a script's main; InputError and lack of memory become one line on stderr and exit status 2.
+
+    Ctrl-C becomes one line and status 130. Anything else is a bug, and keeps its traceback.
+    """
     name = Path(sys.argv[0]).name
     try:
         sys.exit(main())
