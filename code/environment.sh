@@ -1,6 +1,9 @@
-# Sourced by train.sh and tests/run.sh. `use_python FILE...` sets PYTHON to an interpreter that has what these requirement
-# files name: the active one if it does, else the one in .venv, which is made, or completed, when need be.
-root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
+# Sourced by train.sh and tests/run.sh. `use_python FILE...` sets PYTHON to an interpreter that has
+# all that these requirement files name: the active one if it does, otherwise the one in .venv,
+# which is made, or completed, when need be.
+unset CDPATH  # with it, cd may go elsewhere, and prints where
+root="$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd && echo .)"
+root="${root%??}"  # the line's end and the dot, which keeps a line's end in the folder's own name
 
 meets() {  # PYTHON FILE...: does this interpreter have every requirement, in a version that suits?
     "$1" - "${@:2}" >/dev/null 2>&1 <<'EOF_PYTHON'
@@ -21,7 +24,10 @@ supported() {  # PYTHON: is there a TensorFlow for it?
 use_python() {  # FILE...
     local candidate
     for candidate in python python3 "$root/.venv/bin/python"; do
-        if meets "$candidate" "$@"; then PYTHON=$candidate; return; fi
+        if meets "$candidate" "$@"; then
+            PYTHON=$candidate
+            return
+        fi
     done
     PYTHON="$root/.venv/bin/python"
     if ! supported "$PYTHON" || ! "$PYTHON" -m pip --version >/dev/null 2>&1; then
@@ -29,7 +35,8 @@ use_python() {  # FILE...
             supported "$candidate" && break
         done
         if ! supported "$candidate"; then
-            echo "error: Python 3.10 to 3.13 is needed, found $(python3 --version 2>&1); install one of these" >&2
+            echo "error: Python 3.10 to 3.13 is needed, found $(python3 --version 2>&1);" \
+                "install one of these" >&2
             return 2
         fi
         echo "making $root/.venv with $("$candidate" --version)" >&2

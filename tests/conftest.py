@@ -6,7 +6,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent / "code"), str(HERE)]
 
-import config  # noqa: E402
+import cli  # noqa: E402
 
 os.environ.setdefault("TF_DETERMINISTIC_OPS", "1")  # so that runs that are not compiled can be compared bit for bit
-config.set_environment()
+cli.set_environment()

@@ -1,6 +1,8 @@
 """The scripts as a user starts them, each in a process of its own: few, because importing TensorFlow takes seconds."""
 import json
 import os
+import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -65,8 +67,10 @@ def test_train_sh_logs_a_run_that_is_stopped_and_continues_it(tmp_path):
     assert f"{ROOT / 'code' / 'train.py'} --ckpt {tmp_path / 'run'}" in out
     log = Path(out.strip().splitlines()[-1].removeprefix("log: "))
     try:
-        logged = log.read_text()
-        assert "continue with:" in logged and "images/s" in logged, "the progress bar is logged as well"
+        logged = log.read_bytes().decode()
+        assert "continue with:" in logged and "run in" in logged
+        assert "images/s" not in logged and "\r" not in logged, "progress bars do not fill the log"
+        assert "images/s" in out, "they are for the screen"
     finally:
         log.unlink()
 
@@ -78,10 +82,49 @@ def test_train_sh_logs_a_run_that_is_stopped_and_continues_it(tmp_path):
     assert steps == list(range(1, last + 4))
 
 
+def stub(tree, program):
+    """-> a copy of train.sh whose training is this program."""
+    (tree / "code").mkdir(parents=True)
+    for name in ("train.sh", "code/environment.sh"):
+        shutil.copy(ROOT / name, tree / name)
+    (tree / "requirements.txt").touch()
+    (tree / "code" / "train.py").write_text(program)
+    return tree / "train.sh"
+
+
+def test_train_sh_in_any_folder_twice_in_a_second_and_whatever_cdpath_is(tmp_path, monkeypatch):
+    """A line of the log is what the terminal shows of it in the end; so a bar leaves nothing."""
+    monkeypatch.setitem(ENVIRONMENT, "CDPATH", f".:{tmp_path}")
+    program = "import sys; print('\\rbar 1\\rbar 2\\r     \\rline'); sys.stderr.write('\\rbar\\rend'); sys.exit(3)"
+    script = stub(tmp_path / "two\nlines", program)
+    both = [start("bash", "train.sh", cwd=script.parent) for _ in range(2)]
+    for status, out, err in map(finish, both):
+        assert status == 3 and "bar 1" in out and "line" in out and err == ""
+    logs = sorted(script.with_name("output").iterdir())
+    assert len(logs) == 2
+    for log in logs:
+        text = log.read_bytes().decode()
+        assert text.splitlines()[0] == "line" and "bar" not in text and "\r" not in text
+    assert [path.name for path in tmp_path.iterdir()] == ["two\nlines"]
+
+
+def test_a_reader_that_goes_away_ends_the_run_with_its_step_saved(tmp_path):
+    """As train.py 2>&1 | head -c 300, where standard error fails as well."""
+    toy.npz(tmp_path / "bars.npz")
+    command = [sys.executable, ROOT / "code" / "train.py", "--dataset", "bars.npz", "--train_dir", "run", *toy.FLAGS,
+               "--save_every", 10**9, "--max_iters", 10**9]
+    piped = shlex.join(map(str, command)) + " 2>&1 | head -c 300; exit ${PIPESTATUS[0]}"
+    status, out, err = run("bash", "-c", piped, cwd=tmp_path)
+    assert status == 2, out + err
+    records = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
+    assert (tmp_path / "run" / f"ckpt-{json.loads(records[-1])['step']}.index").exists()
+
+
 def test_bad_input_is_one_line_and_status_2(tmp_path):
     (tmp_path / "bad.npz").write_text("not an archive")
     for flags, words in [(("--routing_iter", "3"), "did you mean --routing_iters?"),
                          (("--dataset", tmp_path / "bad.npz"), "bad.npz: expected"),
+                         (("--train_dir", "x\udcff"), "--train_dir: expected a path in UTF-8, received 'x\\udcff'"),
                          (("--ckpt", tmp_path / "nowhere"), "nowhere/config.json is missing")]:
         status, out, err = run(sys.executable, "code/train.py", *flags)
         assert status == 2 and out == ""

@@ -1,8 +1,8 @@
-"""A network, images and a run small enough to train in a test."""
+"""A network, images and settings small enough to train in a test."""
 import numpy as np
 import tensorflow as tf
 
-from capsnet import CapsNet
+import model
 from config import TRAIN, Config
 
 SETTINGS = {"CONV1_CHANNELS": 4, "PRIMARY_CAPS_CHANNELS": 2, "PRIMARY_DIM": 4, "DIGIT_DIM": 4, "DECODER_UNITS": 8,
@@ -18,7 +18,7 @@ def settings(**changes):
 
 def network(image_shape=IMAGE_SHAPE, classes=CLASSES, **changes):
     tf.keras.utils.set_random_seed(0)
-    return CapsNet(settings(**changes), image_shape, classes)
+    return model.build(settings(**changes), image_shape, classes)
 
 
 def images(count=64, seed=0, image_shape=IMAGE_SHAPE, classes=CLASSES):

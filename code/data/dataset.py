@@ -1,0 +1,131 @@
+"""What a dataset is: images, labels, how training varies them, and batches.
+
+A batch follows from (seed, step) alone. Images rest as uint8 in [0, 255]. They become float32 in
+[0, 1] only in the batch that the network sees.
+"""
+import functools
+import hashlib
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+MIN_SIDE = 17         # pixels: two 9x9 convolutions, the second with stride 2, need so many
+MAX_CLASSES = 1_000
+
+
+class Split(NamedTuple):
+    """N images, each with the K classes that are in it. K is 1 where an image shows one thing."""
+    images: np.ndarray                  # uint8 [N, H, W, C], 0 to 255
+    labels: np.ndarray                  # int32 [N, K], from 0
+    sources: np.ndarray | None = None   # uint8 [N, K, H, W, C], one for each label; None: the image
+
+    def take(self, which: np.ndarray | slice) -> "Split":
+        """-> the examples [which], as they are."""
+        return Split(*(None if array is None else array[which] for array in self))
+
+
+class Batch(NamedTuple):
+    """B images as the network sees them."""
+    images: np.ndarray                  # float32 [B, H, W, C] in [0, 1]
+    labels: np.ndarray                  # int32 [B, K]
+    sources: np.ndarray | None = None   # float32 [B, K, H, W, C] in [0, 1]; None: the image itself
+
+
+# How training varies its images: (split, index [B], random generator) -> a Split of B examples.
+Augment = Callable[[Split, np.ndarray, np.random.Generator], Split]
+
+
+def unchanged(split: Split, index: np.ndarray, rng: np.random.Generator) -> Split:
+    """The examples as they are."""
+    return split.take(index)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Three splits of images of one size, and the names of their classes."""
+    name: str
+    train: Split
+    val: Split
+    test: Split
+    class_names: tuple[str, ...]
+    augment: Augment = unchanged
+
+    @property
+    def classes(self) -> int:
+        """J, the number of classes."""
+        return len(self.class_names)
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(H, W, C)"""
+        return self.train.images.shape[1:]
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all images and labels: a run continues only on the data it began with."""
+        digest = hashlib.sha256()
+        for split in (self.train, self.val, self.test):
+            # One label to an image counts as [N], as in the first runs, which can still go on.
+            labels = split.labels[:, 0] if split.labels.shape[1] == 1 else split.labels
+            for array in (split.images, labels):
+                digest.update(repr(array.shape).encode())
+                digest.update(np.ascontiguousarray(array))
+        return digest.hexdigest()
+
+
+# ---- random streams ----
+
+# The first streams had numbers, on which the results of older runs depend. The number of a new
+# stream follows from its name.
+NUMBERS = {"order": 0, "attack": 0, "augment": 1, "split": 2, "sample": 3, "target": 4}
+
+
+def stream(seed: int, name: str, *index: int) -> np.random.Generator:
+    """-> a random generator of its own for each seed, name and index, such as a step's number."""
+    number = NUMBERS.get(name, zlib.crc32(name.encode()))
+    return np.random.default_rng([seed, *index, number])
+
+
+# ---- batches ----
+
+def scale(images: np.ndarray) -> np.ndarray:
+    """uint8, 0 to 255 -> float32 in [0, 1], of the same shape."""
+    return np.divide(images, 255, dtype=np.float32)
+
+
+def as_batch(split: Split) -> Batch:
+    """All examples of the split, as the network sees them."""
+    sources = None if split.sources is None else scale(split.sources)
+    return Batch(scale(split.images), split.labels, sources)
+
+
+@functools.lru_cache(maxsize=4)
+def _order(seed: int, epoch: int, n: int) -> np.ndarray:
+    """-> the permutation [n] in which an epoch takes the images."""
+    order = stream(seed, "order", epoch).permutation(n)
+    order.flags.writeable = False  # the cache's own copy
+    return order
+
+
+def training_batch(dataset: Dataset, seed: int, step: int, batch_size: int) -> Batch:
+    """The batch of a training step, a pure function of (seed, step).
+
+    Step s takes places s B to (s + 1) B of an endless stream of epochs. Each epoch is a fresh
+    permutation of the split.
+    """
+    n = len(dataset.train.labels)
+    places = np.arange(step * batch_size, (step + 1) * batch_size)   # [B] in the endless stream
+    epoch, place = np.divmod(places, n)                              # [B], [B]
+    epochs = range(epoch[0], epoch[-1] + 1)
+    index = np.concatenate([_order(seed, e, n)[place[epoch == e]] for e in epochs])
+    examples = dataset.augment(dataset.train, index, stream(seed, "augment", step))
+    return as_batch(examples)
+
+
+def batches(split: Split, batch_size: int) -> Iterator[Batch]:
+    """The whole split once, in order, as it is. The last batch may be smaller."""
+    for start in range(0, len(split.labels), batch_size):
+        yield as_batch(split.take(slice(start, start + batch_size)))

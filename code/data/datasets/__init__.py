@@ -1,0 +1,1 @@
+"""Named datasets: `load(cfg)` makes a Dataset."""

@@ -1,0 +1,33 @@
+"""Detection of adversarial images by their reconstruction.
+
+Frosst, Sabour, Hinton 2018, arXiv 1811.06969. The decoder draws what the winning capsule stands
+for. An image that only pretends to be of that class is farther from this drawing than a natural
+one.
+"""
+import numpy as np
+
+FALSE_POSITIVES = 0.05  # share of natural images that the detector may flag
+
+
+def reconstruction_distance(images: np.ndarray, reconstruction: np.ndarray) -> np.ndarray:
+    """Both [N, H, W, C] -> the L2 distance [N] of each image from its reconstruction"""
+    return np.linalg.norm((images - reconstruction).reshape(len(images), -1), axis=1)
+
+
+def threshold(distances: np.ndarray) -> float:
+    """-> the smallest of these distances [N] that at most FALSE_POSITIVES of them exceed"""
+    return np.quantile(distances, 1 - FALSE_POSITIVES, method="inverted_cdf")
+
+
+def roc_area(natural: np.ndarray, adversarial: np.ndarray) -> float:
+    """Distances [N], [n] -> the area under the ROC curve.
+
+    It is how often the adversarial one of two distances is the larger; equal ones count by half.
+    NaN if there are no adversarial ones.
+    """
+    if not len(adversarial):
+        return np.nan
+    natural = np.sort(natural)
+    below = np.searchsorted(natural, adversarial, "left")                      # [n]
+    up_to = np.searchsorted(natural, adversarial, "right")                     # [n]
+    return float((below + up_to).mean() / 2 / len(natural))

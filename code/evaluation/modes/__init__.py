@@ -1,0 +1,14 @@
+"""What eval.py can do: a file for each mode, found by its name.
+
+SETTINGS        the mode's own flags
+NEEDS           what the network must have beyond scores: a set of "capsules", "decoder"
+run(predictor, dataset, cfg, report) -> the numbers to print, further details for results.json
+
+A mode may also have
+
+check(cfg)                    refuses flags, by an InputError, before TensorFlow is imported
+check_dataset(dataset, cfg)   refuses a dataset, before anything is computed or written
+folder(cfg)                   a folder of its own in that of the mode
+
+To list the flags every mode is imported, so no mode imports TensorFlow before `run`.
+"""

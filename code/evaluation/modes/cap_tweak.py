@@ -1,0 +1,102 @@
+"""What each dimension of a class's capsule does to the image.
+
+Measured on test images that are classified right.
+"""
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from data.dataset import Dataset
+from evaluation import charts, sampling, shapes, sheets, tweaks
+from evaluation.effects import Effects, measure_effects
+from evaluation.report import Report
+from output import progress
+from settings import POSITIVE, InputError, Setting, at_least
+
+if TYPE_CHECKING:  # imports TensorFlow
+    from evaluation.predictor import Predictor
+
+MOST_STRIDES = 50  # from 0 to the largest value that is added to a dimension
+
+SETTINGS = {
+    "TWEAK_TARGET": Setting(
+        -1, "cap_tweak: the one class to tweak; -1 takes every class", "original", at_least(-1)),
+    "TWEAK_RANGE": Setting(
+        0.25, "cap_tweak: the most that is added to or taken from a dimension",
+        "original; paper, sec. 5.1", POSITIVE),
+    "TWEAK_STRIDE": Setting(
+        0.05, "cap_tweak: between two values", "original; paper, sec. 5.1", POSITIVE),
+}
+NEEDS = frozenset({"capsules", "decoder"})
+
+
+def check(cfg):
+    """InputError unless the range is a whole number of strides, from 1 to MOST_STRIDES."""
+    strides = cfg.TWEAK_RANGE / cfg.TWEAK_STRIDE
+    if not (0.5 < strides < MOST_STRIDES + 0.5 and abs(strides - round(strides)) < 1e-6):
+        raise InputError(f"--tweak_range, --tweak_stride: expected a range of 1 to {MOST_STRIDES} "
+                         f"whole strides, received {cfg.TWEAK_RANGE} and {cfg.TWEAK_STRIDE}")
+
+
+def check_dataset(dataset: Dataset, cfg):
+    """InputError unless every image has one label, and images of the class TWEAK_TARGET exist."""
+    sampling.check_one_label(dataset, "cap_tweak")
+    if cfg.TWEAK_TARGET not in range(-1, dataset.classes):
+        raise InputError(f"--tweak_target: expected a class from 0 to {dataset.classes - 1}, or -1 "
+                         f"for every class, received {cfg.TWEAK_TARGET}")
+    if not len(candidates(dataset, cfg)):
+        raise InputError(f"--tweak_target {cfg.TWEAK_TARGET}: expected a class of the test split, "
+                         "received one without images")
+
+
+def candidates(dataset: Dataset, cfg) -> np.ndarray:
+    """-> the indices of the test images that may be taken"""
+    labels = dataset.test.labels[:, 0]
+    return np.flatnonzero((labels == cfg.TWEAK_TARGET) | (cfg.TWEAK_TARGET == -1))
+
+
+def run(predictor: "Predictor", dataset: Dataset, cfg, report: Report) -> tuple[dict, dict]:
+    """-> how many dimensions have a significant effect, the strongest effects; all effects."""
+    # tweak and measure
+    strides = round(cfg.TWEAK_RANGE / cfg.TWEAK_STRIDE)
+    values = np.arange(-strides, strides + 1) * cfg.TWEAK_STRIDE               # [K]
+    sample = sampling.classified_right(predictor, dataset.test, candidates(dataset, cfg), cfg)
+    labels = sample.labels
+    capsules = sample.predictions.capsules[np.arange(len(labels)), labels]     # [N, E]
+    measured = tweaks.measure_tweaked(predictor, capsules, labels, values, "tweak")
+    effects = measure_effects(measured, labels, dataset.classes, values)
+
+    # a figure for each class: its first image, and the effects on all
+    classes, first = np.unique(labels, return_index=True)
+    details = {}
+    for j, n in zip(progress(classes, "figures"), first, strict=True):
+        one = slice(n, n + 1)
+        grid = tweaks.decode_tweaked(predictor, capsules[one], labels[one], values)[0]
+        report.draw(f"class-{j}", figure_of_class(grid, values, effects, j, dataset))
+        dimensions = [effects.describe(j, e) for e in range(len(grid))]
+        details[f"class {j}"] = {"images": effects.images[j], "dimensions": dimensions}
+
+    # all effects in one figure and a few numbers
+    shown = np.where(effects.significant, effects.standard, np.nan)[classes]   # [classes, E, M]
+    title = f"{dataset.name}: what +{effects.per:.3g} on a dimension changes"
+    names = [dataset.class_names[j] for j in classes]
+    report.draw("effects", charts.effects(title, shown, names, list(shapes.MEASURES)))
+    numbers = {"images": sample.drawn, "images_classified_right": len(labels),
+               "dimensions": shown[..., 0].size,
+               "dimensions_with_a_significant_effect": np.isfinite(shown).any(axis=2).sum()}
+    for m, name in enumerate(shapes.MEASURES):
+        key = f"largest_effect_on_{name.replace(' ', '_')}_in_sd"
+        numbers[key] = np.nanmax(np.abs(shown[..., m]), initial=0)
+    return numbers, {"per": effects.per, "effects": details}
+
+
+def figure_of_class(grid: np.ndarray, values: np.ndarray, effects: Effects, j: int,
+                    dataset: Dataset) -> Figure:
+    """-> the tweaked images [E, K, H, W, C] of one image of class j, and each dimension's effect"""
+    title = (f"{dataset.name}, class {dataset.class_names[j]}: what each dimension of its capsule "
+             f"does\nright: the strongest effect of +{effects.per:.3g}, mean of "
+             f"{effects.images[j]} images, except those that vanish\n"
+             "sd: spread within the class, of 1 px, 5° or half a pixel of stroke at least")
+    words = [effects.strongest(j, e) or "nothing significant" for e in range(len(grid))]
+    return sheets.tweaks(title, grid, values, words)

@@ -1,0 +1,116 @@
+"""How well the capsules describe each test image, and whether their lengths are probabilities."""
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from data.dataset import Dataset, scale
+from evaluation import charts, sheets, tables
+from evaluation.calibration import expected_calibration_error, reliability
+from evaluation.figures import shorten
+from evaluation.report import Report
+from evaluation.sampling import check_one_label
+from output import progress
+from settings import Setting, one_of
+
+if TYPE_CHECKING:  # imports TensorFlow
+    from evaluation.predictor import Predictions, Predictor
+
+MOST_IMAGES = 100  # in a figure
+MOST_LETTERS = 11  # of a class's name above an image
+
+SETTINGS = {
+    "SHOW": Setting(
+        "errors", "reconstruct: draw errors, reconstructed from the label's and from the predicted "
+        "capsule, or all images", "ours; the original draws batches with errors",
+        one_of(("errors", "all"))),
+    "MASK": Setting(
+        "predicted", "reconstruct --show all: the capsule to draw, predicted or label",
+        "ours; the original takes the label's", one_of(("predicted", "label"))),
+}
+NEEDS = frozenset({"capsules", "decoder"})
+
+
+def check_dataset(dataset: Dataset, cfg):
+    """InputError unless every image has one label."""
+    check_one_label(dataset, "reconstruct")
+
+
+def run(predictor: "Predictor", dataset: Dataset, cfg, report: Report) -> tuple[dict, dict]:
+    """-> accuracy, squared errors, calibration; the confusion matrix and the wrong images."""
+    # predict and decode
+    images, labels = scale(dataset.test.images), dataset.test.labels[:, 0]
+    predictions = predictor.predict(images, dataset.test.labels, "reconstruct")
+    predicted = predictions.predicted[:, 0]
+    right = predicted == labels
+    wrong = np.flatnonzero(~right)
+
+    # draw images
+    wanted = wrong if cfg.SHOW == "errors" else np.arange(len(labels))
+    drawn = draw_images(images, labels, predictions, wanted, dataset, cfg, report)
+
+    # measure and draw the rest
+    confusion = tables.confusion(labels, predicted, dataset.classes)
+    title = f"{dataset.name}: {len(wrong)} errors in {len(labels)} test images"
+    report.draw("confusion", charts.matrix(title, confusion, dataset.class_names, "predicted class",
+                                           "true class", "errors", "{:.0f}"))
+    calibration = reliability(predictions.scores.max(axis=1), right)
+    title = f"{dataset.name}: is a capsule's length a probability?"
+    report.draw("reliability", charts.reliability(title, calibration))
+
+    by_label = squared_error(images, predictions.from_label[:, 0])             # [N]
+    by_predicted = squared_error(images, predictions.from_predicted[:, 0])     # [N]
+    numbers = {"images": len(labels), "accuracy": right.mean(), "errors": len(wrong),
+               "images_drawn": drawn,
+               "squared_error_per_pixel_right": tables.mean(by_label[right]),
+               "squared_error_per_pixel_wrong_label_capsule": tables.mean(by_label[wrong]),
+               "squared_error_per_pixel_wrong_predicted_capsule": tables.mean(by_predicted[wrong]),
+               "expected_calibration_error": expected_calibration_error(calibration)}
+    return numbers, {"confusion": confusion, "reliability": calibration._asdict(), "wrong": wrong}
+
+
+def draw_images(images: np.ndarray, labels: np.ndarray, predictions: "Predictions",
+                wanted: np.ndarray, dataset: Dataset, cfg, report: Report) -> int:
+    """Draws the images [wanted] above their reconstructions, in MAX_ITERS figures at most.
+
+    -> how many images it drew
+    """
+    size = min(cfg.BATCH_SIZE, MOST_IMAGES)
+    wanted = wanted[:cfg.MAX_ITERS * size]
+    of = "errors" if cfg.SHOW == "errors" else "test images"
+    for page, start in enumerate(progress(range(0, len(wanted), size), "figures")):
+        which = wanted[start:start + size]
+        captions = [caption(name) for name in np.array(dataset.class_names)[labels[which]]]
+        rows = [sheets.Row("input", images[which], captions, np.zeros(len(which), bool))]
+        for kind in ("label", "predicted"):
+            if cfg.SHOW == "errors" or kind == cfg.MASK:
+                rows.append(row_of_reconstructions(kind, labels, predictions, which, dataset))
+        report.draw(f"{cfg.SHOW}-{page:03}", sheets.rows_of_images(
+            f"{dataset.name}, {of} {start + 1} to {start + len(which)}\n"
+            "class (length of its capsule); bold: not the label", rows))
+    return len(wanted)
+
+
+def row_of_reconstructions(kind: str, labels: np.ndarray, predictions: "Predictions",
+                           which: np.ndarray, dataset: Dataset) -> sheets.Row:
+    """-> reconstructions of the images [which]. kind: the capsule, "label" or "predicted"."""
+    if kind == "label":
+        classes, reconstruction = labels[which], predictions.from_label[which, 0]
+    else:
+        classes = predictions.predicted[which, 0]
+        reconstruction = predictions.from_predicted[which, 0]
+    lengths = predictions.scores[which, classes]
+    captions = [caption(dataset.class_names[j], length)
+                for j, length in zip(classes, lengths, strict=True)]
+    return sheets.Row(f"{kind} capsule", reconstruction, captions, classes != labels[which])
+
+
+def caption(name: str, length: float | None = None) -> str:
+    """A class and the length of its capsule; on two lines unless the name is a number."""
+    if length is None:
+        return shorten(name, MOST_LETTERS)
+    return f"{shorten(name, MOST_LETTERS)}{' ' if name.isdigit() else chr(10)}({length:.2f})"
+
+
+def squared_error(images: np.ndarray, reconstruction: np.ndarray) -> np.ndarray:
+    """Both [N, H, W, C] -> the mean squared error per pixel of each image [N]"""
+    return np.square(images - reconstruction).mean(axis=(1, 2, 3))

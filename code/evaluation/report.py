@@ -1,0 +1,93 @@
+"""The report of one evaluation: a folder with figures and results.json, numbers on the screen."""
+import contextlib
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from evaluation import figures
+from output import say, write_whole
+from settings import PATH, Config, InputError
+
+
+class Report:
+    """The folder of one evaluation. InputError if it cannot be written."""
+
+    def __init__(self, folder: Path, cfg: Config):
+        """Makes the folder. cfg: the settings, which results.json records."""
+        self.folder, self.cfg, self.figures = folder, cfg, []
+        with self.writing():
+            self.folder.mkdir(parents=True, exist_ok=True)
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[None]:
+        """Errors of the system become an InputError."""
+        try:
+            yield
+        except OSError as error:
+            raise InputError(f"--fig_dir: expected a folder to write in, received {self.folder} "
+                             f"({error.strerror})") from None
+
+    def draw(self, name: str, figure: Figure):
+        """Writes name.png."""
+        with self.writing():
+            write_whole(self.folder / f"{name}.png", figures.png(figure))
+        self.figures.append(f"{name}.png")
+
+    def close(self, subject: dict[str, str], numbers: dict, details: dict):
+        """Writes results.json, and prints the most of it.
+
+        subject: "checkpoint", "trained_on" and "evaluated_on"; numbers: to print; details: not.
+        A number that is none, because there was no image to measure, becomes null.
+        """
+        from training.about import about
+
+        # the file, and nothing of the evaluation before
+        settings = {name: value for name, value in self.cfg.items()
+                    if self.cfg.__table__[name].rule is not PATH}
+        results = {**subject, **numbers, **details, "settings": settings, "figures": self.figures,
+                   **about()}
+        text = json.dumps(plain(results), indent=1, allow_nan=False) + "\n"
+        with self.writing():
+            for name in self.stale():
+                (self.folder / name).unlink(missing_ok=True)
+            write_whole(self.folder / "results.json", text.encode())
+
+        # the screen
+        say("{checkpoint}, trained on {trained_on}, evaluated on {evaluated_on}".format(**subject))
+        width = max(map(len, numbers))
+        for name, value in numbers.items():
+            say(f"{name.replace('_', ' '):<{width}}  {readable(name, value)}")
+        count = f" and {len(self.figures)} figures" if self.figures else ""
+        say(f"{self.folder}: results.json{count}")
+
+    def stale(self) -> set[str]:
+        """-> figures that the evaluation before drew in this folder, and this one did not"""
+        try:
+            before = json.loads((self.folder / "results.json").read_text())["figures"]
+            drawn = {name for name in before if re.fullmatch(r"[\w-]+\.png", name)}
+            return drawn - set(self.figures)
+        except (OSError, ValueError, LookupError, TypeError):  # there was none
+            return set()
+
+
+def readable(name: str, value: float) -> str:
+    """A number as people read it: shares in per cent."""
+    if name.endswith(("accuracy", "error", "rate")):
+        return f"{value:.2%}"
+    return f"{value:,}" if isinstance(value, int | np.integer) else f"{value:.5g}"
+
+
+def plain(value: Any) -> Any:
+    """NumPy and NaN -> what JSON has."""
+    if isinstance(value, dict):
+        return {name: plain(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(one) for one in value]
+    if isinstance(value, np.ndarray | np.generic):
+        return plain(value.tolist())
+    return None if isinstance(value, float) and not np.isfinite(value) else value

@@ -1,0 +1,25 @@
+"""The two losses of the paper, for each image. A training step takes their mean over the batch."""
+import tensorflow as tf
+
+
+def margin_loss(lengths: tf.Tensor, targets: tf.Tensor, m_pos: float, m_neg: float,
+                weight: float) -> tf.Tensor:
+    """Equation 4, summed over the classes. Each class has a term of its own, so that several may be
+    present.
+
+    lengths [B, J] of the class capsules; targets [B, J], 1 where a class is present, otherwise 0 ->
+    [B] m_pos: the length m+ wanted of a class that is present; m_neg: the length m- allowed to one
+    that is absent; weight: lambda, the weight of the absent ones.
+    """
+    present = targets * tf.square(tf.maximum(0.0, m_pos - lengths))                  # [B, J]
+    absent = weight * (1 - targets) * tf.square(tf.maximum(0.0, lengths - m_neg))    # [B, J]
+    return tf.reduce_sum(present + absent, axis=-1)
+
+
+def reconstruction_loss(sources: tf.Tensor, reconstruction: tf.Tensor) -> tf.Tensor:
+    """Section 4.1: the squared error, summed over labels, pixels and channels.
+
+    sources: what each of K labels shows alone; reconstruction: what the decoder makes of its
+    capsule. Both [B, K, H, W, C] in [0, 1] -> [B]
+    """
+    return tf.reduce_sum(tf.square(sources - reconstruction), axis=[1, 2, 3, 4])

@@ -1,0 +1,64 @@
+"""What every network offers to training and evaluation."""
+from typing import NamedTuple
+
+import tensorflow as tf
+
+
+class Output(NamedTuple):
+    """What a network says of B images. What it does not have is None."""
+    scores: tf.Tensor                          # [B, J] the larger, the likelier the class
+    capsules: tf.Tensor | None = None          # [B, J, E]
+    reconstruction: tf.Tensor | None = None    # [B, K, H, W, C] in [0, 1], one for each label
+
+
+class Network(tf.keras.Model):
+    """A network for images [H, W, C] in [0, 1] and J classes.
+
+    `capabilities` says what evaluation may ask for beyond scores: "capsules" (Output.capsules) and
+    "decoder" (Output.reconstruction and `decode`).
+    """
+    capabilities: frozenset[str] = frozenset()
+
+    def __init__(self, image_shape: tuple[int, int, int], classes: int, **kwargs):
+        super().__init__(**kwargs)
+        self.image_shape, self.classes = tuple(image_shape), classes
+
+    def make_variables(self):
+        """Makes all variables, and computes nothing. The last line of a network's constructor.
+
+        To restore a checkpoint into a network that was never called would go wrong silently.
+        """
+        tf.function(self).get_concrete_function(tf.TensorSpec([1, *self.image_shape]))
+
+    def call(self, images, labels=None, training=False) -> Output:
+        """images [B, H, W, C] in [0, 1] -> Output
+
+        labels [B, K]: the capsules to decode, or None for the longest one
+        """
+        raise NotImplementedError
+
+    def loss_terms(self, output: Output, labels, sources) -> dict[str, tf.Tensor]:
+        """-> what training minimises, as "loss" [B], and the terms it is made of, each [B].
+
+        labels [B, K]; sources [B, K, H, W, C] in [0, 1], what each label shows alone.
+        """
+        raise NotImplementedError
+
+
+def targets(labels, classes: int):
+    """labels [B, K] -> [B, J] float32, 1 where a class is present"""
+    return tf.reduce_max(tf.one_hot(labels, classes), axis=1)
+
+
+def longest(scores, count: int):
+    """scores [B, J] -> the classes of the `count` largest [B, count], the largest first.
+
+    Of equals the lower class comes first.
+    """
+    return tf.math.top_k(scores, count).indices
+
+
+def are_right(scores, labels):
+    """-> 1.0 where the K largest scores [B, J] are those of the K labels [B, K], else 0.0; [B]"""
+    predicted = tf.sort(longest(scores, labels.shape[1]), axis=1)
+    return tf.cast(tf.reduce_all(predicted == tf.sort(labels, axis=1), axis=1), tf.float32)

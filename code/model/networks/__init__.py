@@ -1,0 +1,1 @@
+"""Networks: `build(cfg, image_shape, classes)` makes a Network."""

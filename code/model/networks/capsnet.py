@@ -1,0 +1,139 @@
+"""CapsNet as the paper draws it.
+
+conv1 -> primary capsules -> class capsules (fig. 1) -> masked decoder (fig. 2)
+"""
+import math
+
+import tensorflow as tf
+
+from model import capsules, routing
+from model.convolution import Convolution
+from model.losses import margin_loss, reconstruction_loss
+from model.network import Network, Output, longest, targets
+
+KERNEL = 9  # both convolutions are 9 x 9: conv1 at stride 1, the primary capsules at stride 2
+
+
+def build(cfg, image_shape: tuple[int, int, int], classes: int) -> "CapsNet":
+    """-> the network for images [H, W, C] and J classes. cfg: settings of a training."""
+    return CapsNet(cfg, image_shape, classes)
+
+
+class CapsNet(Network):
+    """The network of the paper: for 28 x 28 pixels and 10 classes 8,215,568 parameters.
+
+    1,411,344 of them are the decoder's.
+    """
+    capabilities = frozenset({"capsules", "decoder"})
+
+    def __init__(self, cfg, image_shape: tuple[int, int, int], classes: int, **kwargs):
+        super().__init__(image_shape, classes, **kwargs)
+        self.conv1 = Convolution(cfg.CONV1_CHANNELS, KERNEL, activation="relu", name="conv1",
+                                 form="direct" if cfg.CONV_WAY == "direct" else "auto")
+        self.primary_caps = PrimaryCaps(cfg.PRIMARY_CAPS_CHANNELS, cfg.PRIMARY_DIM, cfg.CONV_WAY,
+                                        name="primary_caps")
+        self.digit_caps = DigitCaps(classes, cfg.DIGIT_DIM, cfg.ROUTING_ITERS, cfg.ROUTING_WAY,
+                                    cfg.PRIOR_TRAINING, name="digit_caps")
+        self.decoder = Decoder(image_shape, cfg.DECODER_UNITS, name="decoder")
+        self.m_pos, self.m_neg, self.absent_weight = cfg.M_POS, cfg.M_NEG, cfg.LAMBDA
+        self.reconstruction_weight = cfg.RECONSTRUCT_W
+        self.make_variables()
+
+    def call(self, images, labels=None, training=False) -> Output:
+        """images [B, H, W, C] in [0, 1] -> Output. The decoder sees the capsules of `labels` [B,
+        K], each alone.
+
+        labels None: the longest capsule, K = 1. The network is the same in training.
+        """
+        v = self.encode(images)                                # [B, J, E]
+        lengths = capsules.length(v)                           # [B, J]
+        chosen = longest(lengths, 1) if labels is None else labels
+        return Output(lengths, v, self.decode(v, chosen))
+
+    def encode(self, images):
+        """images [B, H, W, C] in [0, 1] -> class capsules v [B, J, E]"""
+        features = self.conv1(images)                          # [B, 20, 20, 256] for MNIST
+        u = self.primary_caps(features)                        # [B, I, D] = [B, 1152, 8]
+        return self.digit_caps(u)                              # [B, J, E] = [B, 10, 16]
+
+    def decode(self, v, labels):
+        """-> an image for each label [B, K, H, W, C] in [0, 1]
+
+        v [B, J, E]: class capsules; labels [B, K]: the classes whose capsules are decoded
+        """
+        images = [self.decoder(capsules.mask(v, chosen)) for chosen in tf.unstack(labels, axis=1)]
+        return tf.stack(images, axis=1)
+
+    def loss_terms(self, output, labels, sources) -> dict[str, tf.Tensor]:
+        """loss = margin + RECONSTRUCT_W * reconstruction, each [B].
+
+        labels [B, K]; sources [B, K, H, W, C] in [0, 1]
+        """
+        present = targets(labels, self.classes)                # [B, J]
+        margin = margin_loss(output.scores, present, self.m_pos, self.m_neg, self.absent_weight)
+        reconstruction = reconstruction_loss(sources, output.reconstruction)
+        loss = margin + self.reconstruction_weight * reconstruction
+        return {"loss": loss, "margin": margin, "reconstruction": reconstruction}
+
+
+class PrimaryCaps(tf.keras.layers.Layer):
+    """A convolution whose channels are cut into capsules of D dimensions, squashed. [B, h, w,
+    channels] -> [B, I, D]
+
+    I = positions * types. There is no ReLU: a capsule may point anywhere.
+    """
+
+    def __init__(self, types: int, dim: int, conv_way: str, **kwargs):
+        super().__init__(**kwargs)
+        self.dim = dim
+        self.conv = Convolution(types * dim, KERNEL, stride=2, form=conv_way, name="conv")
+
+    def call(self, features):
+        s = self.conv(features)                                # [B, 6, 6, 256] for MNIST
+        _, height, width, channels = s.shape
+        u = tf.reshape(s, [-1, height * width * channels // self.dim, self.dim])
+        return capsules.squash(u)                              # [B, I, D]
+
+
+class DigitCaps(tf.keras.layers.Layer):
+    """One capsule of E dimensions for each class, by routing. [B, I, D] -> [B, J, E]"""
+
+    def __init__(self, classes: int, dim: int, iterations: int, way: str, prior_training: bool,
+                 **kwargs):
+        super().__init__(**kwargs)
+        self.classes, self.dim = classes, dim
+        self.iterations, self.way, self.prior_training = iterations, way, prior_training
+        self.prior = None
+
+    def build(self, shape):
+        _, I, D = shape
+        # As in the authors' code. With Keras' default the votes are too small to learn from.
+        initializer = tf.keras.initializers.TruncatedNormal(stddev=0.1)
+        self.W = self.add_weight(name="W", shape=(I, D, self.classes, self.dim),
+                                 initializer=initializer)
+        if self.prior_training:
+            self.prior = self.add_weight(name="prior", shape=(I, self.classes), initializer="zeros")
+
+    def call(self, u):
+        if self.way == "plain":
+            u_hat = capsules.votes(u, self.W)                  # [B, I, J, E]
+            return capsules.route(u_hat, self.iterations, self.prior)
+        u_hat = routing.votes(u, self.W)                       # [I, J, E, B]
+        return routing.route(u_hat, self.iterations, self.way, self.prior)
+
+
+class Decoder(tf.keras.layers.Layer):
+    """Three dense layers from the masked capsules [B, J, E] to an image [B, H, W, C] in [0, 1]."""
+
+    def __init__(self, image_shape: tuple[int, int, int], units: int, **kwargs):
+        super().__init__(**kwargs)
+        self.image_shape = tuple(image_shape)
+        self.hidden1 = tf.keras.layers.Dense(units, activation="relu", name="hidden1")
+        self.hidden2 = tf.keras.layers.Dense(2 * units, activation="relu", name="hidden2")
+        pixels = math.prod(self.image_shape)
+        self.pixels = tf.keras.layers.Dense(pixels, activation="sigmoid", name="pixels")
+
+    def call(self, masked):
+        flat = tf.reshape(masked, [-1, masked.shape[1] * masked.shape[2]])     # [B, J E]
+        pixels = self.pixels(self.hidden2(self.hidden1(flat)))                 # [B, H W C]
+        return tf.reshape(pixels, [-1, *self.image_shape])                     # [B, H, W, C]

@@ -1,0 +1,75 @@
+"""What a command gives out: lines, progress bars, whole files. None is left half done."""
+import contextlib
+import os
+import sys
+from pathlib import Path
+
+from tqdm import tqdm
+
+from settings import InputError
+
+
+class Forgiving:
+    """Standard error for a progress bar: where it cannot be written to, nothing is written."""
+
+    def __init__(self):
+        self.stream = sys.stderr
+
+    def write(self, text: str):
+        # It may be full, closed, or not there at all.
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            self.stream.write(text)
+
+    def flush(self):
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            self.stream.flush()
+
+    def __getattr__(self, name):  # tqdm asks for the encoding and the size of the terminal
+        return getattr(self.stream, name)
+
+    def __eq__(self, other):  # by which tqdm knows which bars to clear before a line is printed
+        return other is self.stream
+
+    __hash__ = object.__hash__
+
+
+def progress(items=None, title: str | None = None, total: int | None = None, **options) -> tqdm:
+    """A progress bar on standard error, over `items` or moved by hand. It never ends a run.
+
+    title: None shows no bar. The other options are tqdm's. All bars take turns on one line, which
+    the reader of a log can then drop: a bar inside another one hides it.
+    """
+    stream = Forgiving()
+    with contextlib.redirect_stderr(stream):  # which tqdm flushes when it makes a bar
+        return tqdm(items, title, total, file=stream, disable=title is None,
+                    **{"leave": False, "dynamic_ncols": True, "position": 0, **options})
+
+
+def say(line: str, way: str = ""):
+    """One line to standard output, above any progress bar.
+
+    InputError, ending with `way`, if it takes no more.
+    """
+    if sys.stdout is None:
+        raise InputError(f"cannot write to standard output: it is closed{way}")
+    try:
+        with tqdm.external_write_mode(file=sys.stdout):
+            print(line, flush=True)  # at once: train.sh reads it through a pipe
+    except OSError as error:
+        # Python flushes standard output once more when it ends: that must not fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise InputError(f"cannot write to standard output: {error.strerror}{way}") from None
+
+
+def write_whole(path: Path, content: bytes):
+    """The file appears under its name at once and complete, or not at all.
+
+    OSError if it cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        partial.write_bytes(content)
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)

@@ -1,0 +1,71 @@
+"""Times one row of the benchmark's table, in a process of its own, which worker.py starts.
+
+Every line on standard input is a question, every line on standard output the answer, in JSON.
+"""
+import json
+import resource
+import sys
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+
+import model
+from config import TRAIN, Config
+from data.dataset import Batch
+from output import say
+from settings import InputError
+from timing import machine, parts
+from timing.clock import median_ms, timed
+from timing.rows import Row
+from training.devices import Devices
+from training.optimizer import make_optimizer
+from training.step import make_test_step, make_train_step
+
+CLASSES = 10
+
+
+def main():
+    """Answers the questions about the row on the command line, in JSON, until they end."""
+    answer = answers(Row(**json.loads(sys.argv[1])))
+    for question in sys.stdin:
+        found = answer[question.strip()]()
+        try:
+            say(json.dumps(found))
+        except InputError:
+            return  # nobody listens any more
+
+
+def answers(row: Row) -> dict[str, Callable]:
+    """Builds the row's network, and images of random pixels.
+
+    -> {question: a function that finds the answer}
+    """
+    cfg = Config(TRAIN, row.settings)
+    tf.keras.utils.set_random_seed(cfg.SEED)
+    network = model.build(cfg, (row.side, row.side, 1), CLASSES)
+    optimizer, devices = make_optimizer(cfg), Devices()
+    train_step = make_train_step(network, optimizer, cfg, devices)
+    test_step = make_test_step(network, cfg, devices)
+    random = np.random.default_rng(0)
+    images = random.uniform(size=(cfg.BATCH_SIZE, row.side, row.side, 1)).astype(np.float32)
+    batch = Batch(images, random.integers(0, CLASSES, (cfg.BATCH_SIZE, 1), np.int32))
+
+    def compile_s():
+        """The first step, less what a step takes."""
+        first, second = (timed(lambda: train_step(batch)) for _ in range(2))
+        timed(lambda: test_step(batch))
+        return (first - second) / 1000
+
+    return {"compile": compile_s,
+            "train": lambda: median_ms(lambda: train_step(batch)),
+            "infer": lambda: median_ms(lambda: test_step(batch)),
+            "memory": lambda: {"peak_mb": peak_mb()},
+            "parts": lambda: parts.times(network, optimizer, cfg, batch),
+            "machine": machine.speed}
+
+
+def peak_mb() -> float:
+    """-> the most memory that this process has had, in MB"""
+    unit = 2 ** 20 if sys.platform == "darwin" else 2 ** 10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit

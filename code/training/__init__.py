@@ -1,0 +1,1 @@
+"""Training a network: a step, the loop around it, the folder of a run, several devices."""

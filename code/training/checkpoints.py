@@ -1,0 +1,180 @@
+"""Checkpoints: `ckpt-<step>` holds all that is needed to resume, `best-<step>` the network alone.
+
+Each also holds what its run will never change (RunConfig.identity), so that it cannot be taken for
+one of another run.
+"""
+import errno
+import glob
+import json
+import os
+import re
+import shutil
+from pathlib import Path
+
+import tensorflow as tf
+
+import model
+from model.network import Network
+from settings import Config, InputError
+from training.run_config import load_config
+
+IDENTITY = "identity/.ATTRIBUTES/VARIABLE_VALUE"  # where TensorFlow keeps the variable `identity`
+PIECE = 2 ** 24  # bytes read at once
+PASSING = (errno.EACCES, errno.EPERM, errno.EIO, errno.ENOMEM, errno.EMFILE, errno.ENFILE,
+           errno.ESTALE, errno.ETIMEDOUT)  # reasons not to read a file that may be undamaged
+
+
+class Damaged(InputError):
+    """The files of a checkpoint are not, or no longer, those that were written."""
+
+
+# ---- which there are ----
+
+def steps(folder: str | Path, name: str = "ckpt") -> list[int]:
+    """-> the steps of the checkpoints called `name` in `folder`, oldest first; none if it is not
+    there. InputError if the folder cannot be read.
+    """
+    try:
+        files = os.listdir(folder)
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG):
+            return []
+        raise InputError(f"{folder} cannot be read: {error.strerror}") from None
+    matches = [re.fullmatch(rf"{name}-(\d+)\.index", file) for file in files]
+    return sorted(int(match[1]) for match in matches if match)
+
+
+def find(path: str | Path) -> Path:
+    """-> the checkpoint at `path`: a prefix as it is; of a folder its newest ckpt-*, or best-*.
+
+    InputError if there is none.
+    """
+    path = Path(path)
+    if os.path.isfile(f"{path}.index"):
+        return path
+    for name in ("ckpt", "best"):
+        if found := steps(path, name):
+            return path / f"{name}-{found[-1]}"
+    raise InputError(
+        f"no checkpoint at {path}: expected a run folder, a folder of checkpoints or a prefix like "
+        "output/RUN/ckpt-500; `python train.py` makes one")
+
+
+# ---- writing ----
+
+def write(folder: str | Path, name: str, step: int, identity: dict, **objects):
+    """The trackable objects as `folder/name-step`: there at once and complete, or not at all.
+
+    TensorFlow writes into a folder of its own first. A checkpoint counts as soon as its index, the
+    last file, is out of it. OSError or OpError if it cannot be written.
+    """
+    partial = Path(folder) / ".checkpoint.part"
+    try:
+        saved = tf.train.Checkpoint(identity=tf.Variable(json.dumps(identity)), **objects)
+        saved.write(str(partial / f"{name}-{step}"))
+        for path in sorted(partial.iterdir(), key=lambda path: path.suffix == ".index"):
+            os.replace(path, Path(folder) / path.name)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def remove(folder: str | Path, name: str, which: list[int]):
+    """Removes the checkpoints called `name` of the steps `which`.
+
+    The index of each goes first: no part may look whole. OSError if one cannot be removed.
+    """
+    for step in which:
+        files = Path(folder).glob(f"{name}-{step}.*")
+        for path in sorted(files, key=lambda path: path.suffix != ".index"):
+            path.unlink()
+
+
+# ---- reading ----
+
+def check_path(path: str | Path):
+    """InputError if TensorFlow would not find it: it takes a checkpoint's path for a pattern."""
+    if found := set(str(path)) & set("[\\"):
+        raise InputError(f"{path}: expected a path without {' and '.join(sorted(found))}, "
+                         "which TensorFlow cannot read")
+
+
+def read(prefix: str | Path, identity: dict, **objects):
+    """Restores all variables of the given objects from the checkpoint at `prefix`.
+
+    Damaged if anything in it is. InputError if it is of another run than `identity` says, lacks
+    one of the objects, or cannot be read at all, as without permission. Nothing is restored then.
+    """
+    check_path(prefix)
+    tensors, theirs = _read_all(prefix)
+
+    # is it this run's?
+    for name in sorted(theirs.keys() & identity.keys()):
+        if theirs[name] != identity[name]:
+            raise InputError(
+                f"{prefix} is of another run: it has {name} {theirs[name]}, expected "
+                f"{identity[name]} as in {Path(prefix).parent / 'config.json'}")
+
+    # does it have everything?
+    absent = [name for name in objects
+              if not any(tensor.startswith(f"{name}/") for tensor in tensors)]
+    if absent:
+        raise InputError(f"{prefix} has no {', no '.join(absent)}: a network alone can be "
+                         "evaluated, not resumed")
+    try:
+        status = tf.train.Checkpoint(**objects).read(str(prefix))
+        status.expect_partial().assert_existing_objects_matched()  # a ckpt-* may hold more
+    except (ValueError, AssertionError) as error:
+        raise InputError(f"{prefix} does not hold {', '.join(objects)} as they are here "
+                         f"({_reason(error)})") from None
+
+
+def _read_all(prefix: str | Path) -> tuple[list[str], dict]:
+    """-> the names of all tensors and the identity. Reads all tensors once: TensorFlow has a
+    checksum for each, and compares it when the tensor is read.
+    """
+    _read_files(prefix)
+    try:
+        reader = tf.train.load_checkpoint(str(prefix))
+        tensors = list(reader.get_variable_to_shape_map())
+        for name in tensors:
+            reader.get_tensor(name)
+        theirs = json.loads(reader.get_tensor(IDENTITY)) if IDENTITY in tensors else {}
+        return tensors, theirs
+    except tf.errors.ResourceExhaustedError:
+        raise
+    except (tf.errors.OpError, ValueError, IndexError) as error:  # IndexError: truncated
+        reason = _reason(error)
+        if any(os.strerror(number) in reason for number in PASSING):
+            raise InputError(f"{prefix} cannot be read: {reason}") from None
+        raise Damaged(f"{prefix} is damaged ({reason})") from None
+
+
+def _read_files(prefix: str | Path):
+    """Reads the bytes of a checkpoint. InputError if the system refuses them.
+
+    TensorFlow's errors would not tell a file without permission from a damaged one.
+    """
+    for path in Path(prefix).parent.glob(f"{glob.escape(Path(prefix).name)}.*"):
+        try:
+            with open(path, "rb") as file:
+                while file.read(PIECE):
+                    pass
+        except OSError as error:
+            raise InputError(f"{path} cannot be read: {error.strerror}") from None
+
+
+def _reason(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error).strip().splitlines()[0]}"
+
+
+def load(path: str | Path) -> tuple[Network, Config, Path]:
+    """-> the network at `path` (see `find`), its settings, and the checkpoint's prefix.
+
+    The architecture comes from the config.json beside the checkpoint, never from flags. InputError
+    if they do not fit.
+    """
+    prefix = find(path)
+    run = load_config(prefix.parent)
+    network = model.build(run.settings, run.image_shape, run.classes)
+    read(prefix, run.identity(), model=network)
+    return network, run.settings, prefix

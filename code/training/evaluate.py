@@ -1,0 +1,20 @@
+"""The metrics of a whole split, every image counted once."""
+import math
+from collections.abc import Callable
+
+from data.dataset import Split, batches
+from output import progress
+
+
+def evaluate(test_step: Callable, split: Split, batch_size: int,
+             title: str | None = None) -> dict[str, float]:
+    """-> the means of the metrics over all images of the split.
+
+    test_step: of step.make_test_step; title: of a progress bar, None for no bar.
+    """
+    sums = {}
+    count = math.ceil(len(split.labels) / batch_size)
+    for batch in progress(batches(split, batch_size), title, count):
+        for name, value in test_step(batch).items():
+            sums[name] = sums.get(name, 0.0) + value
+    return {name: value / len(split.labels) for name, value in sums.items()}

@@ -1,0 +1,96 @@
+"""The loop over the steps of a training: what is done after each of them, and when."""
+import numpy as np
+
+from data.dataset import Batch, Dataset, training_batch
+from model.network import Network
+from output import progress
+from settings import InputError
+from training.average import averaged
+from training.devices import Devices, WorkerLost
+from training.evaluate import evaluate
+from training.optimizer import step_of
+from training.signals import StopSignals
+from training.step import NotFinite, make_test_step, make_train_step
+
+SHOWN = 8  # images that TensorBoard shows with their reconstructions
+
+
+def fit(network: Network, optimizer, dataset: Dataset, cfg, run, devices: Devices) -> int | None:
+    """Trains from the optimizer's step to MAX_ITERS. -> the signal that ended it early, or None.
+
+    run: a run_folder.Run, or a Follower. Whether something is due depends on the step and on
+    MAX_ITERS alone, so a resumed run does what an uninterrupted one would have done. NotFinite and
+    WorkerLost name the step, when a checkpoint of the one before is saved.
+    """
+    train_step = make_train_step(network, optimizer, cfg, devices)
+    test_step = make_test_step(network, cfg, devices)
+    step = step_of(optimizer)
+
+    def due(every):
+        return step % every == 0 or step == cfg.MAX_ITERS
+
+    bar = progress(title="training", total=cfg.MAX_ITERS, initial=step, unit=" images",
+                   unit_scale=cfg.BATCH_SIZE)
+    with StopSignals() as stop, bar:
+        while step < cfg.MAX_ITERS and not stop.received:
+            learning_rate = float(optimizer.learning_rate)
+            batch = training_batch(dataset, cfg.SEED, step, cfg.BATCH_SIZE)
+
+            # train one step; a failing one changes nothing, so the step before can be saved
+            try:
+                metrics = train_step(batch)
+            except (NotFinite, WorkerLost) as error:
+                run.save(step)
+                raise type(error)(f"step {step + 1}: {error}") from None
+            step += 1
+            bar.set_postfix_str(f"step {step}, loss {metrics['loss']:.4f}, "
+                                f"accuracy {metrics['accuracy']:.2f}", refresh=False)
+            bar.update()
+
+            # keep: metrics, validation with the best network, checkpoint
+            lines = []
+            if due(cfg.PRINT_EVERY):
+                run.record(step, "train", **metrics, learning_rate=learning_rate)
+            if due(cfg.VAL_EVERY):
+                lines = validate(network, optimizer, dataset, cfg, run, test_step)
+                if "decoder" in network.capabilities:
+                    run.images(step, *reconstructions(network, batch))
+            if due(cfg.SAVE_EVERY):
+                run.save(step)
+
+            # show: last, so that nothing is lost where the screen takes no more
+            try:
+                for line in lines:
+                    run.show(line)
+            except InputError:
+                run.save(step)
+                raise
+        run.save(step)
+    return stop.received if step < cfg.MAX_ITERS else None
+
+
+def validate(network: Network, optimizer, dataset: Dataset, cfg, run, test_step) -> list[str]:
+    """Measures the validation split, and keeps the network if it is the best. -> lines to show
+
+    With EMA there are two networks: the trained weights, and their moving average. The average is
+    the one that is kept.
+    """
+    if not len(dataset.val.labels):
+        return []
+    step = step_of(optimizer)
+    validated = evaluate(test_step, dataset.val, cfg.BATCH_SIZE, "validation")
+    lines = [run.record(step, "val", **validated)]
+    if not cfg.EMA:
+        run.save_if_best(step, validated["accuracy"])
+    else:
+        with averaged(optimizer, network.trainable_variables):
+            validated = evaluate(test_step, dataset.val, cfg.BATCH_SIZE, "validation, average")
+            lines.append(run.record(step, "val_average", **validated))
+            run.save_if_best(step, validated["accuracy"])
+    return lines
+
+
+def reconstructions(network: Network, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
+    """-> the batch's first images [B, H, W, C], and the reconstructions [B, K, H, W, C] of each."""
+    images = batch.images[:SHOWN]
+    return images, network(images, batch.labels[:SHOWN]).reconstruction.numpy()

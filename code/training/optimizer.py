@@ -1,0 +1,32 @@
+"""Adam, with a learning rate that falls."""
+import tensorflow as tf
+
+
+class Decay(tf.keras.optimizers.schedules.LearningRateSchedule):
+    """The learning rate of step s: LR * DECAY_RATIO ** (s / STEP_SIZE), and LR_FLOOR at least.
+
+    The exponent is rounded down with STAIRCASE.
+    """
+
+    def __init__(self, cfg):
+        self.floor = cfg.LR_FLOOR
+        self.decay = tf.keras.optimizers.schedules.ExponentialDecay(
+            cfg.LR, cfg.STEP_SIZE, cfg.DECAY_RATIO, staircase=cfg.STAIRCASE)
+
+    def __call__(self, step):
+        return tf.maximum(self.decay(step), self.floor)
+
+
+def make_optimizer(cfg) -> tf.keras.optimizers.Optimizer:
+    """Adam with the paper's constants, TensorFlow's first.
+
+    With EMA it also keeps a moving average of the weights, see average.py.
+    """
+    return tf.keras.optimizers.Adam(Decay(cfg), epsilon=1e-8, use_ema=cfg.EMA > 0,
+                                    ema_momentum=cfg.EMA)
+
+
+def step_of(optimizer: tf.keras.optimizers.Optimizer) -> int:
+    """-> the number of steps done so far."""
+    # int() alone does not know the mirrored variables of several devices.
+    return int(optimizer.iterations.numpy())

@@ -1,0 +1,227 @@
+"""The folder of a run: config.json, log.txt, metrics.jsonl, tensorboard/, checkpoints, results."""
+import contextlib
+import json
+import os
+import re
+import shutil
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+import tensorflow as tf
+
+from model.network import Network
+from output import say, write_whole
+from settings import InputError
+from training import checkpoints
+from training.about import about
+from training.claim import writing
+from training.optimizer import step_of
+from training.run_config import RunConfig, save_config
+
+SPLITS = "train", "val", "val_average"  # of which there are metrics; the last one only with EMA
+
+
+class Run:
+    """An open run folder: training writes to it, and a network and its optimizer are restored.
+
+    Methods that write raise InputError, saying how to resume, when the disk is full or the folder
+    gone.
+    """
+
+    def __init__(self, folder: str | Path, config: RunConfig, log: TextIO, network: Network,
+                 optimizer):
+        """Restores the newest whole checkpoint, or saves the first one of a new run.
+
+        config: is written to config.json; log: of claim.locked; optimizer: is built. InputError,
+        before anything is changed, if there are checkpoints and none is whole.
+        """
+        self.folder, self.cfg, self.log = Path(folder), config.settings, log
+        self.identity = config.identity()
+        self.best = tf.Variable(-1.0, dtype=tf.float64)  # best validation accuracy so far
+        self.objects = {"model": network, "optimizer": optimizer, "best": self.best}
+
+        # restore: until here nothing in the folder is changed
+        damaged = self._restore()
+        step = step_of(optimizer)
+
+        # make the folder that of a run at this step
+        with writing(self.folder):
+            save_config(self.folder, config)
+            self._forget_after(step)
+            self.writers = {split: self._writer(split) for split in SPLITS}
+
+        # say so
+        for error in damaged:
+            self.say(f"{error}: passed over")
+        self.say(f"run in {self.folder}" + (f", continued from step {step}" if step else ""))
+
+        # of a new run: so that there is always one, and a full disk is known before the first step
+        self.save(step)
+
+    # ---- opening ----
+
+    def _restore(self) -> list[InputError]:
+        """-> the errors of newer checkpoints, which are damaged."""
+        damaged = []
+        for step in reversed(checkpoints.steps(self.folder)):
+            try:
+                checkpoints.read(self.folder / f"ckpt-{step}", self.identity, **self.objects)
+                return damaged
+            except checkpoints.Damaged as error:
+                damaged.append(error)
+        if damaged:
+            raise InputError(f"no checkpoint in {self.folder} is whole: {damaged[0]}")
+        if checkpoints.steps(self.folder, "best"):  # a run has its first ckpt-* before that
+            raise InputError(f"{self.folder} has only networks alone (best-*), no ckpt-* to "
+                             "continue from")
+        return []
+
+    def _forget_after(self, step: int):
+        """Drops the records of steps that will be done again, and all that is half written.
+
+        TensorBoard's files stay as they are: its curves show such steps twice. Checkpoints of later
+        steps are damaged, or they would have been restored; they are only renamed.
+        """
+        for name in ("metrics.jsonl", "log.txt"):
+            _cut_after(self.folder / name, step)
+        for later in checkpoints.steps(self.folder):
+            if later > step:
+                for path in self.folder.glob(f"ckpt-{later}.*"):
+                    path.replace(path.with_name("damaged-" + path.name))
+        best = checkpoints.steps(self.folder, "best")
+        checkpoints.remove(self.folder, "best", [later for later in best if later > step])
+
+        # half of a checkpoint, and what was never whole
+        for data in [*self.folder.glob("ckpt-*.data-*"), *self.folder.glob("best-*.data-*")]:
+            if not data.with_name(data.name.split(".")[0] + ".index").exists():
+                data.unlink()
+        for partial in self.folder.glob(".*.part"):
+            if partial.is_dir():
+                shutil.rmtree(partial)
+            else:
+                partial.unlink()
+
+    def _writer(self, split: str) -> tf.summary.SummaryWriter:
+        return tf.summary.create_file_writer(str(self.folder / "tensorboard" / split))
+
+    # ---- lines ----
+
+    def say(self, line: str):
+        """One line to log.txt and to the screen, above the progress bar."""
+        self._log(line)
+        self.show(line)
+
+    def show(self, line: str):
+        """One line to the screen alone."""
+        say(line, f"; continue with --ckpt {self.folder}")
+
+    def _log(self, line: str):
+        with writing(self.folder):
+            print(line, file=self.log, flush=True)
+
+    def record(self, step: int, split: str, **metrics: float) -> str:
+        """Keeps the metrics in metrics.jsonl, TensorBoard and log.txt. -> the line of the log."""
+        with writing(self.folder):
+            with open(self.folder / "metrics.jsonl", "a", encoding="utf-8") as file:
+                file.write(json.dumps({"step": step, "split": split, **metrics}) + "\n")
+            with self.writers[split].as_default():
+                for name, value in metrics.items():
+                    tf.summary.scalar(name, value, step)
+        values = ", ".join(f"{name} {value:.6g}" for name, value in metrics.items())
+        line = f"step {step} {split}: {values}"
+        self._log(line)
+        return line
+
+    def images(self, step: int, images: np.ndarray, reconstructions: np.ndarray):
+        """Images [B, H, W, C], each beside its reconstructions [B, K, H, W, C], to TensorBoard."""
+        columns = [images, *np.moveaxis(reconstructions, 1, 0)]            # K + 1 of [B, H, W, C]
+        rows = np.clip(np.concatenate(columns, axis=2), 0, 1)              # [B, H, (K + 1) W, C]
+        if rows.shape[-1] != 3:
+            rows = rows[..., :1]
+        with writing(self.folder), self.writers["train"].as_default():
+            tf.summary.image("input and reconstruction", rows, step, max_outputs=len(rows))
+            for writer in self.writers.values():
+                writer.flush()
+
+    # ---- checkpoints ----
+
+    def save(self, step: int):
+        """Everything of this step, unless it is there; then removes all but the newest KEEP.
+
+        The best network of every checkpoint that is kept stays, too.
+        """
+        if step in checkpoints.steps(self.folder):
+            return
+        with writing(self.folder):
+            checkpoints.write(self.folder, "ckpt", step, self.identity, **self.objects)
+            every = checkpoints.steps(self.folder)
+            kept = every[-self.cfg.KEEP:]
+            checkpoints.remove(self.folder, "ckpt", every[:-self.cfg.KEEP])
+            best = checkpoints.steps(self.folder, "best")
+            until_oldest = [of for of in best if of <= kept[0]]
+            checkpoints.remove(self.folder, "best", until_oldest[:-1])
+
+    def save_if_best(self, step: int, accuracy: float):
+        """The network alone, if its validation accuracy is better than all before."""
+        if accuracy > float(self.best):
+            network = self.objects["model"]
+            with writing(self.folder):
+                checkpoints.write(self.folder, "best", step, self.identity, model=network)
+            self.best.assign(accuracy)
+
+    def save_average(self, step: int):
+        """The network alone, while its weights are their moving average."""
+        with writing(self.folder):
+            checkpoints.write(self.folder, "average", step, self.identity,
+                              model=self.objects["model"])
+
+    def restore_best(self) -> int | None:
+        """The network becomes the best one on validation. -> its step, or None if there is none."""
+        found = checkpoints.steps(self.folder, "best")
+        if not found:  # ended before the first validation
+            return None
+        try:
+            prefix = self.folder / f"best-{found[-1]}"
+            checkpoints.read(prefix, self.identity, model=self.objects["model"])
+            return found[-1]
+        except checkpoints.Damaged as error:
+            self.say(f"{error}: not tested")
+            return None
+
+    # ---- the end ----
+
+    def save_results(self, results: dict[str, Any]):
+        """results.json: the given numbers, and all that is needed to get them again."""
+        text = json.dumps({**results, "seed": self.cfg.SEED, **about()}, indent=1) + "\n"
+        with writing(self.folder):
+            write_whole(self.folder / "results.json", text.encode())
+
+    def close(self):
+        """Closes TensorBoard's files."""
+        for writer in self.writers.values():
+            with contextlib.suppress(OSError, tf.errors.OpError):  # of a full disk: reported before
+                writer.close()
+
+
+class Follower:
+    """Stands in for a Run on workers that are not the chief: they write nothing."""
+
+    def nothing(self, *values, **named):
+        """What the chief alone does."""
+
+    images = save = save_if_best = save_average = restore_best = save_results = close = nothing
+    record = show = nothing
+    say = staticmethod(say)
+
+
+def _cut_after(path: Path, step: int):
+    """Cuts the file before its first line about a later step, or after its last whole line."""
+    kept = 0
+    lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
+    for line in lines:
+        about = re.match(rb'(?:\{"step": |step )(\d+)', line)
+        if not line.endswith(b"\n") or (about and int(about[1]) > step):
+            os.truncate(path, kept)
+            return
+        kept += len(line)

@@ -1,0 +1,125 @@
+"""One process's part of a run: network and optimizer, training, test, and how it may end."""
+from pathlib import Path
+from typing import TextIO
+
+import tensorflow as tf
+
+import model
+from data.dataset import Dataset
+from model.network import Network
+from settings import InputError
+from training.average import averaged
+from training.devices import Devices, WorkerLost
+from training.evaluate import evaluate
+from training.loop import fit
+from training.optimizer import make_optimizer, step_of
+from training.run_config import RunConfig
+from training.run_folder import Follower, Run
+from training.step import NotFinite, make_test_step
+
+
+def train(folder: Path, config: RunConfig, dataset: Dataset, again: str, devices: Devices,
+          log: TextIO | None = None) -> int:
+    """Trains the run in `folder` to its end, or until something stops it. -> exit status
+
+    again: the command that resumes it; log: of claim.locked, for the chief alone.
+    """
+    cfg, run = config.settings, Follower()
+    tf.keras.utils.set_random_seed(cfg.SEED)
+    try:
+        # build the network and restore it, alike on all workers
+        devices.check_alike({**config.identity(), **cfg, "DATASET": None, "DATA_DIR": None})
+        with devices.scope():
+            network = model.build(cfg, dataset.image_shape, dataset.classes)
+            optimizer = make_optimizer(cfg)
+            optimizer.build(network.trainable_variables)
+        if log:
+            run = Run(folder, config, log, network, optimizer)
+        devices.broadcast([*network.variables, *optimizer.variables])
+
+        # train
+        if not len(dataset.val.labels):
+            run.say("no image is held out for validation, so no best network is kept")
+        stopped = fit(network, optimizer, dataset, cfg, run, devices)
+        step = step_of(optimizer)
+        if stopped:
+            run.say(f"stopped by signal {int(stopped)} after step {step}; continue with: {again}")
+            return 128 + stopped
+
+        # test
+        results = test(network, optimizer, dataset, cfg, run, devices)
+        run.save_results(results)
+        for name, result in results.items():
+            run.say(in_words(name, result))
+        return 0
+    except NotFinite as error:
+        run.say(f"training stopped, not finite: {error}. The step before is saved; the same step "
+                "would end the same, so continue with a smaller learning rate: "
+                f"{again} --lr {cfg.LR / 10:g}")
+        return 1
+    except WorkerLost as error:
+        way = f"continue on any number of workers with: {again}, or on one without --strategy"
+        run.say(f"training stopped, a worker was lost: {error}" + if_begun(folder, way))
+        return 1
+    except KeyboardInterrupt:
+        way = f"continue from the last checkpoint with: {again}"
+        run.say("stopped at once" + if_begun(folder, way))
+        return 130
+    finally:
+        run.close()
+
+
+def test(network: Network, optimizer, dataset: Dataset, cfg, run: Run | Follower,
+         devices: Devices) -> dict[str, dict]:
+    """-> the metrics of the whole test split with the last weights, and with the best.
+
+    With EMA, also with the average of the last ones, which is kept as a checkpoint of its own. The
+    best weights are those of the best validation.
+    """
+    test_step = make_test_step(network, cfg, devices)
+    step = step_of(optimizer)
+    last = evaluate(test_step, dataset.test, cfg.BATCH_SIZE, "test, last")
+    results = {"last": {"step": step, **last}}
+    if cfg.EMA:
+        with averaged(optimizer, network.trainable_variables):
+            average = evaluate(test_step, dataset.test, cfg.BATCH_SIZE, "test, average")
+            run.save_average(step)
+        results["average"] = {"step": step, **average}
+    best_step = devices.of_chief(run.restore_best())
+    if best_step is not None:
+        devices.broadcast(network.variables)
+        best = evaluate(test_step, dataset.test, cfg.BATCH_SIZE, "test, best")
+        results["best"] = {"step": best_step, **best}
+    return results
+
+
+def in_words(name: str, result: dict) -> str:
+    """-> the line about a result: its accuracy and error rate first, then the network's terms."""
+    terms = {key: value for key, value in result.items() if key not in ("step", "loss", "accuracy")}
+    words = [f"{key} {value:.5g}" for key, value in terms.items()]
+    accuracy = result["accuracy"]
+    return (f"test, {name} checkpoint (step {result['step']}): "
+            + ", ".join([f"accuracy {accuracy:.4%}", f"error rate {1 - accuracy:.4%}", *words]))
+
+
+def if_begun(folder: Path, way: str) -> str:
+    """-> the end of a message: the way to resume, if there is something to resume."""
+    return f"; {way}" if (folder / "config.json").exists() else "; nothing was trained yet"
+
+
+def check_batch(cfg, devices: Devices):
+    """InputError if a batch has fewer images than there are replicas."""
+    if devices.replicas > cfg.BATCH_SIZE:
+        raise InputError(f"--batch_size: expected {devices.replicas} or more, an image for each "
+                         f"replica, received {cfg.BATCH_SIZE}")
+
+
+def check_same_images(folder: Path, began: RunConfig, now: RunConfig, name: str):
+    """InputError unless the images of `now`, called `name`, are those that the run began with."""
+    if now._replace(settings=began.settings) != began:
+        raise InputError(f"{folder} is a run on images of {in_numbers(began)}; "
+                         f"{name} now has {in_numbers(now)}")
+
+
+def in_numbers(run: RunConfig) -> str:
+    return f"[H, W, C] {run.image_shape}, {run.classes} classes, SHA-256 {run.data:.8}"

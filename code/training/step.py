@@ -1,0 +1,93 @@
+"""One step of training on a batch, and the test of a batch."""
+import math
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+
+from data.dataset import Batch
+from model.compile import compiled
+from model.network import Network, are_right
+from training.devices import Devices
+
+
+class NotFinite(ArithmeticError):
+    """The loss or the gradient of a step is no longer a number. The weights are as before."""
+
+
+def make_train_step(network: Network, optimizer, cfg, devices: Devices) -> Callable:
+    """-> a function of a Batch that trains one step and returns its metrics as floats.
+
+    The metrics are the means of the network's loss terms and of the accuracy over the batch, and
+    the norm of the gradient. The function raises NotFinite before anything is changed.
+    """
+
+    def differentiate(part: Batch, count: int):
+        """A replica's part of a batch of `count` images: over all parts it adds up to the means."""
+        with tf.GradientTape() as tape:
+            output = network(part.images, part.labels, training=True)
+            terms = loss_terms(network, output, part)
+            metrics = {name: tf.reduce_sum(term) / count for name, term in terms.items()}
+        gradients = tape.gradient(metrics["loss"], network.trainable_variables)
+        return gradients, metrics
+
+    differentiate = devices.sum(compiled(differentiate, cfg))
+    update = devices.update(optimizer, network.trainable_variables, cfg)
+
+    def train_step(batch: Batch) -> dict[str, float]:
+        # forward and backward
+        gradients, metrics = differentiate(batch, count=len(batch.labels))
+        metrics = {name: float(value) for name, value in devices.local(metrics).items()}
+        metrics["gradient_norm"] = float(tf.linalg.global_norm(devices.local(gradients)))
+
+        # update, unless something went wrong
+        if not np.isfinite([metrics["loss"], metrics["gradient_norm"]]).all():
+            raise NotFinite(f"loss {metrics['loss']}, gradient norm {metrics['gradient_norm']}")
+        update(gradients)
+        return metrics
+
+    return train_step
+
+
+def make_test_step(network: Network, cfg, devices: Devices) -> Callable:
+    """-> a function of a Batch that returns the sums of its metrics, as floats, for `evaluate`.
+
+    Where an image has one label, its reconstruction is made as if there were none at hand, from
+    the longest capsule. Where it has several, those of the labels say which source is which.
+    """
+
+    def test(padded: tuple[Batch, tf.Tensor]):
+        part, counts = padded
+        single = part.labels.shape[1] == 1
+        output = network(part.images, None if single else part.labels)
+        terms = loss_terms(network, output, part)
+        return {name: tf.reduce_sum(term * counts) for name, term in terms.items()}
+
+    test = devices.sum(compiled(test, cfg))
+
+    def test_step(batch: Batch) -> dict[str, float]:
+        sums = devices.local(test(pad(batch, devices.replicas)))
+        return {name: float(value) for name, value in sums.items()}
+
+    return test_step
+
+
+def loss_terms(network: Network, output, part: Batch) -> dict[str, tf.Tensor]:
+    """-> the network's loss and its terms, and the accuracy, each [B]"""
+    sources = part.images[:, None] if part.sources is None else part.sources   # [B, K, H, W, C]
+    terms = network.loss_terms(output, part.labels, sources)
+    return {**terms, "accuracy": are_right(output.scores, part.labels)}
+
+
+def pad(batch: Batch, replicas: int) -> tuple[Batch, np.ndarray]:
+    """-> the batch with as many images for each replica, and 1.0 for those that count, else 0.0.
+
+    The last image fills the batch up.
+    """
+    size = math.ceil(len(batch.labels) / replicas) * replicas
+    place = np.arange(size)                                                # [size]
+    counts = (place < len(batch.labels)).astype(np.float32)                # [size]
+    if size == len(batch.labels):
+        return batch, counts
+    index = np.minimum(place, len(batch.labels) - 1)
+    return Batch(*(None if array is None else array[index] for array in batch)), counts

@@ -1,0 +1,53 @@
+"""A training from its flags to its results. Whatever is refused is refused before anything else."""
+import shlex
+import sys
+from pathlib import Path
+
+import cli
+import data
+from config import TRAIN
+from settings import ROOT, Config
+from training.run_config import RunConfig, load_config
+
+
+def train(given: dict, train_dir: str | None = None, ckpt: str | None = None,
+          strategy: str = "none", devices: int = 0) -> int:
+    """Begins the run in `train_dir`, or resumes the one in `ckpt`. -> the command's exit status.
+
+    given: settings of config.TRAIN by name; train_dir: None for a new folder in output/; strategy,
+    devices: see devices.devices_of. InputError if something does not fit.
+    """
+    # settings and images: refused before TensorFlow starts, which takes seconds
+    began = load_config(ckpt) if ckpt else None
+    cfg = began.resumed(ckpt, given) if began else Config(TRAIN, given)
+    dataset = data.load(cfg)
+    config = RunConfig(cfg, dataset.image_shape, dataset.classes, dataset.digest)
+
+    # devices
+    cli.start_tensorflow()
+    from training import claim, session
+    from training.devices import devices_of
+    used = devices_of(strategy, devices)
+    session.check_batch(cfg, used)
+
+    # the run's folder, which the chief alone has
+    folder = Path(ckpt or train_dir or claim.make_folder(cfg.DATASET))
+    again = command(folder, strategy, devices)
+    if not used.is_chief:
+        return session.train(folder, config, dataset, again, used)
+    with claim.locked(folder) as log:
+        if began:
+            session.check_same_images(folder, began, config, dataset.name)
+        else:
+            claim.check_new(folder)
+        return session.train(folder, config, dataset, again, used, log)
+
+
+def command(folder: Path, strategy: str, devices: int) -> str:
+    """-> the command that resumes the run."""
+    words = [sys.executable, str(ROOT / "code" / "train.py"), "--ckpt", str(folder)]
+    if strategy != "none":
+        words += ["--strategy", strategy]
+    if devices:
+        words += ["--devices", str(devices)]
+    return shlex.join(words)

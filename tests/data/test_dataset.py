@@ -1,0 +1,218 @@
+"""Batches can be made again from (seed, step), have every example once per epoch, and shift it."""
+import hashlib
+import itertools
+
+import numpy as np
+import pytest
+
+from data.augment import random_shift
+from data.dataset import (
+    Batch,
+    Dataset,
+    Split,
+    _order,
+    batches,
+    scale,
+    stream,
+    training_batch,
+    unchanged,
+)
+from untrusted import refusal
+
+
+def split_of(n: int, height: int = 9, width: int = 8, channels: int = 2) -> Split:
+    """Images without a zero pixel; an example's label is its place."""
+    images = np.random.default_rng(2).integers(1, 256, (n, height, width, channels), np.uint8)
+    return Split(images, np.arange(n, dtype=np.int32)[:, None])
+
+
+def dataset_of(split: Split, shift: int = 0) -> Dataset:
+    names = tuple(map(str, range(len(split.labels))))
+    augment = random_shift(shift, split.images.shape[1:])
+    return Dataset("toy", split, split, split, names, augment)
+
+
+def batch(split: Split, seed: int, step: int, batch_size: int, shift: int) -> Batch:
+    return training_batch(dataset_of(split, shift), seed, step, batch_size)
+
+
+# ---- dataset ----
+
+def test_a_dataset_knows_its_classes_and_its_image_shape():
+    dataset = dataset_of(split_of(3))
+    assert dataset.classes == 3 and dataset.image_shape == (9, 8, 2)
+
+
+def test_the_digest_is_that_of_earlier_versions_and_depends_on_all_that_is_learnt():
+    split = split_of(4)
+    digest = dataset_of(split).digest
+    by_hand = hashlib.sha256()
+    for _ in range(3):
+        by_hand.update(b"(4, 9, 8, 2)" + split.images.tobytes())
+        by_hand.update(b"(4,)" + split.labels.tobytes())
+    assert digest == by_hand.hexdigest()
+
+    for part in ("train", "val", "test"):
+        for field in ("images", "labels"):
+            array = getattr(split, field).copy()
+            array.flat[-1] ^= 1
+            changed = {"train": split, "val": split, "test": split}
+            changed[part] = split._replace(**{field: array})
+            assert Dataset("toy", **changed, class_names=tuple("0123")).digest != digest
+    two = split._replace(labels=np.repeat(split.labels, 2, axis=1))
+    assert dataset_of(two).digest != digest
+
+
+def test_what_a_batch_shows_of_two_labels_and_their_sources():
+    """Every array of the split is taken at the same places; images are scaled, labels are not."""
+    images = np.arange(4, dtype=np.uint8).reshape(4, 1, 1, 1) * 50
+    labels = np.array([[0, 1], [1, 2], [2, 3], [3, 0]], np.int32)
+    sources = np.stack([images, images + 1], 1)
+    split = Split(images, labels, sources)
+    dataset = Dataset("two", split, split, split, tuple("0123"))
+    made = training_batch(dataset, 0, 0, 4)
+    order = stream(0, "order", 0).permutation(4)
+    np.testing.assert_array_equal(made.images, scale(images[order]))
+    np.testing.assert_array_equal(made.labels, labels[order])
+    np.testing.assert_array_equal(made.sources, scale(sources[order]))
+    assert made.sources.dtype == np.float32
+    last = list(batches(split, 3))[1]
+    np.testing.assert_array_equal(last.sources, scale(sources[3:]))
+
+
+def test_nothing_varies_unless_a_dataset_says_how():
+    split = split_of(5)
+    taken = unchanged(split, np.array([3, 1]), np.random.default_rng(0))
+    np.testing.assert_array_equal(taken.images, split.images[[3, 1]])
+    assert taken.labels.tolist() == [[3], [1]] and taken.sources is None
+    assert Dataset("toy", split, split, split, tuple("01234")).augment is unchanged
+
+
+# ---- random streams ----
+
+@pytest.mark.parametrize("name, number", [("order", 0), ("augment", 1), ("split", 2),
+                                          ("sample", 3), ("target", 4), ("attack", 0)])
+def test_the_first_streams_have_the_numbers_of_earlier_runs(name, number):
+    wanted = np.random.default_rng([7, 30, number]).random(3)
+    np.testing.assert_array_equal(stream(7, name, 30).random(3), wanted)
+
+
+def test_streams_differ_by_seed_name_and_index():
+    streams = [stream(0, "order", 0), stream(1, "order", 0), stream(0, "order", 1),
+               stream(0, "place", 0), stream(0, "overlay", 0), stream(0, "place")]
+    assert len({generator.random() for generator in streams}) == len(streams)
+    assert stream(0, "place", 0).random() == stream(0, "place", 0).random()
+
+
+# ---- batches ----
+
+def test_batches_of_a_seed_are_those_of_earlier_versions():
+    """The digest was made by the code that trained the released network."""
+    split, digest = split_of(23), hashlib.sha256()
+    for step in range(12):
+        images, labels, _ = batch(split, 7, step, 10, 2)
+        digest.update(images.tobytes())
+        digest.update(labels.tobytes())
+    assert digest.hexdigest() == "5450885c720706b6d5e6725245b6fa024192c9820cff21dcefc5820b07ed5b51"
+
+
+def test_scale():
+    values = np.arange(256, dtype=np.uint8)
+    wanted = [np.float32(value) / np.float32(255) for value in range(256)]
+    np.testing.assert_array_equal(scale(values), wanted)
+    assert scale(values).dtype == np.float32
+
+
+def test_any_batch_can_be_made_again_in_any_order():
+    split = split_of(23)
+    straight = [batch(split, 7, step, 10, 2) for step in range(30)]
+    _order.cache_clear()
+    for step in np.random.default_rng(0).permutation(30):
+        images, labels, sources = batch(split, 7, step, 10, 2)
+        np.testing.assert_array_equal(images, straight[step][0])
+        np.testing.assert_array_equal(labels, straight[step][1])
+        assert images.dtype == np.float32 and labels.dtype == np.int32
+        assert images.shape == (10, 9, 8, 2) and labels.shape == (10, 1) and sources is None
+    assert not np.array_equal(batch(split, 8, 0, 10, 2).labels, straight[0].labels)
+
+
+@pytest.mark.parametrize("n, batch_size", [(23, 10), (20, 10), (7, 20), (1, 3), (23, 23)])
+def test_every_example_once_per_epoch(n, batch_size):
+    """Also where batches straddle epochs, and where one batch holds several."""
+    split = split_of(n)
+    steps = range(5 * n // batch_size + 1)
+    labels = np.concatenate([batch(split, 0, step, batch_size, 0).labels[:, 0] for step in steps])
+    epochs = [labels[start:start + n] for start in range(0, len(labels) - n + 1, n)]
+    assert len(epochs) >= 5 and all(sorted(epoch) == list(range(n)) for epoch in epochs)
+    assert n == 1 or len({tuple(epoch) for epoch in epochs}) > 1, "each epoch in another order"
+
+
+def moved(image: np.ndarray, down: int, right: int) -> np.ndarray:
+    """Pixel by pixel. uint8 [H, W, C] -> float32 [H, W, C]"""
+    height, width, _ = image.shape
+    result = np.zeros(image.shape, np.float32)
+    for y, x in itertools.product(range(height), range(width)):
+        if 0 <= y - down < height and 0 <= x - right < width:
+            result[y, x] = image[y - down, x - right].astype(np.float32) / np.float32(255)
+    return result
+
+
+def test_shift_moves_and_never_wraps():
+    """Every image is its original moved by one of the 25 offsets. All occur about as often."""
+    split, counts = split_of(10), dict.fromkeys(itertools.product(range(-2, 3), repeat=2), 0)
+    candidates = {(label, *offset): moved(split.images[label], *offset)
+                  for label in range(10) for offset in counts}
+    for step in range(20):
+        made = batch(split, 0, step, 50, 2)
+        for image, label in zip(made.images, made.labels[:, 0], strict=True):
+            found = [offset for offset in counts
+                     if np.array_equal(image, candidates[(label, *offset)])]
+            assert len(found) == 1
+            counts[found[0]] += 1
+    assert sum(counts.values()) == 1000
+    assert min(counts.values()) > 18 and max(counts.values()) < 70  # 40 expected, deviation 6.2
+
+
+@pytest.mark.parametrize("most", [1, 3])
+def test_images_move_by_at_most_the_shift_and_by_every_distance(most):
+    split, rows, columns = split_of(40, 28, 28, 1), set(), set()
+    for step in range(8):
+        for image in batch(split, 0, step, 20, most).images[..., 0]:
+            # The images have no zeros: the black border shows how far they have moved.
+            inked = image > 0
+            down = np.flatnonzero(inked.any(1))[0] - (27 - np.flatnonzero(inked.any(1))[-1])
+            right = np.flatnonzero(inked.any(0))[0] - (27 - np.flatnonzero(inked.any(0))[-1])
+            rows.add(int(down))
+            columns.add(int(right))
+    assert rows == columns == set(range(-most, most + 1))
+
+
+def test_shift_0_changes_nothing_and_data_stay_as_they_are():
+    split = split_of(12)
+    before = split.images.copy()
+    images, labels, _ = batch(split, 0, 3, 8, 0)
+    np.testing.assert_array_equal(images, scale(split.images[labels[:, 0]]))
+    images[:] = 0
+    batch(split, 0, 3, 8, 2).images[:] = 0
+    np.testing.assert_array_equal(split.images, before)
+    # The shift does not change the order.
+    np.testing.assert_array_equal(batch(split, 0, 3, 8, 2).labels, labels)
+
+
+def test_shift_out_of_the_image_is_refused():
+    message = refusal(random_shift, 8, (9, 8, 2))
+    assert "--shift" in message and "9x8" in message and "received 8" in message
+    assert "received 8" in refusal(random_shift, 8, (8, 9, 2))
+    random_shift(7, (9, 8, 2))
+
+
+@pytest.mark.parametrize("n, batch_size, sizes",
+                         [(12, 5, [5, 5, 2]), (10, 5, [5, 5]), (3, 100, [3])])
+def test_batches_are_the_split_as_it_is(n, batch_size, sizes):
+    split = split_of(n)
+    images, labels, sources = zip(*batches(split, batch_size), strict=True)
+    assert set(sources) == {None}
+    assert [len(part) for part in labels] == sizes
+    np.testing.assert_array_equal(np.concatenate(images), scale(split.images))
+    np.testing.assert_array_equal(np.concatenate(labels), split.labels)
+    assert images[0].dtype == np.float32 and labels[0].dtype == np.int32

@@ -1,0 +1,265 @@
+"""A folder of images: classes and splits are its subfolders; what is wrong is one clear line."""
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import data
+from data.dataset import Dataset
+from data.formats import folder as folder_format
+from untrusted import IMAGES, refusal, settings
+
+CLASSES = ("daisy", "rose", "tulip")
+
+
+def load(path: Path, **changes) -> Dataset:
+    return data.load(settings(DATASET=str(path), IMAGE_SIZE=20, **changes))
+
+
+def square(number: int) -> np.ndarray:
+    """An image of 20 x 20 pixels, another for each number."""
+    return np.pad(IMAGES[number], ((0, 0), (1, 1)))
+
+
+def fill(folder: Path, numbers: range, classes=CLASSES, ending: str = "png") -> Path:
+    """Image i of the numbers goes into class i modulo the number of classes, called 00i.png."""
+    for number in numbers:
+        class_folder = folder / classes[number % len(classes)]
+        class_folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(square(number)).save(class_folder / f"{number:03}.{ending}")
+    return folder
+
+
+def splits(dataset: Dataset) -> list:
+    return [dataset.train, dataset.val, dataset.test]
+
+
+def numbers_of(split) -> list[int]:
+    """-> the number of each image of the split."""
+    padded = np.stack([square(number) for number in range(40)])
+    return [int((padded == image[..., 0]).all((1, 2)).argmax()) for image in split.images]
+
+
+# ---- what is read ----
+
+def test_each_subfolder_is_a_class_and_all_images_are_read(tmp_path):
+    dataset = load(fill(tmp_path / "flowers", range(40)))
+    assert dataset.name == "flowers" and dataset.class_names == CLASSES
+    assert dataset.image_shape == (20, 20, 1)
+    numbers = [numbers_of(split) for split in splits(dataset)]
+    assert [len(part) for part in numbers] == [32, 4, 4]
+    assert sorted(sum(numbers, [])) == list(range(40))
+    for split, part in zip(splits(dataset), numbers, strict=True):
+        assert split.images.dtype == np.uint8 and split.labels.dtype == np.int32
+        np.testing.assert_array_equal(split.labels, np.array(part)[:, None] % 3)
+
+
+def test_the_seed_and_the_sorted_names_alone_decide_the_order(tmp_path):
+    first = fill(tmp_path / "first", range(40))
+    second = fill(tmp_path / "second", range(39, -1, -1))  # made in another order
+    assert load(first).digest == load(second).digest
+    assert load(first).digest != load(first, SEED=1).digest
+    in_order = sorted(range(40), key=lambda number: (number % 3, number))
+    order = np.random.default_rng([0, 0, 2]).permutation(40)
+    assert numbers_of(load(first).val) == [in_order[place] for place in order[:4]]
+
+
+def test_grey_is_the_default_and_colour_has_three_channels(tmp_path):
+    path = fill(tmp_path, range(12), ending="bmp")
+    assert load(path).image_shape == (20, 20, 1)
+    dataset = load(path, COLOUR=True)
+    assert dataset.image_shape == (20, 20, 3)
+    assert data.load(settings(DATASET=str(path))).image_shape == (28, 28, 1)
+
+
+def test_hidden_files_and_files_beside_the_class_folders_are_ignored(tmp_path):
+    plain = load(fill(tmp_path, range(12))).digest
+    for name in (".DS_Store", "Thumbs.db", "desktop.ini"):
+        (tmp_path / "rose" / name).write_text("not an image")
+    for name in (".git", "__MACOSX"):
+        (tmp_path / name).mkdir()
+        (tmp_path / "rose" / name).mkdir()
+    (tmp_path / "README.txt").write_text("flowers")
+    assert load(tmp_path).digest == plain
+
+
+@pytest.mark.parametrize("given, sizes", [
+    (["train", "val", "test"], [20, 6, 9]),
+    (["train", "test"], [18, 2, 9]),
+    (["train", "val"], [18, 6, 2]),
+    (["train"], [16, 2, 2]),
+])
+def test_folders_called_train_val_and_test_are_the_splits(tmp_path, given, sizes):
+    numbers = {"train": range(20), "val": range(20, 26), "test": range(26, 35)}
+    for part in given:
+        fill(tmp_path / part, numbers[part])
+    dataset = load(tmp_path)
+    assert dataset.class_names == CLASSES
+    assert [len(split.labels) for split in splits(dataset)] == sizes
+    for part in given[1:]:
+        split = getattr(dataset, part)
+        assert sorted(numbers_of(split)) == list(numbers[part])
+        np.testing.assert_array_equal(split.labels[:, 0], np.array(numbers_of(split)) % 3)
+
+
+def test_a_test_split_may_lack_a_class(tmp_path):
+    fill(tmp_path / "train", range(12))
+    fill(tmp_path / "test", range(4), classes=("daisy", "tulip"))
+    dataset = load(tmp_path)
+    assert dataset.class_names == CLASSES
+    assert dataset.test.labels[:, 0].tolist() == [0, 0, 2, 2]
+
+
+def test_train_may_be_a_class_among_others(tmp_path):
+    dataset = load(fill(tmp_path, range(12), classes=("car", "plane", "train")))
+    assert dataset.class_names == ("car", "plane", "train")
+
+
+def test_the_training_images_are_shifted(tmp_path):
+    assert "--shift" in refusal(load, fill(tmp_path, range(12)), SHIFT=20)
+
+
+def test_only_large_folders_show_a_progress_bar(tmp_path, capfd):
+    load(fill(tmp_path, range(12)))
+    assert capfd.readouterr() == ("", "")
+
+
+# ---- files that are no images ----
+
+def test_files_that_are_no_images_are_counted_and_the_first_ones_named(tmp_path):
+    fill(tmp_path, range(12))
+    for name in ("a.txt", "b.txt", "c.txt", "d.txt"):
+        (tmp_path / "rose" / name).write_text("not an image")
+    message = refusal(load, tmp_path)
+    for words in [str(tmp_path), "4 of 16 files", "rose/a.txt", "rose/c.txt", "not a PNG, JPEG",
+                  ", ...", "--skip_bad_images"]:
+        assert words in message, message
+    assert "d.txt" not in message
+    (tmp_path / "rose" / "d.txt").unlink()
+    message = refusal(load, tmp_path)
+    assert "3 of 15 files" in message and "rose/c.txt" in message and "..." not in message
+
+
+def test_bad_files_are_left_out_if_the_user_says_so(tmp_path, capsys):
+    clean = load(fill(tmp_path, range(12))).digest
+    (tmp_path / "daisy" / "000.txt").write_text("not an image")
+    (tmp_path / "rose" / "x\ny.png").write_bytes(b"")
+    assert load(tmp_path, SKIP_BAD_IMAGES=True).digest == clean
+    out = capsys.readouterr().out
+    assert "left out 2 of 14 files" in out and "daisy/000.txt" in out and out.count("\n") == 1
+
+
+def test_bad_files_of_all_splits_are_counted_together(tmp_path):
+    for part in ("train", "val"):
+        fill(tmp_path / part, range(12))
+        (tmp_path / part / "rose" / "bad.png").write_text("not an image")
+    message = refusal(load, tmp_path)
+    assert "2 of 26 files" in message
+    assert "train/rose/bad.png" in message and "val/rose/bad.png" in message
+
+
+def test_no_class_may_be_lost(tmp_path):
+    fill(tmp_path, range(12))
+    (tmp_path / "weed").mkdir()
+    (tmp_path / "weed" / "a.png").write_text("not an image")
+    message = refusal(load, tmp_path, SKIP_BAD_IMAGES=True)
+    assert str(tmp_path / "weed") in message and "only files that cannot be read" in message
+
+
+# ---- folders that are not like this ----
+
+def test_a_folder_that_is_not_there_or_no_folder_is_refused(tmp_path):
+    message = refusal(load, tmp_path / "none")
+    assert str(tmp_path / "none") in message and "No such file" in message
+    (tmp_path / "file.tar").write_text("")
+    message = refusal(load, tmp_path / "file.tar")
+    assert "one subfolder of images for each class" in message and "Not a directory" in message
+
+
+def test_a_folder_that_cannot_be_read_is_refused(tmp_path, monkeypatch):
+    def denied(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    fill(tmp_path, range(12))
+    monkeypatch.setattr(Path, "iterdir", denied)
+    assert "Permission denied" in refusal(load, tmp_path)
+
+
+def test_a_folder_without_class_folders_is_refused(tmp_path):
+    assert "no subfolder, and 0 files" in refusal(load, tmp_path)
+    for number in range(12):
+        Image.fromarray(square(number)).save(tmp_path / f"{number}.png")
+    assert "no subfolder, and 12 files" in refusal(load, tmp_path)
+
+
+def test_one_class_only_is_refused(tmp_path):
+    message = refusal(load, fill(tmp_path, range(12), classes=("daisy",)))
+    assert "two classes or more" in message and "only 'daisy'" in message
+
+
+def test_fewer_than_10_images_are_refused(tmp_path):
+    message = refusal(load, fill(tmp_path / "nine", range(9)))
+    assert "10 images or more" in message and "received 9" in message
+    assert [len(split.labels) for split in splits(load(fill(tmp_path / "ten", range(10))))] == [
+        8, 1, 1]
+
+
+def test_an_empty_class_folder_is_refused(tmp_path):
+    fill(tmp_path, range(12))
+    (tmp_path / "weed").mkdir()
+    (tmp_path / "weed" / ".gitkeep").write_text("")
+    message = refusal(load, tmp_path)
+    assert str(tmp_path / "weed") in message and "an empty folder" in message
+
+
+def test_folders_within_classes_are_refused(tmp_path):
+    """A split with another name would otherwise become a class."""
+    fill(tmp_path / "train", range(12))
+    fill(tmp_path / "validation", range(12))
+    message = refusal(load, tmp_path)
+    assert str(tmp_path / "train") in message and "the folder daisy" in message
+    assert "train, val, test" in message
+
+
+def test_splits_without_class_folders_are_refused(tmp_path):
+    fill(tmp_path, range(12), classes=("test", "train"))
+    message = refusal(load, tmp_path)
+    assert str(tmp_path / "train") in message and "no subfolder, and 6 files" in message
+    fill(tmp_path / "other" / "train", range(12))
+    (tmp_path / "other" / "test").mkdir()
+    message = refusal(load, tmp_path / "other")
+    assert str(tmp_path / "other" / "test") in message and "no subfolder" in message
+
+
+def test_a_class_that_training_lacks_is_refused_with_a_suggestion(tmp_path):
+    fill(tmp_path / "train", range(12))
+    fill(tmp_path / "test", range(3), classes=("daisy", "rose", "tulips"))
+    message = refusal(load, tmp_path)
+    assert str(tmp_path / "test") in message and "tulips; did you mean tulip?" in message
+
+
+def test_too_many_classes_and_names_that_cannot_be_printed_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(folder_format, "MAX_CLASSES", 3)
+    load(fill(tmp_path, range(12)))
+    (tmp_path / "weed").mkdir()
+    message = refusal(load, tmp_path)
+    assert "at most 3 classes" in message and "4 subfolders" in message
+    (tmp_path / "weed").rmdir()
+    os.rename(tmp_path / "rose", tmp_path / "ro\nse")
+    assert r"'ro\nse'" in refusal(load, tmp_path)
+
+
+# ---- settings ----
+
+@pytest.mark.parametrize("size, accepted", [(16, False), (17, True), (1024, True), (1025, False)])
+def test_the_image_size_is_one_that_the_network_takes(size, accepted):
+    assert folder_format.SETTINGS["IMAGE_SIZE"].rule.holds(size) == accepted
+
+
+def test_only_leaving_out_files_may_change_when_a_run_is_resumed():
+    may_change = {name for name, setting in folder_format.SETTINGS.items() if setting.may_change}
+    assert may_change == {"SKIP_BAD_IMAGES"}
+    defaults = {name: setting.default for name, setting in folder_format.SETTINGS.items()}
+    assert defaults == {"IMAGE_SIZE": 28, "COLOUR": False, "SKIP_BAD_IMAGES": False}

@@ -1,0 +1,214 @@
+"""The glyphs: MNIST's format and framing, the same bytes from a seed, test fonts not trained on."""
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pytest
+from matplotlib.font_manager import get_font
+
+from data import glyphs
+
+SIZES = {"train": 500, "val": 50, "test": 200}
+
+
+@pytest.fixture(scope="module")
+def data():
+    return glyphs.make(0, **SIZES)
+
+
+@pytest.fixture(scope="module")
+def images(data):
+    """All splits together, [750, 28, 28]."""
+    return np.concatenate([data[f"x_{split}"] for split in SIZES])
+
+
+def bounds(images):
+    """-> first and last inked row and column of each image, [N, 4] as top, bottom, left, right."""
+    ends = []
+    for ink in ((images > 0).any(2), (images > 0).any(1)):
+        ends += [ink.argmax(1), 27 - ink[:, ::-1].argmax(1)]
+    return np.stack(ends, 1)
+
+
+def centres(images):
+    """-> row and column of each centre of mass, [N, 2]."""
+    mass = images / images.sum((1, 2), keepdims=True, dtype=float)
+    return np.stack([mass.sum(2) @ np.arange(28), mass.sum(1) @ np.arange(28)], 1)
+
+
+@pytest.mark.parametrize("split", SIZES)
+def test_format_is_that_of_mnist_and_classes_are_balanced(data, split):
+    images, labels = data[f"x_{split}"], data[f"y_{split}"]
+    assert images.shape == (SIZES[split], 28, 28) and images.dtype == np.uint8
+    assert labels.shape == (SIZES[split],) and labels.dtype == np.int32
+    assert np.bincount(labels).tolist() == [SIZES[split] // 10] * 10
+    assert (np.diff(labels) < 0).any()  # not in order of class
+
+
+def test_the_default_is_ten_one_and_two_thousand(monkeypatch):
+    asked = []
+
+    def draw(fonts, count, rng):
+        asked.append((fonts, count))
+        return None, None
+
+    monkeypatch.setattr(glyphs, "_draw", draw)
+    glyphs.make()
+    assert asked == [(glyphs.TRAIN_FONTS, 10_000), (glyphs.TRAIN_FONTS, 1_000),
+                     (glyphs.TEST_FONTS, 2_000)]
+
+
+def test_a_split_may_be_of_any_size():
+    data = glyphs.make(0, train=0, val=1, test=13)
+    assert data["x_train"].shape == (0, 28, 28)
+    assert data["y_val"].shape == (1,)
+    assert sorted(np.bincount(data["y_test"], minlength=10)) == [1] * 7 + [2] * 3
+
+
+def test_the_same_seed_gives_the_same_bytes(data):
+    again = glyphs.make(0, **SIZES)
+    assert list(again) == ["x_train", "y_train", "x_val", "y_val", "x_test", "y_test"]
+    assert all(again[name].tobytes() == data[name].tobytes() for name in data)
+
+
+def test_another_seed_gives_another_set(data):
+    other = glyphs.make(1, **SIZES)
+    assert all(not np.array_equal(other[name], data[name]) for name in data)
+
+
+@pytest.mark.parametrize("split", SIZES)
+def test_a_split_does_not_depend_on_the_sizes_of_the_others(data, split):
+    other = glyphs.make(0, **{name: size if name == split else 10 for name, size in SIZES.items()})
+    np.testing.assert_array_equal(other[f"x_{split}"], data[f"x_{split}"])
+    np.testing.assert_array_equal(other[f"y_{split}"], data[f"y_{split}"])
+
+
+def test_splits_of_the_same_size_are_drawn_independently():
+    data = glyphs.make(0, train=100, val=100, test=100)
+    assert not np.array_equal(data["y_train"], data["y_val"])
+    assert not np.array_equal(data["y_train"], data["y_test"])
+    assert not np.array_equal(data["y_val"], data["y_test"])
+
+
+def test_no_image_is_drawn_twice(images):
+    assert len(np.unique(images, axis=0)) == len(images)
+
+
+def test_white_ink_on_a_background_of_exactly_zero(images):
+    share = (images > 0).mean((1, 2))
+    assert share.min() > 0.05 and share.max() < 0.5
+    assert (images.max((1, 2)) > 180).all()
+    assert 28 < images.mean() < 39  # MNIST: 33
+    assert 0.05 < ((images > 0) & (images < 255)).mean() < 0.15  # antialiased; MNIST: 0.12
+
+
+def test_digits_fill_mnist_s_box_and_keep_off_the_edge(images):
+    top, bottom, left, right = bounds(images).T
+    longer = np.maximum(bottom - top, right - left) + 1
+    assert longer.min() >= 15 and longer.max() <= 23  # 17 to 20 before the bend
+    assert (longer <= 20).mean() > 0.9
+    assert (bounds(images) % 27 == 0).any(1).mean() < 0.02
+
+
+def test_digits_are_centred_by_their_mass(images):
+    offset = centres(images) - 14
+    assert np.abs(offset).max() < 3.5
+    assert (np.abs(offset.mean(0)) < 0.15).all()
+    assert (offset.std(0) > 0.4).all() and (offset.std(0) < 0.9).all()  # shifted by up to 1 pixel
+
+
+@pytest.fixture
+def still(monkeypatch):
+    """Turns all variation off."""
+    fixed = dict.fromkeys(["SHEAR", "ROTATION", "GROWTH", "SHIFT"], (0, 0))
+    fixed |= {"SIZE": (20, 20), "STRETCH": (1, 1), "BEND": 0}
+    for name, value in fixed.items():
+        monkeypatch.setattr(glyphs, name, value)
+
+
+def test_without_variation_a_digit_is_fitted_and_centred_exactly(still):
+    data = glyphs.make(0, train=100, val=0, test=100)
+    images = np.concatenate([data["x_train"], data["x_test"]])
+    top, bottom, left, right = bounds(images).T
+    longer = np.maximum(bottom - top, right - left) + 1
+    assert set(longer) <= {19, 20}  # 20 pixels from within a pixel cover the centres of 19 or 20
+    assert np.abs(centres(images) - 14).max() < 0.2
+
+
+@pytest.mark.parametrize("name", ["SHEAR", "ROTATION"])
+def test_positive_shear_leans_right_and_positive_rotation_left(monkeypatch, still, name):
+    where = []
+    for angle in (-15, 15):
+        monkeypatch.setattr(glyphs, name, (angle, angle))
+        mean = glyphs.make(0, train=100, val=0, test=0)["x_train"].mean(0)
+        top = mean[:10]  # [10, 28]
+        where.append(top.sum(0) @ np.arange(28) / top.sum())  # its mean column
+    assert (where[1] - where[0]) * {"SHEAR": 1, "ROTATION": -1}[name] > 1
+
+
+def test_growth_thickens_the_strokes(monkeypatch, still):
+    thin = glyphs.make(0, train=100, val=0, test=0)["x_train"].mean((1, 2))
+    monkeypatch.setattr(glyphs, "GROWTH", (0.5, 0.5))
+    thick = glyphs.make(0, train=100, val=0, test=0)["x_train"].mean((1, 2))
+    assert (thick > 1.02 * thin).all() and (thick < 1.8 * thin).all()
+
+
+def test_the_bend_alone_makes_every_image_differ(monkeypatch, still):
+    drawn = [glyphs.make(0, train=300, val=0, test=0)["x_train"]]
+    monkeypatch.setattr(glyphs, "BEND", 0.6)
+    drawn.append(glyphs.make(0, train=300, val=0, test=0)["x_train"])
+    without, bent = (len(np.unique(images, axis=0)) for images in drawn)
+    assert 90 < without <= 10 * len(glyphs.TRAIN_FONTS)  # 300 draws from 120: about 110
+    assert bent == 300
+
+
+def test_training_and_test_share_no_font_and_no_family():
+    train, test = set(glyphs.TRAIN_FONTS), set(glyphs.TEST_FONTS)
+    assert len(train) == 12 and len(test) == 8
+    assert all(font.startswith("DejaVu") for font in train)
+    assert all(font.startswith(("STIX", "cm")) for font in test)
+
+
+def test_training_and_validation_are_drawn_from_the_training_fonts_alone(monkeypatch, data):
+    monkeypatch.setattr(glyphs, "TEST_FONTS", glyphs.TRAIN_FONTS)
+    other = glyphs.make(0, **SIZES)
+    assert np.array_equal(other["x_train"], data["x_train"])
+    assert np.array_equal(other["x_val"], data["x_val"])
+    assert not np.array_equal(other["x_test"], data["x_test"])
+
+
+@pytest.mark.parametrize("font", glyphs.TRAIN_FONTS + glyphs.TEST_FONTS)
+def test_matplotlib_has_the_font_and_the_font_has_the_digits(font):
+    file = Path(matplotlib.get_data_path(), "fonts", "ttf", f"{font}.ttf")
+    assert set(map(ord, "0123456789")) <= set(get_font(str(file)).get_charmap())
+
+
+def test_a_missing_font_is_named(monkeypatch):
+    monkeypatch.setattr(glyphs, "TEST_FONTS", ("cmr10", "nosuchfont"))
+    words = "lacks nosuchfont.ttf: expected the fonts that come with matplotlib"
+    with pytest.raises(FileNotFoundError, match=words):
+        glyphs.make(0, train=0, val=0, test=10)
+
+
+def test_a_dark_matplotlib_style_does_not_change_the_digits(monkeypatch, data):
+    monkeypatch.setitem(matplotlib.rcParams, "figure.facecolor", "black")
+    glyphs._masters.cache_clear()
+    np.testing.assert_array_equal(glyphs.make(0, **SIZES)["x_val"], data["x_val"])
+
+
+def test_digits_are_upright_and_not_mirrored(data):
+    """The mass of a 7 is near its top; the upper bow of a 2 is open to the left."""
+    images, labels = data["x_train"], data["y_train"]
+    above, below = 14 - bounds(images)[:, 0], bounds(images)[:, 1] - 14
+    assert above[labels == 7].mean() < below[labels == 7].mean() - 1
+    two = images[labels == 2].mean(0)
+    assert two[8:13, 15:].sum() > 2 * two[8:13, :14].sum()
+
+
+def test_labels_can_be_learnt_and_carry_over_to_unseen_fonts(data):
+    """The nearest of ten mean images, the weakest of classifiers; by chance it would reach 10 %."""
+    means = np.stack([data["x_train"][data["y_train"] == digit].mean(0) for digit in range(10)])
+    distance = ((data["x_test"][:, None] - means) ** 2).sum((2, 3))  # [200, 10]
+    right = distance.argmin(1) == data["y_test"]
+    assert right.mean() > 0.6
+    assert all(right[data["y_test"] == digit].mean() > 0.25 for digit in range(10))

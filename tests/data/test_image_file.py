@@ -1,0 +1,194 @@
+"""One image file: every kind of pixel and shape becomes the wanted array, or one short reason."""
+import io
+import itertools
+import os
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from data.image_file import read
+from settings import InputError
+from untrusted import mutate, refusal
+
+GREY = np.random.default_rng(3).integers(0, 256, (28, 28), np.uint8)
+COLOURS = np.random.default_rng(4).integers(0, 256, (28, 28, 3), np.uint8)
+
+
+def save(folder: Path, image, name: str = "image.png", **options) -> Path:
+    image = image if isinstance(image, Image.Image) else Image.fromarray(image)
+    image.save(folder / name, **options)
+    return folder / name
+
+
+# ---- pixels ----
+
+@pytest.mark.parametrize("name", ["a.png", "a.bmp", "a.jpg.png", "A.PNG"])
+def test_an_image_of_the_right_size_is_taken_bit_for_bit(tmp_path, name):
+    np.testing.assert_array_equal(read(save(tmp_path, GREY, name), 28, False)[..., 0], GREY)
+    np.testing.assert_array_equal(read(save(tmp_path, COLOURS, name), 28, True), COLOURS)
+
+
+def test_the_content_counts_and_not_the_name(tmp_path):
+    path = save(tmp_path, GREY, format="PNG", name="photo.jpg")
+    np.testing.assert_array_equal(read(path, 28, False)[..., 0], GREY)
+
+
+def test_a_jpeg_is_read(tmp_path):
+    rows, columns = np.indices((28, 28))
+    smooth = (4 * (rows + columns)).astype(np.uint8)
+    image = read(save(tmp_path, smooth, "a.jpeg", quality=95), 28, False)[..., 0]
+    assert np.abs(image.astype(int) - smooth).max() < 12
+
+
+def test_grey_and_colour_become_each_other(tmp_path):
+    grey = read(save(tmp_path, GREY), 28, True)
+    np.testing.assert_array_equal(grey, GREY[..., None].repeat(3, 2))
+    image = read(save(tmp_path, COLOURS), 28, False)
+    luminance = COLOURS @ [0.299, 0.587, 0.114]  # ITU-R 601
+    assert image.shape == (28, 28, 1) and np.abs(image[..., 0] - luminance).max() <= 1
+
+
+def test_sixteen_bits_are_not_clipped(tmp_path):
+    deep = GREY.astype(np.uint16) * 257
+    np.testing.assert_array_equal(read(save(tmp_path, deep), 28, False)[..., 0], GREY)
+    np.testing.assert_array_equal(read(save(tmp_path, deep), 28, True)[..., 1], GREY)
+
+
+@pytest.mark.parametrize("mode", ["1", "P", "L", "LA", "RGB", "RGBA"])
+def test_every_kind_of_png_is_read(tmp_path, mode):
+    black_and_white = Image.fromarray(np.where(GREY > 127, 255, 0).astype(np.uint8))
+    image = read(save(tmp_path, black_and_white.convert(mode)), 28, False)
+    np.testing.assert_array_equal(image[..., 0], np.asarray(black_and_white))
+
+
+def test_a_cmyk_jpeg_is_read(tmp_path):
+    image = Image.new("RGB", (28, 28), "red").convert("CMYK")
+    red, green, blue = read(save(tmp_path, image, "a.jpg"), 28, True)[14, 14]
+    assert red > 200 and green < 60 and blue < 60
+
+
+def test_transparent_parts_become_black(tmp_path):
+    image = Image.new("RGBA", (28, 28), (255, 255, 255, 0))
+    image.paste((255, 255, 255, 255), (0, 0, 14, 28))
+    image.paste((255, 255, 255, 128), (0, 0, 14, 14))
+    half = read(save(tmp_path, image), 28, False)[..., 0]
+    assert (half[14:, :14] == 255).all() and (half[:, 14:] == 0).all()
+    assert (half[:14, :14] == 128).all()
+    palette = Image.new("P", (28, 28))
+    palette.putpalette([255, 255, 255, 0, 255, 0])
+    path = save(tmp_path, palette, transparency=0)
+    assert (read(path, 28, True) == 0).all()
+
+
+# ---- shape ----
+
+@pytest.mark.parametrize("height, width, rows, columns", [
+    (40, 20, slice(0, 20), slice(5, 15)),
+    (20, 40, slice(5, 15), slice(0, 20)),
+    (10, 10, slice(0, 20), slice(0, 20)),   # enlarged
+    (40, 22, slice(0, 20), slice(4, 15)),   # 11 columns: the spare one is on the right
+    (400, 2, slice(0, 20), slice(9, 10)),   # at least one pixel
+])
+def test_the_whole_image_fits_centred_on_black(tmp_path, height, width, rows, columns):
+    path = save(tmp_path, np.full((height, width), 200, np.uint8))
+    wanted = np.zeros((20, 20), np.uint8)
+    wanted[rows, columns] = 200
+    np.testing.assert_array_equal(read(path, 20, False)[..., 0], wanted)
+
+
+def test_shrinking_averages(tmp_path):
+    """A checkerboard of single pixels becomes grey, not black or white."""
+    board = np.indices((200, 200)).sum(0) % 2 * 255
+    image = read(save(tmp_path, board.astype(np.uint8)), 20, False)
+    assert image.min() > 110 and image.max() < 145
+
+
+def test_a_large_jpeg_looks_as_the_png_of_it(tmp_path):
+    rows, columns = np.indices((600, 400))
+    smooth = (rows / 4 + columns / 8).astype(np.uint8)
+    png = read(save(tmp_path, smooth, "a.png"), 20, False)
+    jpeg = read(save(tmp_path, smooth, "a.jpg", quality=95), 20, False)
+    assert np.abs(png.astype(int) - jpeg).max() < 6
+
+
+def test_a_photo_is_turned_as_its_camera_says(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was held upright: turn by 90 degrees clockwise
+    scene = np.zeros((20, 20), np.uint8)
+    scene[:8] = 255   # bright above, which is to be on the right
+    image = read(save(tmp_path, scene, "a.jpg", exif=exif), 20, False)[..., 0]
+    assert image[:, 14:].min() > 200 and image[:, :10].max() < 50
+
+
+# ---- files that are no images ----
+
+def damaged(folder: Path, content: bytes) -> Path:
+    (folder / "damaged.png").write_bytes(content)
+    return folder / "damaged.png"
+
+
+def png(array: np.ndarray = GREY, kind: str = "PNG") -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(array).save(file, kind)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("content, words", [
+    (b"", "not a PNG, JPEG or BMP image"),
+    (b"daisy,1,2\n", "not a PNG, JPEG or BMP image"),
+    (png(kind="GIF"), "not a PNG, JPEG or BMP image"),
+    (png(kind="TIFF"), "not a PNG, JPEG or BMP image"),
+    (png()[:-100], "truncated"),
+    (png(kind="JPEG")[:-200], "truncated"),
+    (png(kind="BMP")[:-200], "truncated"),
+])
+def test_a_file_that_is_no_image_is_refused_with_a_reason(tmp_path, content, words):
+    message = refusal(read, damaged(tmp_path, content), 28, False)
+    assert words in message and str(tmp_path) not in message and len(message) <= 100
+
+
+def test_a_file_that_cannot_be_opened_is_refused_with_a_reason(tmp_path):
+    assert refusal(read, tmp_path / "none.png", 28, False) == "No such file or directory"
+    os.symlink(tmp_path / "none.png", tmp_path / "link.png")
+    assert refusal(read, tmp_path / "link.png", 28, False) == "No such file or directory"
+    os.mkfifo(tmp_path / "pipe.png")
+    assert refusal(read, tmp_path / "pipe.png", 28, False) == "not a file"
+
+
+@pytest.mark.parametrize("limit", [28 * 28 - 1, 28 * 14 - 1])
+def test_a_decompression_bomb_is_refused(tmp_path, monkeypatch, limit):
+    """Pillow warns beyond its limit and raises an error beyond twice of it."""
+    path = save(tmp_path, GREY)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
+    assert "784 pixels" in refusal(read, path, 28, False)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 28 * 28)
+    read(path, 28, False)
+
+
+def test_a_lack_of_memory_is_not_called_damage(tmp_path, monkeypatch):
+    def beyond(*_, **__):
+        raise MemoryError
+
+    monkeypatch.setattr(Image, "open", beyond)
+    with pytest.raises(MemoryError):
+        read(save(tmp_path, GREY), 28, False)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "BMP"])
+def test_no_mutation_gives_anything_but_an_image_or_a_refusal(tmp_path, kind):
+    content, rng, outcomes = png(kind=kind), np.random.default_rng(1), []
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # nothing is printed about odd files
+        for _ in itertools.repeat(None, 300):
+            path = damaged(tmp_path, mutate(content, rng))
+            try:
+                image = read(path, 28, True)
+                assert image.shape == (28, 28, 3) and image.dtype == np.uint8
+                outcomes.append("image")
+            except InputError as error:
+                assert "\n" not in str(error) and 0 < len(str(error)) <= 100
+                outcomes.append("refusal")
+    assert outcomes.count("refusal") > 50 and "image" in outcomes

@@ -1,0 +1,335 @@
+"""MNIST and its relatives: files are found, verified and named; downloads are whole or not there.
+
+The files are small ones that the tests write. Real MNIST is read where CAPSNET_DATA_DIR has it.
+"""
+import gzip
+import hashlib
+import http.server
+import json
+import os
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from data import files
+from data.dataset import Dataset
+from data.datasets import fashion_mnist, mnist
+from settings import InputError
+from untrusted import IMAGES, LABELS, idx, refusal, settings
+
+
+def load(data_dir: Path, module=mnist, validation=5) -> Dataset:
+    return module.load(settings(DATA_DIR=str(data_dir), VALIDATION=validation))
+
+
+def change(monkeypatch, module, **changes):
+    """Another source of the dataset's files."""
+    monkeypatch.setattr(module, "SOURCE", module.SOURCE._replace(**changes))
+
+
+def write(folder: Path, contents: dict[str, bytes], ending: str = "", pack=bytes) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in contents.items():
+        (folder / (name + ending)).write_bytes(pack(content))
+    return folder
+
+
+class Mirror(http.server.BaseHTTPRequestHandler):
+    """/good/ serves the files; the others do not.
+
+    /short/ breaks off in the middle; /page/ serves some page, /other/ other images or labels;
+    /slow/ takes 5 s to answer.
+    """
+    files: dict[str, bytes]
+    asked: list[str]
+    over: threading.Event
+
+    def do_GET(self):
+        self.asked.append(self.path)
+        _, kind, name = self.path.split("/")
+        if kind == "slow" and self.over.wait(5):
+            return
+        content = b"<html>Welcome, please log in</html>" if kind == "page" else self.files.get(name)
+        if kind == "other":
+            content = gzip.compress(gzip.decompress(content)[:-1] + b"\7")
+        if kind == "missing" or content is None:
+            self.send_error(404)
+            return
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content[:len(content) // 2] if kind == "short" else content)
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture
+def contents(monkeypatch):
+    """The four files, small: 20 + 6 images; the last 5 of the 20 validate. -> {name: content}"""
+    arrays = (IMAGES[:20], LABELS[:20], IMAGES[20:26], LABELS[20:26])
+    contents = dict(zip(mnist.SOURCE.digests, map(idx, arrays), strict=True))
+    sha256 = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
+    md5 = {name: hashlib.md5(packed(content)).hexdigest() for name, content in contents.items()}
+    change(monkeypatch, mnist, digests=sha256, mirrors=())
+    change(monkeypatch, fashion_mnist, digests=md5, mirrors=())
+    return contents
+
+
+def packed(content: bytes) -> bytes:
+    """The same .gz file at any time."""
+    return gzip.compress(content, mtime=0)
+
+
+@pytest.fixture
+def mirrors(contents, monkeypatch):
+    """-> use(*kinds): the mirrors to try; use.asked: the paths asked for so far"""
+    monkeypatch.setenv("no_proxy", "*")
+    served = {f"{name}.gz": packed(content) for name, content in contents.items()}
+    handler = type("Handler", (Mirror,), {"files": served, "asked": [], "over": threading.Event()})
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+
+    def use(*kinds):
+        use.addresses = tuple(f"http://127.0.0.1:{server.server_port}/{kind}/" for kind in kinds)
+        for module in (mnist, fashion_mnist):
+            change(monkeypatch, module, mirrors=use.addresses)
+    use.asked = handler.asked
+    use("good")
+    yield use
+    handler.over.set()
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def assert_small(dataset: Dataset, name: str = "mnist"):
+    assert (dataset.name, dataset.classes, dataset.image_shape) == (name, 10, (20, 18, 1))
+    splits = {"train": slice(15), "val": slice(15, 20), "test": slice(20, 26)}
+    for part, where in splits.items():
+        split = getattr(dataset, part)
+        np.testing.assert_array_equal(split.images[..., 0], IMAGES[where])
+        np.testing.assert_array_equal(split.labels, LABELS[where, None])
+        assert split.images.dtype == np.uint8 and split.labels.dtype == np.int32
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+
+
+# ---- files ----
+
+@pytest.mark.parametrize("folder", ["", "mnist"])
+@pytest.mark.parametrize("ending, pack", [("", bytes), (".gz", gzip.compress),
+                                          (".gz", bytes), ("", gzip.compress)])
+def test_files_are_taken_from_the_folder_or_its_folder_of_the_name(contents, tmp_path, folder,
+                                                                   ending, pack):
+    write(tmp_path / folder, contents, ending, pack)
+    dataset = load(tmp_path)
+    assert_small(dataset)
+    assert dataset.class_names == tuple("0123456789")
+
+
+def test_the_folder_of_the_name_goes_first(contents, tmp_path):
+    write(tmp_path / "mnist", contents)
+    write(tmp_path, dict.fromkeys(contents, b"another dataset's file"), ".gz")
+    assert_small(load(tmp_path))
+
+
+def test_a_wrong_file_is_named_and_left_alone(mirrors, contents, tmp_path):
+    load(tmp_path)
+    asked, path = len(mirrors.asked), tmp_path / "mnist" / "t10k-labels-idx1-ubyte.gz"
+    other = idx((LABELS[20:26] + 1) % 10)
+    path.write_bytes(gzip.compress(other))
+    wrong = path.read_bytes()
+    message = refusal(load, tmp_path)
+    for words in [str(path), "SHA256", mnist.SOURCE.digests["t10k-labels-idx1-ubyte"],
+                  hashlib.sha256(other).hexdigest(), "delete the file to have it downloaded again"]:
+        assert words in message
+    assert "another dataset" not in message
+    assert path.read_bytes() == wrong and len(mirrors.asked) == asked
+    path.unlink()
+    path.mkdir()
+    assert str(path) in refusal(load, tmp_path)
+
+
+def test_a_wrong_file_that_may_be_another_dataset_s_is_not_only_to_be_deleted(contents, tmp_path):
+    write(tmp_path, dict.fromkeys(contents, b"?"))
+    message = refusal(load, tmp_path)
+    assert "belongs to another dataset" in message and str(tmp_path / "mnist") in message
+
+
+@pytest.mark.parametrize("labels, words", [
+    ([0, 1, 10, 2, 3, 4], ["0 to 9", "received 10"]),
+    ([0, 1, 2], ["as many images as labels", "6 and 3"]),
+])
+def test_labels_are_those_of_the_classes_and_of_the_images(contents, tmp_path, monkeypatch,
+                                                           labels, words):
+    name = "t10k-labels-idx1-ubyte"
+    contents[name] = idx(labels)
+    digests = {**mnist.SOURCE.digests, name: hashlib.sha256(contents[name]).hexdigest()}
+    change(monkeypatch, mnist, digests=digests)
+    message = refusal(load, write(tmp_path, contents))
+    assert all(word in message for word in ["MNIST", *words]), message
+
+
+def test_the_last_training_images_validate_and_labels_go_up_to_9(tmp_path, monkeypatch):
+    pixels = np.arange(8).astype(np.uint8).reshape(-1, 1, 1)
+    arrays = pixels, np.arange(8), pixels[:2], [9, 9]
+    contents = dict(zip(mnist.SOURCE.digests, map(idx, arrays), strict=True))
+    sha256 = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
+    change(monkeypatch, mnist, digests=sha256)
+    dataset = load(write(tmp_path, contents))
+    assert dataset.train.labels[:, 0].tolist() == [0, 1, 2]
+    np.testing.assert_array_equal(dataset.val.images, pixels[3:, ..., None])
+    assert dataset.test.labels.tolist() == [[9], [9]]
+
+
+def test_all_training_images_train_if_none_is_held_out(contents, tmp_path):
+    dataset = load(write(tmp_path, contents), validation=0)
+    np.testing.assert_array_equal(dataset.train.images[..., 0], IMAGES[:20])
+    assert dataset.val.labels.shape == (0, 1) and len(dataset.val.images) == 0
+    message = refusal(load, tmp_path, mnist, 20)
+    assert "--validation: expected less than the 20 training images, received 20" in message
+
+
+def test_the_dataset_shifts_its_training_images(contents, tmp_path):
+    write(tmp_path, contents)
+    message = refusal(mnist.load, settings(DATA_DIR=str(tmp_path), VALIDATION=5, SHIFT=18))
+    assert "--shift" in message and "20x18" in message
+    dataset = mnist.load(settings(DATA_DIR=str(tmp_path), VALIDATION=5, SHIFT=2))
+    rng = np.random.default_rng(0)
+    moved = dataset.augment(dataset.train, np.arange(15), rng).images
+    assert not np.array_equal(moved, dataset.train.images)
+
+
+# ---- Fashion-MNIST ----
+
+def test_fashion_mnist_is_known_by_its_gz_files(mirrors, contents, tmp_path):
+    dataset = load(write(tmp_path / "files", contents, ".gz", packed), fashion_mnist)
+    assert_small(dataset, "fashion_mnist")
+    assert dataset.class_names[:2] == ("T-shirt/top", "Trouser") and len(dataset.class_names) == 10
+    assert mirrors.asked == []
+    assert_small(load(tmp_path / "new", fashion_mnist), "fashion_mnist")
+    assert names(tmp_path / "new" / "fashion_mnist") == sorted(f"{name}.gz" for name in contents)
+
+
+def test_the_same_content_packed_otherwise_is_not_the_published_gz_file(contents, tmp_path):
+    write(tmp_path, contents, ".gz", lambda content: gzip.compress(content, 1, mtime=1))
+    path = tmp_path / "train-images-idx3-ubyte.gz"
+    message = refusal(load, tmp_path, fashion_mnist)
+    for words in [str(path), "MD5", fashion_mnist.SOURCE.digests["train-images-idx3-ubyte"],
+                  hashlib.md5(path.read_bytes()).hexdigest()]:
+        assert words in message
+
+
+def test_a_raw_file_that_cannot_be_verified_is_not_taken(contents, tmp_path):
+    """It might be MNIST's file of the same name."""
+    write(tmp_path, contents)
+    write(tmp_path / "fashion_mnist", contents)
+    message = refusal(load, tmp_path, fashion_mnist)
+    assert "each as .gz" in message and "Fashion-MNIST" in message
+
+
+# ---- download ----
+
+def test_a_download_is_kept(mirrors, contents, tmp_path, capfd):
+    assert_small(load(tmp_path / "new"))
+    assert names(tmp_path / "new" / "mnist") == sorted(f"{name}.gz" for name in contents)
+    assert "train-images-idx3-ubyte.gz: " in capfd.readouterr().err
+    asked = len(mirrors.asked)
+    assert_small(load(tmp_path / "new"))
+    assert len(mirrors.asked) == asked == 4
+
+
+def test_no_more_is_downloaded_than_the_largest_file_may_have(mirrors, contents, monkeypatch):
+    content = files.fetch(mirrors.addresses[0] + "train-images-idx3-ubyte.gz", limit=70_000)
+    assert content == packed(contents["train-images-idx3-ubyte"])
+    content = files.fetch(mirrors.addresses[0] + "train-images-idx3-ubyte.gz", limit=1_000)
+    assert len(content) == 1_000
+
+
+@pytest.mark.parametrize("bad", ["missing", "short", "page", "other", "slow"])
+def test_second_mirror_is_used(mirrors, contents, tmp_path, monkeypatch, bad):
+    monkeypatch.setattr(files, "TIMEOUT", 0.2)
+    mirrors(bad, "good")
+    assert_small(load(tmp_path))
+    assert names(tmp_path / "mnist") == sorted(f"{name}.gz" for name in contents)
+    assert [path.split("/")[1] for path in mirrors.asked] == [bad, "good"] * 4
+
+
+@pytest.mark.parametrize("bad", ["missing", "short", "page", "other"])
+def test_no_mirror_left(mirrors, tmp_path, bad):
+    mirrors(bad, "short")
+    message = refusal(load, tmp_path)
+    place = str(tmp_path / "mnist")
+    for words in [*mirrors.addresses, *mnist.SOURCE.digests, place, "--dataset glyphs"]:
+        assert words in message
+    assert names(tmp_path / "mnist") == []
+
+
+def test_no_network(contents, tmp_path, monkeypatch):
+    monkeypatch.setenv("no_proxy", "*")
+    addresses = ("http://127.0.0.1:1/a/", "http://127.0.0.1:1/b/")  # nothing listens there
+    change(monkeypatch, mnist, mirrors=addresses)
+    message = refusal(load, tmp_path)
+    assert all(f"{mirror}train-images-idx3-ubyte.gz" in message for mirror in addresses)
+    assert "--dataset glyphs" in message
+
+
+def test_the_next_call_completes_a_failed_download(mirrors, contents, tmp_path, monkeypatch):
+    fetch = files.fetch
+
+    def interrupted(url, limit):
+        if "t10k-images" in url:
+            raise KeyboardInterrupt
+        return fetch(url, limit)
+    monkeypatch.setattr(files, "fetch", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        load(tmp_path)
+    assert names(tmp_path / "mnist") == ["train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"]
+    monkeypatch.setattr(files, "fetch", fetch)
+    assert_small(load(tmp_path))
+    once = [f"{name}.gz" for name in contents]
+    assert [path.split("/")[2] for path in mirrors.asked] == once
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_interrupted_write_leaves_nothing(mirrors, tmp_path, monkeypatch, error):
+    def half(path, content):
+        with open(path, "wb") as file:
+            file.write(content[:len(content) // 2])
+        raise error
+    monkeypatch.setattr(Path, "write_bytes", half)
+    with pytest.raises(InputError if isinstance(error, OSError) else KeyboardInterrupt) as caught:
+        load(tmp_path)
+    assert names(tmp_path / "mnist") == []
+    if isinstance(error, OSError):
+        assert "No space left on device" in str(caught.value) and str(tmp_path) in str(caught.value)
+
+
+def test_folder_that_cannot_be_written(mirrors, tmp_path):
+    (tmp_path / "file").write_text("not a folder")
+    message = refusal(load, tmp_path / "file")
+    assert "--data_dir" in message and str(tmp_path / "file" / "mnist") in message
+
+
+# ---- the real files ----
+
+@pytest.mark.skipif(not os.environ.get("CAPSNET_DATA_DIR"),
+                    reason="CAPSNET_DATA_DIR names no folder with real MNIST")
+def test_real_mnist(monkeypatch):
+    change(monkeypatch, mnist, mirrors=())  # read what is there, download nothing
+    dataset = load(os.environ["CAPSNET_DATA_DIR"], validation=5000)
+    splits = dataset.train, dataset.val, dataset.test
+    counts = 55_000, 5_000, 10_000
+    assert [split.images.shape for split in splits] == [(n, 28, 28, 1) for n in counts]
+    assert [split.labels.shape for split in splits] == [(n, 1) for n in counts]
+    assert dataset.train.labels[:5, 0].tolist() == [5, 0, 4, 1, 9]
+    assert dataset.test.labels[:4, 0].tolist() == [7, 2, 1, 0]
+    assert abs(dataset.train.images.mean() / 255 - 0.1307) < 0.001  # the mean that everybody knows
+    recorded = Path(__file__).parents[2] / "checkpoints" / "mnist" / "config.json"
+    assert dataset.digest == json.loads(recorded.read_text())["data"], "of the released run"

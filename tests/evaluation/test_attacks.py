@@ -1,0 +1,244 @@
+"""The attacks, against finite differences, their own bounds and fresh predictions."""
+import numpy as np
+import pytest
+
+import catalog
+import config
+import toy
+from data.dataset import stream
+from evaluation import attacks
+from evaluation.climbing import climb, success_curve
+from evaluation.modes import adversarial
+from evaluation.predictor import Predictor
+from settings import Config
+
+KINDS = "original", "fgsm", "bim", "pgd"
+EPSILON = 0.2
+
+
+def settings(**changes):
+    table = {**config.EVAL, **catalog.settings("evaluation.modes")}
+    return Config(table, {"EPSILON": EPSILON, "LR": 0.5, "MAX_ITERS": 12, **changes})
+
+
+@pytest.fixture(scope="module")
+def network():
+    """With decision boundaries among the images: the weights as drawn hardly react to an image."""
+    network = toy.network(PRIMARY_CAPS_CHANNELS=4)
+    network.digit_caps.W.assign(network.digit_caps.W * 8)
+    return network
+
+
+@pytest.fixture(scope="module")
+def predictor(network):
+    return Predictor(network, toy.settings(), 8)
+
+
+@pytest.fixture(scope="module")
+def images():
+    return np.random.default_rng(0).random((20, *toy.IMAGE_SHAPE), np.float32)
+
+
+@pytest.fixture(scope="module")
+def labels(network, images):
+    return np.argmax(network(images).scores, axis=1).astype(np.int32)
+
+
+def goals(labels, targeted):
+    return (labels + 1) % toy.CLASSES if targeted else labels
+
+
+def test_the_attacks_are_the_public_functions():
+    assert tuple(adversarial.ATTACKS) == KINDS
+    assert adversarial.SETTINGS["ATTACK"].rule.words == "one of original, fgsm, bim, pgd"
+
+
+@pytest.mark.parametrize("objective", ["length", "margin"])
+def test_gradient_equals_finite_differences(network, predictor, images, objective):
+    classes, step = np.arange(9, dtype=np.int32) % toy.CLASSES, 1e-2
+    scores, gradient = predictor.gradient(objective, images[:9], classes)
+    np.testing.assert_allclose(scores, network(images[:9]).scores, atol=1e-6)
+    directions = np.random.default_rng(1).normal(size=images[:9].shape).astype(np.float32)
+    directions /= np.linalg.norm(directions, axis=(1, 2), keepdims=True)
+
+    def values(images):
+        lengths, mine = np.array(network(images).scores), np.eye(toy.CLASSES)[classes] > 0
+        others = lengths[~mine].reshape(9, -1).max(axis=1) if objective == "margin" else 0
+        return lengths[mine] - others
+
+    ahead, behind = images[:9] + step * directions, images[:9] - step * directions
+    found = (values(ahead) - values(behind)) / (2 * step)
+    tolerance = 0.02 * np.linalg.norm(gradient.reshape(9, -1), axis=1)
+    assert (np.abs((gradient * directions).sum(axis=(1, 2, 3)) - found) < tolerance).all()
+
+
+@pytest.mark.parametrize("targeted", [True, False])
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_attack_keeps_its_bounds_and_its_flag_is_a_fresh_prediction(network, predictor, images,
+                                                                       labels, kind, targeted):
+    classes = goals(labels, targeted)
+    most = 12 if kind == "original" else 23
+    cfg = settings(TARGETED=targeted, MAX_ITERS=most, SEED=3)
+    found = adversarial.ATTACKS[kind](predictor, images, classes, cfg)
+    assert found.images.min() >= 0 and found.images.max() <= 1
+    predicted = np.argmax(network(found.images).scores, axis=1)
+    reached = predicted == classes if targeted else predicted != classes
+    np.testing.assert_array_equal(found.success, reached)
+    assert found.success.any(), "otherwise this test says little"
+    difference = (found.images - images).reshape(len(images), -1)
+    np.testing.assert_allclose(found.l2, np.linalg.norm(difference, axis=1), rtol=1e-5)
+    np.testing.assert_allclose(found.linf, np.abs(difference).max(axis=1))
+    assert (found.steps <= most).all()
+    np.testing.assert_array_equal(np.isfinite(found.budget), found.success)
+    assert found.tried[0] == 0 and (np.diff(found.tried) > 0).all()
+    if kind == "original":
+        assert found.norm == "L2" and found.tried[-1] >= found.l2[found.success].max()
+        assert (found.l2 <= found.steps * 0.5 + 1e-5).all(), "a step has at most the length --lr"
+        np.testing.assert_allclose(found.budget[found.success], found.l2[found.success])
+    else:
+        assert found.norm == "L-infinity" and found.tried[-1] == pytest.approx(EPSILON)
+        assert found.linf.max() <= EPSILON + 1e-6
+        assert (found.linf[found.success] <= found.budget[found.success] + 1e-6).all()
+
+
+def test_the_first_step_of_the_original_follows_the_normalised_gradient(predictor, images, labels):
+    targets = goals(labels, True)
+    _, gradient = predictor.gradient("length", images, targets)
+    found = attacks.original(predictor, images, targets, settings(LR=0.1, MAX_ITERS=1))
+    norm = np.sqrt(np.square(gradient).sum(axis=(1, 2, 3), keepdims=True))
+    expected = np.clip(images + 0.1 * gradient / norm, 0, 1)
+    np.testing.assert_allclose(found.images, expected, atol=1e-6)
+
+
+def test_fgsm_steps_along_the_signs_with_the_whole_budget(predictor, images, labels):
+    _, gradient = predictor.gradient("margin", images, labels)
+    cfg = settings(EPSILON=1e-4, MAX_ITERS=1, TARGETED=False)
+    found = attacks.fgsm(predictor, images, labels, cfg)
+    expected = np.clip(images - 1e-4 * np.sign(gradient), 0, 1)
+    np.testing.assert_allclose(found.images, expected, atol=1e-7)
+
+
+def test_bim_steps_as_far_as_its_share_of_two_and_a_half_budgets(predictor, images, labels):
+    """Twenty steps for ten budgets: the first of two is 1.25 budgets, clipped to the ball."""
+    cfg = settings(EPSILON=1e-4, MAX_ITERS=40, TARGETED=False)
+    _, gradient = predictor.gradient("margin", images, labels)
+    found = attacks.bim(predictor, images, labels, cfg)
+    assert (found.steps == 40).all(), "four steps for each of ten budgets, none of which is enough"
+    # The gradient hardly changes so near: four steps of 0.625 budgets end at the border.
+    expected = np.clip(images - 1e-4 * np.sign(gradient), 0, 1)
+    assert (np.abs(found.images - expected) < 1e-7).mean() > 0.97
+
+
+class Slope:
+    """Scores that rise along every pixel: class 1 wins from a mean of `enough` on."""
+
+    def __init__(self, enough):
+        self.enough = enough
+
+    def gradient(self, objective, images, classes):
+        mean = images.mean(axis=(1, 2, 3))
+        return np.stack([np.full_like(mean, self.enough), mean], axis=1), np.ones_like(images)
+
+
+def test_a_small_ball_is_tried_before_a_large_one():
+    """Pixels of 0.5 must rise by 0.25 for class 1 to win: the ninth of ten budgets up to 0.3."""
+    images, targets = np.full((2, 4, 4, 1), 0.5, np.float32), np.ones(2, np.int32)
+    cfg = settings(EPSILON=0.3, MAX_ITERS=30)
+    for attack, steps in ((attacks.fgsm, 9), (attacks.bim, 8 * 3 + 2)):
+        found = attack(Slope(0.75), images, targets, cfg)
+        np.testing.assert_allclose(found.budget, 0.27, rtol=1e-6)
+        np.testing.assert_array_equal(found.steps, steps)
+        assert found.success.all() and (found.linf <= 0.27 + 1e-6).all()
+        budget = found.budget[0]
+        np.testing.assert_array_equal(success_curve(found, [0.26, budget, 0.3]), [0, 1, 1])
+
+
+def test_the_only_step_of_pgd_for_a_budget_is_that_budget():
+    """From its random point, so that few images reach the border of the ball."""
+    images, targets = np.full((2, 4, 4, 1), 0.5, np.float32), np.ones(2, np.int32)
+    found = attacks.pgd(Slope(9), images, targets, settings(EPSILON=0.3, MAX_ITERS=1))
+    start = stream(0, "attack").uniform(images - np.float32(0.3), images + np.float32(0.3))
+    np.testing.assert_allclose(found.images, np.minimum(start + 0.3, 0.8), rtol=1e-5)
+    assert found.images.min() < 0.75
+
+
+def test_an_image_stops_at_its_first_success(predictor, images, labels):
+    at_once = attacks.original(predictor, images, labels, settings(MAX_ITERS=9))
+    assert at_once.success.all() and not at_once.steps.any(), "it is the target already"
+    np.testing.assert_array_equal(at_once.images, images)
+    targets = goals(labels, True)
+    more = attacks.original(predictor, images, targets, settings(MAX_ITERS=12))
+    n = np.flatnonzero(more.success & (more.steps > 1))[0]
+    fewer = attacks.original(predictor, images, targets, settings(MAX_ITERS=int(more.steps[n]) - 1))
+    assert not fewer.success[n]
+
+
+def test_each_success_moves_the_bar_by_one(predictor, images, labels):
+    class Bar:
+        count = 0
+
+        def update(self, count):
+            self.count += count
+
+    def stay(x, gradient, active):
+        return x
+
+    bar = Bar()
+    found = climb(predictor, "length", images, labels, True, stay, 1, bar)
+    assert bar.count == len(images) == found.success.sum()
+
+
+def test_a_seed_repeats_pgd_and_another_does_not(predictor, images, labels):
+    def run(seed):
+        cfg = settings(MAX_ITERS=10, SEED=seed)
+        return attacks.pgd(predictor, images, goals(labels, True), cfg)
+
+    first = run(1)
+    for one, other in zip(first, run(1), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert (first.images != run(2).images).any()
+
+
+def test_the_random_stream_of_attacks_is_the_one_that_older_results_come_from():
+    assert stream(5, "attack").random() == np.random.default_rng(5).random()
+
+
+@pytest.fixture(scope="module")
+def dead():
+    """All its scores and gradients are zero."""
+    network = toy.network()
+    network.digit_caps.W.assign(network.digit_caps.W * 0)
+    return Predictor(network, toy.settings(), 8)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_dead_gradients_end_cleanly(dead, images, kind):
+    classes = np.ones(len(images), np.int32)
+    found = adversarial.ATTACKS[kind](dead, images, classes, settings(MAX_ITERS=99))
+    assert not found.success.any() and not found.steps.any() and np.isfinite(found.images).all()
+    assert np.isinf(found.budget).all()
+    np.testing.assert_array_equal(success_curve(found, [0, 1, 100]), 0)
+
+
+def test_the_success_curve_counts_needed_budgets(predictor, images, labels):
+    cfg = settings(MAX_ITERS=20, TARGETED=False)
+    found = attacks.bim(predictor, images, labels, cfg)
+    np.testing.assert_allclose(found.tried, np.linspace(0, 0.2, 11), rtol=1e-6)
+    curve = success_curve(found, found.tried)
+    assert curve[0] == 0 and (np.diff(curve) >= 0).all() and curve[-1] == found.success.mean()
+
+
+def test_fewer_steps_than_budgets_are_fewer_budgets(predictor, images, labels):
+    cfg = settings(MAX_ITERS=4, TARGETED=False)
+    for attack in (attacks.fgsm, attacks.bim):
+        found = attack(predictor, images, labels, cfg)
+        np.testing.assert_allclose(found.tried, np.linspace(0, 0.2, 5), rtol=1e-6)
+        assert (found.steps <= 4).all()
+
+
+def test_targets_are_other_classes_by_the_seed():
+    labels = np.arange(1000, dtype=np.int32) % 5
+    targets = adversarial.draw_targets(labels, 5, seed=3)
+    further = np.random.default_rng([3, 4]).integers(1, 5, 1000)
+    np.testing.assert_array_equal(targets, (labels + further) % 5)
+    assert (targets != labels).all() and targets.dtype == labels.dtype

@@ -1,0 +1,454 @@
+"""eval.py by its main(): every mode on a toy network, its files, and its refusals in one line."""
+import io
+import json
+import math
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from matplotlib.image import imread
+
+import cli
+import data
+import eval as command
+import toy
+from data.dataset import Dataset, scale, training_batch
+from evaluation import charts, figures, sheets
+from evaluation.modes import reconstruct
+from evaluation.predictor import Predictor
+from model.network import Network, Output, targets
+from settings import InputError
+from training import checkpoints
+from training.devices import Devices
+from training.optimizer import make_optimizer
+from training.run_config import RunConfig, save_config
+from training.step import make_train_step
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A folder with bars.npz and a network that has learnt to tell them apart."""
+    folder = tmp_path_factory.mktemp("eval")
+    arrays = dict(np.load(toy.npz(folder / "bars.npz")))
+    arrays["y_test"][::7] = (arrays["y_test"][::7] + 1) % toy.CLASSES  # the network gets them wrong
+    np.savez(folder / "bars.npz", **arrays)
+    cfg = toy.settings(DATASET=str(folder / "bars.npz"), LR=0.01, SHIFT=0)
+    dataset, network = data.load(cfg), toy.network()
+    step = make_train_step(network, make_optimizer(cfg), cfg, Devices())
+    for number in range(40):
+        step(training_batch(dataset, 0, number, cfg.BATCH_SIZE))
+    (folder / "run").mkdir()
+    saved = RunConfig(cfg, dataset.image_shape, dataset.classes, dataset.digest)
+    save_config(folder / "run", saved)
+    checkpoints.write(folder / "run", "ckpt", 40, saved.identity(), model=network)
+    return folder, network, dataset
+
+
+@pytest.fixture
+def evaluate(run, monkeypatch, tmp_path, capsys):
+    """evaluate(flags) -> exit status, output, error lines; figures go to tmp_path."""
+    folder, _, _ = run
+
+    def call(*flags):
+        known = {"--ckpt": folder / "run", "--dataset": folder / "bars.npz", "--fig_dir": tmp_path,
+                 "--batch_size": 16}
+        for name, value in known.items():
+            if name not in flags:
+                flags += (name, value)
+        monkeypatch.setattr(sys, "argv", ["eval.py", *map(str, flags)])
+        with pytest.raises(SystemExit) as exit:
+            cli.run(command.main)
+        out, err = capsys.readouterr()
+        lines = err.replace("\r", "\n").splitlines()
+        return exit.value.code, out, [line for line in lines if "error: " in line]
+
+    return call
+
+
+def results(folder):
+    """results.json, after a look at all figures that it names and for anything else in the folder."""
+    text = (folder / "results.json").read_text()
+    found = json.loads(text, parse_constant=pytest.fail)  # no NaN, no Infinity
+    files = sorted(path.name for path in folder.iterdir())
+    assert files == sorted([*found["figures"], "results.json"])
+    for name in found["figures"]:
+        assert imread(io.BytesIO((folder / name).read_bytes())).std() > 0.02, name
+    return found
+
+
+def test_accuracy_and_losses(evaluate, run, tmp_path):
+    _, network, dataset = run
+    status, out, _ = evaluate("--mode", "test")
+    found = results(tmp_path / "test")
+    labels = dataset.test.labels[:, 0]
+    output = network(scale(dataset.test.images))
+    accuracy = (np.argmax(output.scores, axis=1) == labels).mean()
+    terms = network.loss_terms(output, labels[:, None], scale(dataset.test.images)[:, None])
+    assert status == 0 and 0.75 < accuracy < 0.9
+    assert found["accuracy"] == pytest.approx(accuracy)
+    assert found["error"] == pytest.approx(1 - accuracy)
+    assert found["images"] == len(labels) == 50
+    for name in ("loss", "margin", "reconstruction"):
+        assert found[name] == pytest.approx(np.mean(terms[name]), rel=1e-5)
+    assert f"{accuracy:.2%}" in out and str(tmp_path / "test") in out
+    assert found["checkpoint"].endswith("ckpt-40") and found["settings"]["SEED"] == 0
+    assert "run/ckpt-40, trained on bars, evaluated on bars" in out
+
+
+def test_the_history_of_the_training_is_drawn(evaluate, run, tmp_path, monkeypatch):
+    train = [{"step": step, "split": "train", "loss": 1 / step, "accuracy": 0.9}
+             for step in range(1, 41)]
+    val = [{**line, "split": "val", "loss": 0.5, "accuracy": 0.8} for line in train[::10]]
+    metrics = run[0] / "run" / "metrics.jsonl"
+    whole = [json.dumps(line) + "\n" for line in [*train, *val]]
+    metrics.write_text("".join(whole) + '{"step": 41, ')
+    drawn, curves = [], charts.curves
+    monkeypatch.setattr(charts, "curves", lambda *given: (drawn.append(given), curves(*given))[1])
+    evaluate("--mode", "test")
+    assert results(tmp_path / "test")["figures"] == ["curves.png"]
+    (title, of_train, of_val), = drawn
+    assert title == "training on bars" and list(of_train.steps) == list(range(1, 41))
+    assert list(of_val.steps) == [1, 11, 21, 31] and list(of_val.losses) == [0.5] * 4
+    np.testing.assert_allclose(of_val.errors, 0.2)
+    metrics.write_text('{"step": 1}\n')
+    status, _, lines = evaluate("--mode", "test")
+    metrics.unlink()
+    assert status == 2 and "metrics.jsonl is not" in lines[0]
+
+
+def test_the_data_are_the_runs_own(run, monkeypatch, tmp_path, capsys):
+    """Without --dataset: not MNIST, which the network never saw."""
+    folder, _, _ = run
+    flags = ["--ckpt", str(folder / "run"), "--fig_dir", str(tmp_path)]
+    monkeypatch.setattr(sys, "argv", ["eval.py", *flags])
+    assert command.main() == 0
+    assert results(tmp_path / "test")["settings"]["DATASET"] == str(folder / "bars.npz")
+
+
+@pytest.mark.parametrize("show", ["errors", "all"])
+def test_reconstruct_covers_every_image(evaluate, run, tmp_path, show):
+    _, network, dataset = run
+    images, labels = scale(dataset.test.images), dataset.test.labels[:, 0]
+    status, out, _ = evaluate("--mode", "reconstruct", "--show", show)
+    found = results(tmp_path / "reconstruct")
+    output = network(images)
+    right = np.argmax(output.scores, axis=1) == labels
+    assert status == 0 and found["errors"] == (~right).sum() == len(found["wrong"]) >= 8
+    by_label = network(images, labels[:, None]).reconstruction[:, 0]
+    by_predicted = output.reconstruction[:, 0]
+    errors = {"right": np.square(images - by_label)[right],
+              "wrong_label_capsule": np.square(images - by_label)[~right],
+              "wrong_predicted_capsule": np.square(images - by_predicted)[~right]}
+    for name, error in errors.items():
+        assert found[f"squared_error_per_pixel_{name}"] == pytest.approx(error.mean(), rel=1e-4)
+    assert found["accuracy"] == pytest.approx(right.mean())
+    length = np.max(output.scores, axis=1)
+    place = np.floor(length * 10)
+    gaps = [abs(length[place == one].mean() - right[place == one].mean()) for one in place]
+    assert found["expected_calibration_error"] == pytest.approx(np.mean(gaps), rel=1e-4)
+    assert f"expected calibration error                       {np.mean(gaps):.2%}" in out
+    assert np.sum(found["confusion"]) == 50 == sum(found["reliability"]["count"])
+    drawn = 50 if show == "all" else (~right).sum()
+    assert found["images_drawn"] == drawn and len(found["figures"]) == 2 + math.ceil(drawn / 16)
+    if show == "all":
+        evaluate("--mode", "reconstruct", "--show", show, "--max_iters", "1", "--fig_dir",
+                 tmp_path / "less")
+        assert results(tmp_path / "less" / "reconstruct")["images_drawn"] == 16
+
+
+@pytest.mark.parametrize("flags, names", [
+    (("--show", "errors"), ["input", "label capsule", "predicted capsule"]),
+    (("--show", "errors", "--mask", "label"), ["input", "label capsule", "predicted capsule"]),
+    (("--show", "all"), ["input", "predicted capsule"]),
+    (("--show", "all", "--mask", "label"), ["input", "label capsule"]),
+])
+def test_reconstruct_draws_the_capsules_asked_for(evaluate, run, monkeypatch, flags, names):
+    drawn, rows_of_images = [], sheets.rows_of_images
+    monkeypatch.setattr(figures, "png", lambda figure: b"")
+    monkeypatch.setattr(sheets, "rows_of_images", lambda *given: (
+        drawn.append(given), rows_of_images(*given))[1])
+    evaluate("--mode", "reconstruct", "--max_iters", "1", *flags)
+    (title, rows), = drawn
+    assert [row.name for row in rows] == names
+    assert title.startswith("bars, errors 1 to" if "errors" in flags else "bars, test images 1 to")
+    by_name = {row.name: row for row in rows}
+    assert not by_name["input"].marked.any()
+    if "label capsule" in by_name:
+        assert not by_name["label capsule"].marked.any()
+    if "predicted capsule" in by_name:
+        wrong = by_name["predicted capsule"].marked
+        assert wrong.all() if "errors" in flags else 0 < wrong.sum() < len(wrong)
+
+
+def test_cap_tweak(evaluate, tmp_path):
+    status, out, _ = evaluate("--mode", "cap_tweak", "--num_images", "30")
+    found = results(tmp_path / "cap_tweak")
+    figures = ["class-0.png", "class-1.png", "class-2.png", "effects.png"]
+    assert status == 0 and found["figures"] == figures
+    assert found["images"] == 30 and 20 < found["images_classified_right"] < 30
+    assert found["dimensions"] == 12 and found["per"] == pytest.approx(0.25)
+    one = found["effects"]["class 1"]["dimensions"][3]
+    assert one["dimension"] == 3 and one["slant"]["unit"] == "°"
+    assert one["width"]["low"] <= one["width"]["slope"] <= one["width"]["high"]
+    described = [dimension for j in range(3)
+                 for dimension in found["effects"][f"class {j}"]["dimensions"]]
+    strongest = [dimension for dimension in described if dimension["strongest"]]
+    assert found["dimensions_with_a_significant_effect"] == len(strongest)
+    areas = [abs(dimension["area"]["standard"]) for dimension in described
+             if dimension["area"]["significant"]]
+    assert found["largest_effect_on_area_in_sd"] == pytest.approx(max(areas, default=0))
+
+    evaluate("--mode", "cap_tweak", "--tweak_target", "2", "--num_images", "6", "--fig_dir",
+             tmp_path / "two")
+    found = results(tmp_path / "two" / "cap_tweak")
+    assert found["figures"] == ["class-2.png", "effects.png"]
+    assert list(found["effects"]) == ["class 2"]
+
+
+@pytest.mark.parametrize("attack, targeted, pairs", [("original", True, 6), ("pgd", False, 3)])
+def test_adversarial_and_again_with_the_same_numbers(evaluate, tmp_path, attack, targeted, pairs):
+    flags = ["--mode", "adversarial", "--attack", attack, "--num_images", "20", "--max_iters", "12",
+             "--targeted" if targeted else "--no-targeted"]
+    status, out, _ = evaluate(*flags)
+    folder = tmp_path / "adversarial" / f"{attack}-{'targeted' if targeted else 'untargeted'}"
+    found = results(folder)
+    assert status == 0 and len(found["examples"]) == pairs
+    others = {"examples.png", "success.png", "detection.png", "l2_by_class.png",
+              "success_by_class.png" if targeted else "share_by_class.png"}
+    assert len(found["figures"]) == pairs + len(others) and others <= set(found["figures"])
+    assert found["success_rate"] > 0, "otherwise this test says little"
+    undetected = found["success_rate"] * (1 - found["detection_rate"])
+    assert found["undetected_success_rate"] == pytest.approx(undetected)
+    assert found["curve"]["success_rates"][-1] == pytest.approx(found["success_rate"])
+    for example in found["examples"]:
+        reached = example["predicted"] == example["target"]
+        escaped = example["predicted"] != example["label"]
+        assert example["success"] == (reached if targeted else escaped)
+
+    figures = {name: (folder / name).read_bytes() for name in found["figures"]}
+    evaluate(*flags)
+    assert results(folder) == found
+    assert figures == {name: (folder / name).read_bytes() for name in found["figures"]}
+
+
+def test_a_network_that_gets_nothing_right_cannot_be_attacked(evaluate, monkeypatch):
+    predict = Predictor.predict
+
+    def predict_wrong(self, images, labels, title=None):
+        return predict(self, images, labels)._replace(predicted=(labels + 1) % 3)
+
+    monkeypatch.setattr(Predictor, "predict", predict_wrong)
+    status, out, lines = evaluate("--mode", "adversarial", "--num_images", "5")
+    assert status == 2 and "received none of 5" in lines[0] and out == ""
+
+
+def test_a_class_without_test_images_cannot_be_tweaked(evaluate, run, tmp_path):
+    arrays = dict(np.load(run[0] / "bars.npz"))
+    some = arrays["y_test"] != 2
+    arrays |= {"x_test": arrays["x_test"][some], "y_test": arrays["y_test"][some]}
+    np.savez(tmp_path / "no-2.npz", **arrays)
+    flags = "--mode", "cap_tweak", "--tweak_target", "2", "--dataset", tmp_path / "no-2.npz"
+    status, out, lines = evaluate(*flags)
+    assert status == 2 and "--tweak_target 2: expected a class of the test split" in lines[0]
+    assert out == "" and not (tmp_path / "cap_tweak").exists()
+
+
+@pytest.mark.parametrize("flags, words", [
+    (("--mode", "train"), "--mode: expected one of adversarial, cap_tweak, reconstruct, test"),
+    (("--attack", "deepfool"), "--attack: expected one of original, fgsm, bim, pgd"),
+    (("--epsilon", "-0.1"), "--epsilon: expected a number above 0, at most 1"),
+    (("--epsilon", "nan"), "--epsilon: expected a number above 0, at most 1"),
+    (("--num_images", "0"), "--num_images: expected a whole number from 1 to"),
+    (("--lr", "0"), "--lr: expected a finite number above 0"),
+    (("--mode", "cap_tweak", "--tweak_target", "3"), "expected a class from 0 to 2, or -1"),
+    (("--tweak_target", "-2"), "--tweak_target: expected a whole number from -1 to"),
+    (("--mode", "cap_tweak", "--tweak_range", "0.12"), "expected a range of 1 to 50 whole strides"),
+    (("--mode", "cap_tweak", "--tweak_range", "0.02"), "expected a range of 1 to 50 whole strides"),
+    (("--mode", "cap_tweak", "--tweak_stride", "0.0049"), "received 0.25 and 0.0049"),
+    (("--mode", "cap_tweak", "--tweak_range", "1e308", "--tweak_stride", "1e-9"), "1 to 50 whole"),
+    (("--num_image", "5"), "did you mean --num_images?"),
+    (("--conv1_channels", "4"), "unknown argument --conv1_channels"),
+    (("--ckpt", "/nowhere"), "no checkpoint at /nowhere"),
+    (("--seed", "-1"), "--seed: expected a whole number from 0 to"),
+])
+def test_bad_flags_are_refused_in_one_line(evaluate, flags, words):
+    status, out, lines = evaluate(*flags)
+    assert status == 2 and out == "" and len(lines) == 1
+    assert lines[0].startswith("eval.py: error: ") and words in lines[0]
+
+
+def test_other_images_than_the_networks_are_refused(evaluate, tmp_path):
+    images, labels = toy.images(40, image_shape=(20, 20, 1))
+    np.savez(tmp_path / "other.npz", x_train=images, y_train=labels)
+    status, _, lines = evaluate("--dataset", tmp_path / "other.npz")
+    words = "(20, 20, 1) and 3 classes, as other has, received one for (18, 17, 1) and 3"
+    assert status == 2 and words in lines[0]
+
+
+def test_a_folder_that_cannot_be_written_is_refused(evaluate, tmp_path):
+    (tmp_path / "file").write_text("")
+    status, out, lines = evaluate("--fig_dir", tmp_path / "file")
+    assert status == 2 and "--fig_dir: expected a folder to write in" in lines[0] and out == ""
+
+
+def test_figures_of_the_evaluation_before_do_not_stay(evaluate, tmp_path, monkeypatch):
+    monkeypatch.setattr(figures, "png", lambda figure: b"")  # which takes most of the time
+    evaluate("--mode", "reconstruct", "--show", "all", "--batch_size", 7)
+    before = {path.name for path in (tmp_path / "reconstruct").glob("*.png")}
+    (tmp_path / "reconstruct" / "mine.png").write_text("not by eval.py")
+    evaluate("--mode", "reconstruct", "--show", "all", "--batch_size", 50)
+    after = {path.name for path in (tmp_path / "reconstruct").glob("*.png")}
+    assert len(before) > len(after) - 1 and "mine.png" in after
+    text = (tmp_path / "reconstruct" / "results.json").read_text()
+    assert after - {"mine.png"} == set(json.loads(text)["figures"])
+
+
+def test_nothing_half_written_stays(evaluate, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.replace", full)
+    status, _, lines = evaluate("--mode", "reconstruct")
+    assert status == 2 and "No space left on device" in lines[0]
+    assert list((tmp_path / "reconstruct").iterdir()) == []
+
+
+# ---- networks and datasets that lack something, or have more ----
+
+class ScoresOnly(Network):
+    """One dense layer: no capsules, no decoder."""
+
+    def __init__(self, image_shape, classes):
+        super().__init__(image_shape, classes)
+        self.dense = tf.keras.layers.Dense(classes)
+        self.make_variables()
+
+    def call(self, images, labels=None, training=False):
+        return Output(self.dense(tf.reshape(images, [-1, math.prod(self.image_shape)])))
+
+    def loss_terms(self, output, labels, sources):
+        wanted = targets(labels, self.classes)
+        return {"loss": tf.nn.softmax_cross_entropy_with_logits(wanted, output.scores)}
+
+
+@pytest.fixture
+def scores_only(run, monkeypatch):
+    """eval.py finds a trained network without capsules."""
+    folder, _, dataset = run
+    cfg = toy.settings(DATASET=str(folder / "bars.npz"), LR=0.01, SHIFT=0)
+    network = ScoresOnly(dataset.image_shape, dataset.classes)
+    step = make_train_step(network, make_optimizer(cfg), cfg, Devices())
+    for number in range(20):
+        step(training_batch(dataset, 0, number, cfg.BATCH_SIZE))
+    loaded = network, cfg, folder / "run" / "ckpt-20"
+    monkeypatch.setattr(checkpoints, "load", lambda path: loaded)
+
+
+def test_a_network_of_scores_alone_is_tested(evaluate, scores_only, tmp_path):
+    status, out, _ = evaluate("--mode", "test")
+    found = results(tmp_path / "test")
+    assert status == 0 and found["accuracy"] > 0.75 and found["loss"] > 0
+    assert "margin" not in found and "reconstruction" not in found
+
+
+def test_a_network_of_scores_alone_is_attacked_without_detection(evaluate, scores_only, tmp_path):
+    status, out, _ = evaluate("--mode", "adversarial", "--num_images", "20", "--attack", "bim")
+    found = results(tmp_path / "adversarial" / "bim-targeted")
+    assert status == 0 and found["success_rate"] > 0
+    assert not [name for name in found if "detect" in name or "roc" in name or "positive" in name]
+    assert "detection.png" not in found["figures"] and "success.png" in found["figures"]
+
+
+@pytest.mark.parametrize("mode", ["reconstruct", "cap_tweak"])
+def test_a_mode_that_needs_capsules_says_which_network_lacks_them(evaluate, scores_only, tmp_path,
+                                                                  mode):
+    status, out, lines = evaluate("--mode", mode)
+    assert status == 2 and out == "" and not (tmp_path / mode).exists()
+    assert f"--mode {mode}: expected a network with capsules and decoder" in lines[0]
+    assert "run/ckpt-20 (capsnet) without" in lines[0]
+    assert "--mode adversarial or test works" in lines[0]
+
+
+@pytest.mark.parametrize("mode", ["reconstruct", "cap_tweak", "adversarial"])
+def test_two_labels_to_an_image_are_refused_before_anything_is_written(evaluate, run, monkeypatch,
+                                                                       tmp_path, mode):
+    def two(split):
+        return split._replace(labels=np.repeat(split.labels, 2, axis=1))
+
+    one = run[2]
+    dataset = Dataset("pairs", two(one.train), two(one.val), two(one.test), one.class_names)
+    monkeypatch.setattr(data, "load", lambda cfg: dataset)
+    status, out, lines = evaluate("--mode", mode)
+    assert status == 2 and out == "" and not (tmp_path / mode).exists()
+    assert f"--mode {mode}: expected a dataset with one label for each image" in lines[0]
+
+
+def test_the_datasets_own_settings_are_as_in_training_unless_given(evaluate, run, monkeypatch):
+    asked = []
+
+    def load(cfg):
+        asked.append(cfg)
+        raise InputError("no more is needed here")
+
+    monkeypatch.setattr(data, "load", load)
+    evaluate()
+    evaluate("--image_size", "20", "--seed", "5")
+    trained = toy.settings()
+    assert trained.IMAGE_SIZE != 20
+    assert [cfg.IMAGE_SIZE for cfg in asked] == [trained.IMAGE_SIZE, 20]
+    assert [cfg.SEED for cfg in asked] == [0, 0], "the splits are those of the training"
+
+
+def test_names_of_classes_stand_in_the_figures(evaluate, run, monkeypatch, tmp_path):
+    one = run[2]
+    names = "Sandal", "Ankle boot", "T-shirt/top or so"
+    dataset = Dataset("wardrobe", one.train, one.val, one.test, names)
+    monkeypatch.setattr(data, "load", lambda cfg: dataset)
+    monkeypatch.setattr(figures, "png", lambda figure: b"")  # which takes most of the time
+    drawn = []
+    for module, name in ((sheets, "rows_of_images"), (sheets, "pair"), (sheets, "tweaks")):
+        original = getattr(module, name)
+        monkeypatch.setattr(module, name, lambda *given, original=original: (
+            drawn.append(original(*given)), drawn[-1])[1])
+    flags = "--num_images", "9", "--max_iters", "2"
+    for mode in ("reconstruct", "cap_tweak", "adversarial"):
+        assert evaluate("--mode", mode, *flags)[0] == 0
+    words = [text.get_text() for figure in drawn for text in figure.axes[0].texts]
+    assert {"Sandal", "class Ankle boot"} <= set(words)
+    assert any(word.startswith("T-shirt/to…\n(0.") for word in words)
+    assert any("class Ankle boot: what each dimension" in word for word in words)
+    assert any("Sandal to Ankle boot: " in word for word in words)
+
+
+def test_captions_are_on_one_line_for_numbers_only():
+    assert reconstruct.caption("7", 0.987) == "7 (0.99)" and reconstruct.caption("7") == "7"
+    assert reconstruct.caption("Sandal", 0.987) == "Sandal\n(0.99)"
+
+
+def test_the_checkpoint_is_looked_for_once(evaluate, run, monkeypatch, tmp_path):
+    """So that it cannot change between its settings, its weights and its history."""
+    found, find = [], checkpoints.find
+    monkeypatch.setattr(checkpoints, "find", lambda path: (found.append(path), find(path))[1])
+    shutil.copytree(run[0] / "run", tmp_path / "run")
+    assert evaluate("--ckpt", tmp_path / "run")[0] == 0 and len(found) == 1
+
+
+def test_wrong_flags_are_refused_before_tensorflow_starts(evaluate, monkeypatch):
+    monkeypatch.setattr(cli, "start_tensorflow", lambda: pytest.fail("started"))
+    status, _, lines = evaluate("--mode", "cap_tweak", "--tweak_range", "0.12")
+    assert status == 2 and "whole strides" in lines[0]
+
+
+def test_help_lists_every_flag_without_tensorflow():
+    code = ("import sys; sys.argv = ['eval.py', '--help']; import eval, contextlib\n"
+            "with contextlib.suppress(SystemExit): eval.main()\n"
+            "sys.exit('tensorflow' in sys.modules)")
+    found = subprocess.run([sys.executable, "-c", code], cwd=cli.__file__.rpartition("/")[0],
+                           capture_output=True, text=True)
+    assert found.returncode == 0, found.stderr
+    for word in ("--mode", "--attack", "original, fgsm, bim, pgd", "--tweak_range", "--show",
+                 "--image_size", "not given: as in training"):
+        assert word in found.stdout

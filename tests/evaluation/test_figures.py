@@ -1,0 +1,194 @@
+"""Every figure opens, shows something, and is tidy whatever there is to show: by its pixels."""
+import io
+
+import numpy as np
+import pytest
+from matplotlib.image import imread
+
+from evaluation import charts, figures, sheets
+from evaluation.calibration import Reliability
+
+RANDOM = np.random.default_rng(0)
+
+
+def pixels(figure):
+    """-> [H, W, 3]; fails unless the PNG opens, has a white margin and is not blank or all dark."""
+    shown = imread(io.BytesIO(figures.png(figure)))[..., :3]
+    assert 150 < shown.shape[0] < 6000 and 150 < shown.shape[1] < 3000
+    for edge in (shown[0], shown[:, 0], shown[:, -1]):
+        assert (edge > 0.99).all(), "nothing is cut off"
+    assert 0.01 < (shown.min(axis=2) < 0.9).mean() < 0.95
+    return shown
+
+
+def pictures(*shape):
+    return RANDOM.random(shape, np.float32)
+
+
+@pytest.mark.parametrize("count", [1, 7, 30, 100])
+def test_rows_of_images_are_tidy_at_any_number(count):
+    images, wrong = pictures(count, 28, 28, 1), np.arange(count) % 2 == 0
+    captions = ["9 (0.99)"] * count
+    title = "mnist, errors 1 to 7\nclass (length of its capsule); bold: not the label"
+    figure = sheets.rows_of_images(title, [
+        sheets.Row(name, images, captions, wrong)
+        for name in ("input", "label capsule", "predicted capsule")])
+    pixels(figure)
+    axes = figure.axes[0]
+    boxes = [image.get_extent() for image in axes.images]
+    assert len(boxes) == 3 * count
+    for k, (left, right, bottom, top) in enumerate(boxes):
+        for left2, right2, bottom2, top2 in boxes[:k]:
+            apart = right <= left2 or right2 <= left or bottom <= top2 or bottom2 <= top
+            assert apart, "no image covers another"
+    renderer = figures.FigureCanvasAgg(figure).get_renderer()
+    for text in axes.texts:
+        box = text.get_window_extent(renderer)
+        assert figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1, text.get_text()
+        assert box.y1 <= figure.bbox.y1, text.get_text()
+
+
+@pytest.mark.parametrize("channels, coloured", [(1, False), (2, False), (3, True)])
+def test_one_channel_is_grey_three_are_colours_else_the_first(channels, coloured):
+    images = np.zeros((1, 20, 30, channels), np.float32)
+    images[..., 0] = 1
+    shown = pixels(sheets.rows_of_images("title", [sheets.Row("input", images, ["0"], [False])]))
+    red = (shown[..., 0] > 0.9) & (shown[..., 1] < 0.1)
+    assert red.any() == coloured
+
+
+@pytest.mark.parametrize("dimensions, shape", [(16, (28, 28, 1)), (3, (20, 36, 3))])
+def test_tweaks(dimensions, shape):
+    values = np.array([-0.1, 0, 0.1])
+    names = ["width +0.8 px (1.2 sd)"] * dimensions
+    figure = sheets.tweaks("class 3", pictures(dimensions, 3, *shape), values, names)
+    pixels(figure)
+    texts = [text.get_text() for text in figure.axes[0].texts]
+    assert {"-0.1", "0", "+0.1", "dimension 0", f"dimension {dimensions - 1}"} <= set(texts)
+
+
+@pytest.mark.parametrize("targeted", [True, False])
+def test_examples_and_a_pair(targeted):
+    shape = (28, 28, 1)
+    columns = ["0", "1", "2"]
+    rows = columns if targeted else ["before", "after"]
+    cells = {(k, j): sheets.Cell(pictures(*shape), figures.RED if j == 1 else None)
+             for k, j in np.ndindex(len(rows), 3)}
+    shown = pixels(sheets.examples("an attack", rows, columns, cells, "target", "true class"))
+    red = np.abs(shown - np.array([0xD5, 0x5E, 0x00]) / 255).max(axis=2) < 0.05
+    assert red.sum() > 500, "failures are framed"
+    captions = ["class 0", "classified as 1 (0.93)", "L2 2.31, L-infinity 0.52"]
+    pixels(sheets.pair("0 to 1", pictures(*shape), pictures(*shape), captions))
+
+
+@pytest.mark.parametrize("classes", [2, 10, 40])
+def test_matrix(classes):
+    values = RANDOM.random((classes, classes))
+    values[0, 1] = np.nan
+    names = [str(j) for j in range(classes)]
+    figure = charts.matrix("title", values, names, "target", "true class", "success rate", "{:.2f}")
+    pixels(figure)
+    written = len(figure.axes[0].texts)
+    assert written == (classes**2 - 1 if classes <= charts.MOST_NUMBERS else 0)
+    nothing = np.full((classes, classes), np.nan)
+    pixels(charts.matrix("no errors", nothing, names, "x", "y", "z", "{:.0f}"))
+
+
+@pytest.mark.parametrize("lines", [1, 99, 1000])
+def test_curves(lines):
+    steps, losses, errors = np.arange(lines), RANDOM.random(lines), RANDOM.random(lines)
+    train = charts.History(steps, losses, errors)
+    val = charts.History(steps[::50], losses[::50], errors[::50])
+    figure = charts.curves("title", train, val)
+    pixels(figure)
+    assert [axes.get_ylabel() for axes in figure.axes] == ["loss", "error rate"]
+    for axes, values in zip(figure.axes, (losses, errors), strict=True):
+        drawn, passes = (line.get_ydata() for line in axes.lines)
+        assert len(drawn) == min(lines, 100)
+        np.testing.assert_array_equal(passes, values[::50])
+        assert drawn[0] == pytest.approx(values[:max(1, lines // 100)].mean())
+
+
+def test_reliability():
+    count = np.array([0, 3, 0, 10])
+    accuracy = np.where(count, 0.5, np.nan)
+    length, low, high = np.where(count, 0.4, np.nan), accuracy - 0.1, accuracy + 0.1
+    found = Reliability(count, length, accuracy, low, high)
+    pixels(charts.reliability("title", found))
+
+
+def test_success():
+    budgets, rates, steps = np.linspace(0, 3, 50), np.linspace(0, 1, 50), np.arange(100)
+    figure = charts.success("title", budgets, rates, "L2 budget", steps)
+    drawn = sum(bar.get_height() for bar in figure.axes[1].patches)
+    assert drawn == 100, "every image is in the histogram"
+    pixels(figure)
+    none = np.zeros(0, int)
+    pixels(charts.success("no success", np.array([0, 0.3]), np.zeros(2), "L-infinity budget", none))
+
+
+def test_detection():
+    pixels(charts.detection("title", RANDOM.random(90), 1 + RANDOM.random(50), 0.95))
+    pixels(charts.detection("no success", RANDOM.random(90), np.zeros(0), 0.95))
+
+
+@pytest.mark.parametrize("classes", [1, 4, 12])
+def test_effects(classes):
+    standard = RANDOM.normal(size=(classes, 8, 7))
+    standard[0, 0] = np.nan
+    names = ["thickness", "slant", "width", "height", "shift right", "shift down", "area"]
+    labels = [str(j) for j in range(classes)]
+    pixels(charts.effects("title", standard, labels, names))
+    nothing = np.full_like(standard, np.nan)
+    pixels(charts.effects("nothing significant", nothing, labels, names))
+
+
+def test_the_same_figure_is_the_same_file():
+    image = pictures(20, 20, 1)
+    captions = ["a", "b", "c"]
+    one, other = (figures.png(sheets.pair("title", image, image, captions)) for _ in range(2))
+    assert one == other
+
+
+WORDS = ("T-shirt/top", "Ankle boot", "a class with a very long name")
+
+
+def inside(figure):
+    """Whether no text is cut off."""
+    renderer = figures.FigureCanvasAgg(figure).get_renderer()
+    boxes = [text.get_window_extent(renderer) for axes in figure.axes for text in axes.texts]
+    return all(figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1 for box in boxes)
+
+
+def test_names_of_classes_are_shown_and_long_ones_are_cut():
+    assert figures.shorten("Ankle boot", 10) == "Ankle boot"
+    assert figures.shorten("Ankle boot", 9) == "Ankle bo…"
+
+    figure = charts.matrix("title", RANDOM.random((3, 3)), WORDS, "target", "true class", "rate",
+                           "{:.2f}")
+    pixels(figure)
+    shown = [label.get_text() for label in figure.axes[0].get_xticklabels()]
+    assert shown == ["T-shirt/top", "Ankle boot", "a class wit…"]
+    assert shown == [label.get_text() for label in figure.axes[0].get_yticklabels()]
+
+    cells = {(k, j): sheets.Cell(pictures(28, 28, 1)) for k, j in np.ndindex(3, 3)}
+    figure = sheets.examples("title", WORDS, WORDS, cells, "target", "true class")
+    pixels(figure)
+    assert inside(figure)
+
+    pixels(charts.effects("title", RANDOM.normal(size=(3, 8, 2)), WORDS, ["width", "height"]))
+
+
+def test_captions_of_two_lines_have_room_between_the_rows():
+    images, marked = pictures(3, 28, 28, 1), np.zeros(3, bool)
+    rows = [sheets.Row(name, images, ["Ankle boot\n(0.99)"] * 3, marked) for name in ("one", "two")]
+    figure = sheets.rows_of_images("title", rows)
+    pixels(figure)
+    axes, renderer = figure.axes[0], figures.FigureCanvasAgg(figure).get_renderer()
+    shown = [image.get_window_extent(renderer) for image in axes.images]
+    captions = [text for text in axes.texts if "Ankle" in text.get_text()]
+    assert len(captions) == 6
+    for text in captions:
+        box = text.get_window_extent(renderer).padded(-2)  # a bracket may touch its own image
+        assert not any(box.overlaps(image) for image in shown)
+    assert inside(figure)

@@ -1,0 +1,126 @@
+"""Tweaked capsules, and the effects that are found on synthetic shapes."""
+import numpy as np
+import pytest
+from scipy import stats
+
+import toy
+from evaluation import shapes, tweaks
+from evaluation.effects import measure_effects
+from evaluation.predictor import Predictor
+
+VALUES = np.array([-0.2, -0.1, 0, 0.1, 0.2])
+
+
+@pytest.fixture(scope="module")
+def network():
+    return toy.network()
+
+
+@pytest.fixture(scope="module")
+def images():
+    return np.random.default_rng(0).random((11, *toy.IMAGE_SHAPE), np.float32)
+
+
+def test_the_tweaked_grid_equals_decoding_by_hand(network, images):
+    labels = np.array([2, 0], np.int32)
+    capsules = network.encode(images[:2]).numpy()
+    capsule = capsules[[0, 1], labels]
+    predictor = Predictor(network, toy.settings(), 7)
+    grid = tweaks.decode_tweaked(predictor, capsule, labels, VALUES)
+    assert grid.shape == (2, 4, 5, *toy.IMAGE_SHAPE)
+    for n, e, k in np.ndindex(2, 4, 5):
+        masked = np.zeros((1, toy.CLASSES, 4), np.float32)
+        masked[0, labels[n]] = capsule[n]
+        masked[0, labels[n], e] += VALUES[k]
+        np.testing.assert_allclose(grid[n, e, k], network.decoder(masked)[0], atol=1e-6)
+
+
+def test_tweaks_are_measured_one_by_one_in_any_chunks(network, images, monkeypatch):
+    labels = np.arange(11, dtype=np.int32) % toy.CLASSES
+    predictor = Predictor(network, toy.settings(), 7)
+    capsule = network.encode(images).numpy()[np.arange(11), labels]
+    monkeypatch.setattr(tweaks, "DECODED", 50)
+    measured = tweaks.measure_tweaked(predictor, capsule, labels, VALUES)
+    grid = tweaks.decode_tweaked(predictor, capsule, labels, VALUES)
+    assert measured.shape == (11, 4, 5, len(shapes.MEASURES))
+    for n, e, k in [(0, 0, 0), (4, 3, 2), (10, 1, 4)]:
+        expected = shapes.measure(grid[n, e, k].mean(axis=-1)[None])[0]
+        np.testing.assert_allclose(measured[n, e, k], expected, rtol=1e-3, atol=1e-3)
+
+
+def synthetic(slopes, noise, seed=0, E=3):
+    """measured [N, E, K, M]: dimension 1 changes the width by slopes [N] per 1; noise otherwise."""
+    random = np.random.default_rng(seed)
+    before = random.normal(10, 2, (len(slopes), 1, 1, len(shapes.MEASURES)))
+    measured = before * np.ones((1, E, len(VALUES), 1))
+    measured += random.normal(0, noise, measured.shape)
+    measured[:, 1, :, 2] += slopes[:, None] * VALUES
+    return measured
+
+
+def test_effects_find_a_known_slope_with_students_interval():
+    slopes = np.random.default_rng(1).normal(-15, 1, 40)
+    labels = np.repeat([0, 2], 20)
+    measured = synthetic(slopes, noise=0)
+    found = measure_effects(measured, labels, 3, VALUES)
+    mine = slopes[labels == 2] * 0.2
+    assert found.per == 0.2 and list(found.images) == [20, 0, 20]
+    assert found.slope[2, 1, 2] == pytest.approx(mine.mean())
+    expected = stats.t.interval(0.95, 19, mine.mean(), stats.sem(mine))
+    np.testing.assert_allclose([found.low[2, 1, 2], found.high[2, 1, 2]], expected)
+    spread = measured[labels == 2][:, 1, 2, 2].std(ddof=1)
+    assert found.standard[2, 1, 2] == pytest.approx(mine.mean() / spread)
+    assert found.significant[2, 1, 2] and found.significant.sum() == 2
+    assert np.isnan(found.slope[1]).all(), "a class without images"
+    assert not found.significant[1].any()
+
+    words = f"width {mine.mean():+.1f} px ({-mine.mean() / spread:.1f} sd)"
+    described = found.describe(2, 1)
+    assert found.strongest(2, 1) == described["strongest"] == words
+    assert described["width"] == {
+        "unit": "px", "slope": found.slope[2, 1, 2], "low": found.low[2, 1, 2],
+        "high": found.high[2, 1, 2], "standard": found.standard[2, 1, 2], "significant": True}
+    assert found.strongest(2, 0) is None is found.describe(2, 0)["strongest"]
+
+
+def test_the_level_is_corrected_for_the_number_of_effects():
+    """Of 10 x 63 effects of noise, about 32 are outside their interval, hardly any significant."""
+    outside = significant = 0
+    for seed in range(10):
+        measured = synthetic(np.zeros(90), 1, seed)
+        found = measure_effects(measured, np.arange(90) % 3, 3, VALUES)
+        outside += ((found.low > 0) | (found.high < 0)).sum()
+        significant += found.significant.sum()
+    assert 15 < outside < 55
+    assert significant <= 3
+
+
+def test_an_effect_is_significant_from_the_corrected_level_on():
+    """One class, one dimension, seven measures, of which one moves: t of 14 images by hand."""
+    wanted = stats.t.ppf(1 - 0.05 / 2 / 7, 13)
+    noise = np.random.default_rng(0).normal(size=14)
+    noise = (noise - noise.mean()) / stats.sem(noise)              # standard error 1, mean 0
+    for factor, significant in ((1.01, True), (0.99, False)):
+        measured = np.zeros((14, 1, len(VALUES), 7))
+        measured[:, 0, :, 3] = (noise + factor * wanted)[:, None] * VALUES
+        found = measure_effects(measured, np.zeros(14, int), 1, VALUES)
+        assert found.significant[0, 0, 3] == significant
+        assert found.significant.sum() == significant
+
+
+def test_an_image_that_vanishes_does_not_count_and_a_tiny_spread_does_not_inflate():
+    slopes = np.full(20, 5.0) + np.arange(20) / 100
+    measured = synthetic(slopes, noise=0)
+    measured[:, :, :, 2] -= measured[:, :, 2:3, 2]  # all equally wide before the tweak
+    measured[3, 1, 0] = np.nan
+    found = measure_effects(measured, np.zeros(20, int), 1, VALUES)
+    kept = np.delete(slopes, 3) * 0.2
+    assert found.slope[0, 1, 2] == pytest.approx(kept.mean())
+    least = shapes.MEASURES["width"].least
+    assert found.standard[0, 1, 2] == pytest.approx(kept.mean() / least)
+
+
+def test_one_image_has_no_interval_and_two_have():
+    measured = synthetic(np.array([5.0, 6.0]), noise=0)
+    assert np.isnan(measure_effects(measured[:1], np.zeros(1, int), 1, VALUES).slope).all()
+    assert np.isfinite(measure_effects(measured, np.zeros(2, int), 1, VALUES).slope).all()

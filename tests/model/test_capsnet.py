@@ -1,0 +1,189 @@
+"""The network: the paper's parameter counts, any shape, any batch, the mask before the decoder."""
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import model
+import toy
+from config import TRAIN, Config, cfg
+
+
+def small(image_shape=(28, 28, 1), classes=10, **changes):
+    return toy.network(image_shape, classes, DIGIT_DIM=16, **changes)
+
+
+def lively(**changes):
+    """A network whose capsules are about as long as those of a trained one."""
+    network = small(**changes)
+    for variable in (network.primary_caps.conv.kernel, network.digit_caps.W):
+        variable.assign(20 * variable)
+    return network
+
+
+def uniform(*shape):
+    return np.random.default_rng(0).uniform(size=shape).astype(np.float32)
+
+
+def count(variables):
+    return sum(int(np.prod(variable.shape)) for variable in variables)
+
+
+def assert_alike(received, expected, **near):
+    """Compares all that two Outputs have."""
+    for a, b in zip(received, expected, strict=True):
+        np.testing.assert_allclose(a, b, **near)
+
+
+def test_parameter_counts_of_the_paper():
+    network = model.build(cfg, (28, 28, 1), 10)
+    assert count(network.trainable_variables) == 8_215_568
+    assert 8_215_568 - count(network.decoder.trainable_variables) == 6_804_224
+    assert network.digit_caps.W.shape == (1152, 8, 10, 16)
+    assert (network.digit_caps.iterations, network.digit_caps.way) == (3, "dynamic")
+
+
+@pytest.mark.parametrize("side, parameters", [(36, 11_361_808), (40, 13_475_648)])
+def test_parameter_counts_of_larger_images(side, parameters):
+    assert model.build(cfg, (side, side, 1), 10).count_params() == parameters
+
+
+def test_the_prior_adds_a_logit_for_each_pair_of_capsules():
+    network = model.build(Config(TRAIN, {"PRIOR_TRAINING": True}), (28, 28, 1), 10)
+    assert count(network.trainable_variables) == 8_215_568 + 1152 * 10
+    assert network.digit_caps.prior.shape == (1152, 10)
+
+
+def test_the_prior_is_where_the_routing_starts():
+    with_prior, without = lively(PRIOR_TRAINING=True), lively()
+    images = uniform(2, 28, 28, 1)
+    assert_alike(with_prior(images), without(images), rtol=1e-5, atol=1e-7)
+    prior = with_prior.digit_caps.prior
+    prior.assign(np.tile(np.eye(10, dtype=np.float32)[3] * 20, [prior.shape[0], 1]))
+    capsules = with_prior(images).capsules.numpy()
+    assert np.abs(capsules[:, 3]).max() > 100 * np.abs(np.delete(capsules, 3, axis=1)).max()
+
+
+def test_votes_start_as_large_as_the_authors():
+    W = model.build(cfg, (28, 28, 1), 10).digit_caps.W
+    assert 0.08 < np.std(W) < 0.1
+    assert np.max(np.abs(W)) <= 0.2, "truncated at two standard deviations"
+
+
+@pytest.mark.parametrize("image_shape, classes", [((28, 28, 1), 10), ((17, 17, 1), 2),
+                                                  ((18, 23, 3), 5), ((32, 20, 2), 3)])
+@pytest.mark.parametrize("batch, labels", [(1, 1), (3, 2)])
+def test_any_shape_and_batch(image_shape, classes, batch, labels):
+    network = small(image_shape, classes)
+    assert (network.image_shape, network.classes) == (image_shape, classes)
+    images = uniform(batch, *image_shape)
+    output = network(images, tf.zeros([batch, labels], tf.int32))
+    assert output.capsules.shape == (batch, classes, 16)
+    assert output.scores.shape == (batch, classes)
+    assert output.reconstruction.shape == (batch, labels, *image_shape)
+    assert np.all((output.scores >= 0) & (output.scores < 1))
+    assert np.all((output.reconstruction >= 0) & (output.reconstruction <= 1))
+
+
+def test_scores_are_the_lengths_of_the_capsules():
+    output = lively()(uniform(3, 28, 28, 1))
+    lengths = np.linalg.norm(output.capsules, axis=-1)
+    np.testing.assert_allclose(output.scores, lengths, rtol=1e-3, atol=1e-4)
+
+
+def test_it_has_capsules_and_a_decoder():
+    assert small().capabilities == {"capsules", "decoder"}
+
+
+def test_an_image_does_not_depend_on_its_batch():
+    network, images = lively(), uniform(5, 28, 28, 1)
+    alone = network(images[3:4])
+    together = [part[3:4] for part in network(images)]
+    assert_alike(together, alone, rtol=1e-4, atol=1e-6)
+
+
+def test_training_and_prediction_see_the_same_network():
+    network, images = lively(), uniform(2, 28, 28, 1)
+    assert_alike(network(images, training=True), network(images), rtol=0)
+
+
+def test_an_unknown_batch_size_is_traced_once():
+    network, images = lively(), uniform(5, 28, 28, 1)
+    function = tf.function(lambda images: network(images).scores,
+                           input_signature=[tf.TensorSpec([None, 28, 28, 1])])
+    for batch in (5, 1, 3):
+        expected = network(images[:batch]).scores
+        np.testing.assert_allclose(function(images[:batch]), expected, rtol=1e-4, atol=1e-6)
+    assert function.experimental_get_tracing_count() == 1
+
+
+@pytest.mark.parametrize("way", ["static", "plain"])
+def test_every_implementation_of_routing_is_the_same_network(way):
+    images = uniform(3, 28, 28, 1)
+    expected = lively(ROUTING_WAY="dynamic")(images)
+    assert np.all(expected.scores > 0.01)
+    assert_alike(lively(ROUTING_WAY=way)(images), expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("iterations", [1, 2])
+def test_the_number_of_routing_iterations_counts(iterations):
+    images = uniform(3, 28, 28, 1)
+    expected, received = lively()(images), lively(ROUTING_ITERS=iterations)(images)
+    assert np.max(np.abs(received.capsules - expected.capsules)) > 1e-3
+
+
+def test_the_mask_is_the_labels_or_else_the_longest_capsule():
+    network, images = lively(), uniform(4, 28, 28, 1)
+    free = network(images)
+    longest = np.argmax(free.scores, axis=1)[:, None]
+    np.testing.assert_array_equal(free.reconstruction, network(images, longest).reconstruction)
+    other = (longest + 1) % 10
+    reconstruction = network(images, other).reconstruction
+    np.testing.assert_array_equal(network.decode(free.capsules, other), reconstruction)
+
+
+def test_the_decoder_is_called_once_for_each_label():
+    network, v = small(), uniform(4, 10, 16)
+    labels = np.array([[3, 1], [0, 2], [9, 8], [5, 0]])
+    both = network.decode(v, labels)
+    for place in range(2):
+        alone = network.decode(v, labels[:, place:place + 1])
+        np.testing.assert_array_equal(both[:, place], alone[:, 0])
+
+
+def test_the_decoder_sees_only_the_chosen_capsule():
+    network, v = small(), uniform(4, 10, 16)
+    chosen = np.array([[3], [0], [9], [5]])
+    decoded = network.decode(v, chosen)
+    assert not np.allclose(decoded, network.decode(v, (chosen + 1) % 10), atol=1e-3)
+    v[np.arange(4), (chosen[:, 0] + 1) % 10] += 1
+    np.testing.assert_array_equal(network.decode(v, chosen), decoded)
+
+
+def test_primary_capsules_may_point_anywhere():
+    """No ReLU before the squash: components of both signs."""
+    network = small()
+    features = network.conv1(uniform(2, 28, 28, 1))
+    u = network.primary_caps(features).numpy()
+    assert features.numpy().min() == 0, "conv1 has one"
+    assert u.min() < 0 < u.max()
+
+
+def test_a_primary_capsule_is_adjacent_channels_of_one_position():
+    network = small()                                                # 2 types of 4 dimensions
+    network.primary_caps.conv.bias.assign(np.arange(8.0) + 1)
+    u = network.primary_caps(tf.zeros([1, 20, 20, 4])).numpy()       # [1, 36 * 2, 4]
+    directions = u / np.linalg.norm(u, axis=-1, keepdims=True)
+    expected = np.tile([[1, 2, 3, 4], [5, 6, 7, 8]], [36, 1])
+    expected = expected / np.linalg.norm(expected, axis=-1, keepdims=True)
+    np.testing.assert_allclose(directions[0], expected, rtol=1e-5)
+
+
+def test_a_black_image_has_finite_values_and_gradients():
+    network = small()
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(network(np.zeros((2, 28, 28, 1), np.float32)).scores)
+    decoder = {id(variable) for variable in network.decoder.variables}
+    others = [one for one in network.trainable_variables if id(one) not in decoder]
+    gradients = tape.gradient(loss, others)
+    assert np.isfinite(loss)
+    assert all(np.isfinite(gradient).all() for gradient in gradients)

@@ -1,0 +1,233 @@
+"""Every form of the convolution against the loops in float64, and the choice between them."""
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import toy
+from model import convolution, fourier, patches
+from model.compile import compiled
+from model.convolution import Convolution, fastest
+
+# (height, width), (kernel height, width), stride, channels, filters
+SHAPES = [((20, 20), (9, 9), 2, 3, 4), ((9, 9), (9, 9), 2, 2, 3), ((10, 12), (3, 4), 1, 2, 3),
+          ((17, 13), (5, 5), 3, 2, 2), ((12, 12), (4, 4), 2, 3, 5), ((21, 20), (9, 9), 2, 2, 2),
+          ((11, 11), (8, 8), 3, 1, 4), ((7, 8), (2, 3), 1, 1, 1), ((28, 28), (9, 9), 1, 1, 2),
+          ((13, 15), (4, 4), 2, 3, 2)]  # the last row and column of this one are never read
+PRIMARY = (20, 20, 256), (9, 9, 256, 256), 2
+CONV1 = (28, 28, 1), (9, 9, 256, 1), 1
+
+
+def data(size, kernel, channels, filters, batch=3):
+    random = np.random.default_rng([*size, *kernel, channels, filters])
+    images = random.normal(size=(batch, *size, channels))
+    return images, random.normal(size=(*kernel, filters, channels))
+
+
+def by_loops(images, kernel, stride):
+    """-> the convolution [N, h, w, O] in float64"""
+    kh, kw, filters, _ = kernel.shape
+    h, w = ((side - k) // stride + 1 for side, k in zip(images.shape[1:3], (kh, kw), strict=True))
+    y = np.zeros((len(images), h, w, filters))
+    for i, j in np.ndindex(h, w):
+        window = images[:, i * stride:i * stride + kh, j * stride:j * stride + kw]
+        y[:, i, j] = np.einsum("nabc,aboc->no", window, kernel)
+    return y
+
+
+def gradients_by_loops(images, kernel, stride, dy):
+    dx, dk = np.zeros(images.shape), np.zeros(kernel.shape)
+    kh, kw = kernel.shape[:2]
+    for i, j in np.ndindex(dy.shape[1:3]):
+        here = np.s_[:, i * stride:i * stride + kh, j * stride:j * stride + kw]
+        dx[here] += np.einsum("no,aboc->nabc", dy[:, i, j], kernel)
+        dk += np.einsum("no,nabc->aboc", dy[:, i, j], images[here])
+    return dx, dk
+
+
+def relative_error(received, expected):
+    return np.linalg.norm(received - expected) / np.linalg.norm(expected)
+
+
+# ---- the forms ----
+
+@pytest.mark.parametrize("size, kernel, stride, channels, filters", SHAPES)
+@pytest.mark.parametrize("form", [fourier, patches], ids=["fourier", "patches"])
+def test_a_form_is_the_convolution_and_its_gradients(form, size, kernel, stride, channels, filters):
+    images, weights = data(size, kernel, channels, filters)
+    expected = by_loops(images, weights, stride)
+    x, k = tf.constant(images, tf.float32), tf.constant(weights, tf.float32)
+    dy = np.random.default_rng(1).normal(size=expected.shape)
+    with tf.GradientTape() as tape:
+        tape.watch([x, k])
+        y = form.convolve(x, k, stride)
+    assert y.shape == expected.shape
+    assert relative_error(y, expected) < 2e-6
+    gradients = tape.gradient(y, [x, k], tf.constant(dy, tf.float32))
+    by_hand = gradients_by_loops(images, weights, stride, dy)
+    for received, expected in zip(gradients, by_hand, strict=True):
+        assert relative_error(received, expected) < 2e-6
+
+
+@pytest.mark.parametrize("form", [fourier, patches], ids=["fourier", "patches"])
+def test_at_the_size_of_the_paper(form):
+    images, weights = data((20, 20), (9, 9), 256, 256, batch=2)
+    weights = weights / 144  # as large as a network's
+    y = form.convolve(tf.constant(images, tf.float32), tf.constant(weights, tf.float32), 2)
+    assert relative_error(y, by_loops(images, weights, 2)) < 2e-6
+
+
+@pytest.mark.parametrize("out, taps", [((6, 6), (5, 5)), ((1, 1), (3, 2)), ((4, 7), (2, 5)),
+                                       ((3, 3), (1, 1))])
+def test_the_bilinear_algorithm_is_exact(out, taps):
+    """In float64, on one channel: y = A [(B x) * (G w)]."""
+    A, B, G = fourier.matrices(out, taps)
+    random = np.random.default_rng(0)
+    n = out[0] + taps[0] - 1, out[1] + taps[1] - 1
+    x, w = random.normal(size=n), random.normal(size=taps)
+    expected = by_loops(x[None, ..., None], w[..., None, None], 1).ravel()
+    received = A @ ((B @ x.ravel()) * (G @ w.ravel()))
+    np.testing.assert_allclose(received, expected, rtol=1e-12, atol=1e-13)
+
+
+def test_the_papers_network_needs_148_products_instead_of_729():
+    A, B, G = fourier.matrices((6, 6), (5, 5))
+    assert (A.shape, B.shape, G.shape) == ((36, 148), (148, 100), (148, 25))
+    costs = fourier.costs(*PRIMARY)
+    assert costs.direct == 36 * 81 * 256 * 256
+    assert costs.fourier == 148 * (100 * 1024 + 1024 * 256 + 256 * 36)
+    assert costs.kernel * 4 == 155_189_248, "155 MB"
+
+
+@pytest.mark.parametrize("size, kernel, stride, channels, filters", SHAPES)
+def test_costs_are_those_of_the_matrices(size, kernel, stride, channels, filters):
+    A, B, G = fourier.matrices(*fourier.geometry(size, kernel, stride)[:2])
+    phases = stride * stride * channels
+    costs = fourier.costs((*size, channels), (*kernel, filters, channels), stride)
+    assert costs.fourier == B.size * phases + len(B) * phases * filters + A.size * filters
+    assert costs.kernel == len(G) * phases * filters
+    assert costs.direct == A.shape[0] * np.prod(kernel) * channels * filters
+
+
+# ---- the layer ----
+
+SQUARE = [shape for shape in SHAPES if shape[1][0] == shape[1][1]]
+
+
+@pytest.mark.parametrize("size, kernel, stride, channels, filters", SQUARE)
+def test_the_layer_is_the_same_in_every_form(size, kernel, stride, channels, filters):
+    images, _ = data(size, kernel, channels, filters)
+    layer = Convolution(filters, kernel[0], stride, activation="relu")
+    layer.build(images.shape)
+    layer.bias.assign(np.linspace(-0.5, 0.5, filters))
+    by_hand = np.maximum(0, by_loops(images, layer.kernel.numpy(), stride) + layer.bias.numpy())
+    for layer.form in ("direct", "fourier", "patches", "auto"):
+        assert relative_error(layer(tf.constant(images, tf.float32)), by_hand) < 2e-6
+
+
+@pytest.mark.parametrize("form", ["direct", "fourier", "patches"])
+def test_the_layer_computes_the_form_it_is_told(form, monkeypatch):
+    called = []
+    for module, name, label in ((fourier, "convolve", "fourier"), (patches, "convolve", "patches"),
+                                (tf.nn, "conv2d", "direct")):
+        function = getattr(module, name)
+        def spy(*arguments, function=function, label=label):
+            called.append(label)
+            return function(*arguments)
+
+        monkeypatch.setattr(module, name, spy)
+    Convolution(2, 3, form=form)(tf.zeros([1, 5, 5, 1]))
+    assert called == [form]
+
+
+def test_every_form_of_the_network_is_the_same_network():
+    images = np.random.default_rng(0).uniform(size=(5, 28, 28, 1)).astype(np.float32)
+    shape = {"image_shape": (28, 28, 1), "CONV1_CHANNELS": 64, "PRIMARY_CAPS_CHANNELS": 8}
+    networks = {way: toy.network(CONV_WAY=way, **shape) for way in ("direct", "fourier", "auto")}
+    for network in networks.values():  # capsules about as long as those of a trained one
+        kernel = network.primary_caps.conv.kernel
+        kernel.assign(20 * kernel)
+        network.digit_caps.W.assign(20 * network.digit_caps.W)
+    assert {way: one.conv1.form for way, one in networks.items()} == {
+        "direct": "direct", "fourier": "auto", "auto": "auto"}
+    assert {way: one.primary_caps.conv.form for way, one in networks.items()} == {
+        "direct": "direct", "fourier": "fourier", "auto": "auto"}
+    direct = networks["direct"](images).scores
+    assert np.all(direct > 0.01)
+    for network in networks.values():
+        np.testing.assert_allclose(network(images).scores, direct, atol=1e-4)
+
+
+# ---- the choice ----
+
+def test_auto_takes_fourier_for_the_papers_network_but_not_for_a_handful_of_images():
+    """They take equally long at about 17 images, as measured: see PRODUCTS_FOR_A_NUMBER."""
+    image, kernel, stride = PRIMARY
+    chosen = [fastest((batch, *image), kernel, stride) for batch in (1, 8, 16, 20, 32, 100, None)]
+    assert chosen == ["patches"] * 3 + ["fourier"] * 4
+
+
+@pytest.mark.parametrize("batch", [1, 100, 100_000, None])
+def test_auto_never_takes_fourier_where_it_saves_no_products(batch):
+    image, kernel, stride = CONV1
+    assert fastest((batch, *image), kernel, stride) == "patches"
+    assert fastest((batch, 20, 20, 64), (2, 2, 64, 64), 1) == "patches"
+
+
+def test_the_larger_the_kernel_for_its_image_the_more_images_fourier_needs():
+    def least(size):
+        return next(batch for batch in range(1, 200)
+                    if fastest((batch, size, size, 256), (9, 9, 256, 256), 2) == "fourier")
+
+    assert least(28) < least(20) < least(16)
+
+
+def test_the_choice_is_that_of_the_batch_that_is_traced(monkeypatch):
+    layer = Convolution(2, 3)
+    layer.build((None, 5, 5, 1))
+    asked = []
+
+    def choose(image_shape, kernel_shape, stride):
+        asked.append(image_shape[0])
+        return "patches"
+
+    monkeypatch.setattr(convolution, "fastest", choose)
+    function = tf.function(lambda images: layer(images))
+    for batch in (4, 3, 4):
+        function(tf.zeros([batch, 5, 5, 1]))
+    tf.function(layer).get_concrete_function(tf.TensorSpec([None, 5, 5, 1]))
+    assert asked == [4, 3, None]
+
+
+def test_auto_leaves_a_gpu_its_own_convolution(monkeypatch):
+    monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind: ["gpu"])
+    image, kernel, stride = PRIMARY
+    assert fastest((100, *image), kernel, stride) == "direct"
+    assert compiled(lambda: 0, toy.settings(JIT="auto", CONV_WAY="direct"))._jit_compile
+
+
+# ---- compiled by XLA ----
+
+def test_jit_is_left_off_only_where_it_would_be_slow():
+    def jit(**settings):
+        return compiled(lambda: 0, toy.settings(**settings))._jit_compile
+
+    assert jit(JIT="auto", CONV_WAY="auto") and jit(JIT="auto", CONV_WAY="fourier")
+    assert not jit(JIT="auto", CONV_WAY="direct") and not jit(JIT="off", CONV_WAY="auto")
+    assert jit(JIT="on", CONV_WAY="direct")
+
+
+@pytest.mark.parametrize("form", [fourier, patches], ids=["fourier", "patches"])
+def test_a_compiled_form_is_the_same_with_its_gradients(form):
+    images, weights = data((12, 11), (5, 5), 3, 4)
+    x, k = tf.constant(images, tf.float32), tf.constant(weights, tf.float32)
+
+    def value_and_gradients(x, k):
+        with tf.GradientTape() as tape:
+            tape.watch([x, k])
+            y = form.convolve(x, k, 2)
+            loss = tf.reduce_sum(y ** 2)
+        return [y, *tape.gradient(loss, [x, k])]
+
+    by_xla = tf.function(value_and_gradients, jit_compile=True)(x, k)
+    for received, expected in zip(by_xla, value_and_gradients(x, k), strict=True):
+        assert relative_error(received, expected) < 2e-6

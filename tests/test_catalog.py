@@ -1,0 +1,38 @@
+"""A thing is found by the name of its file, and stands in no list."""
+import pytest
+
+import catalog
+from settings import POSITIVE, InputError, Setting
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A folder `things` with two modules of which one has settings."""
+    monkeypatch.setattr(catalog, "CODE", tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    things = tmp_path / "some_wing" / "things"
+    things.mkdir(parents=True)
+    (things / "apple.py").write_text("COLOUR = 'red'")
+    (things / "pear.py").write_text("from test_catalog_settings import SETTINGS")
+    (things / "_helper.py").write_text("")
+    (tmp_path / "test_catalog_settings.py").write_text("SETTINGS = {'WEIGHT': 3}")
+    return "some_wing.things"
+
+
+def test_a_file_is_found_by_its_name(folder):
+    assert catalog.names(folder) == ["apple", "pear"]
+    assert catalog.module(folder, "apple").COLOUR == "red"
+    assert catalog.settings(folder) == {"WEIGHT": 3}
+
+
+def test_a_misspelt_name_is_refused_with_a_suggestion(folder):
+    with pytest.raises(InputError, match="expected one of apple, pear, received appel; did you mean apple?"):
+        catalog.module(folder, "appel")
+    with pytest.raises(InputError):
+        catalog.module(folder, "_helper")
+
+
+def test_the_settings_of_the_real_modules_are_settings():
+    for name, setting in catalog.settings("evaluation.modes").items():
+        assert name.isupper() and isinstance(setting, Setting)
+    assert POSITIVE.holds(1)

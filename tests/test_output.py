@@ -1,0 +1,80 @@
+"""Lines, bars and files: whole or not at all, and no failing output is a surprise."""
+import os
+import subprocess
+import sys
+
+import pytest
+
+import output
+from settings import ROOT
+
+SAYS = "import cli, output; cli.run(lambda: output.say('line', '; a way'))"
+BAR = """
+import cli, output
+def main():
+    for n in output.progress(range(3), 'title', mininterval=0):
+        output.say(f'line {n}')
+    return 0
+cli.run(main)
+"""
+
+
+def python(program, redirection):
+    """Runs the program from `code/` with its output redirected by the shell -> status, output, error lines."""
+    ended = subprocess.run(["bash", "-c", f'"$0" -c "$1" {redirection}', sys.executable, program],
+                           cwd=ROOT / "code", capture_output=True)
+    return ended.returncode, ended.stdout.decode(), ended.stderr.decode()  # not text=True, for which \r ends a line
+
+
+@pytest.mark.parametrize("redirection, reason", [
+    (">/dev/full", "No space left on device"), (">&-", "it is closed"), ("> >(true); wait", "Broken pipe")])
+def test_an_output_that_takes_no_more_is_one_line(redirection, reason):
+    """As in `python eval.py > file` on a full disk, and in `python eval.py | head -1`."""
+    if "full" in redirection and not os.path.exists("/dev/full"):
+        pytest.skip("no /dev/full on this system")
+    if "true" in redirection:
+        program = "import time; time.sleep(0.3)\n" + SAYS  # until the reader has gone
+        status, out, err = python(program, "| true; exit ${PIPESTATUS[0]}")
+    else:
+        status, out, err = python(SAYS, redirection)
+    assert (status, out) == (2, "")
+    assert err == f"-c: error: cannot write to standard output: {reason}; a way\n"
+
+
+@pytest.mark.parametrize("redirection", ["2>/dev/full", "2>&-", "2> >(true)"])
+def test_a_progress_bar_never_ends_what_it_shows(redirection):
+    status, out, _ = python(BAR, redirection)
+    assert (status, out) == (0, "line 0\nline 1\nline 2\n")
+
+
+def test_a_bar_makes_room_for_a_line_and_goes_away_in_the_end():
+    status, _, err = python(BAR, "1>&2")
+    shown = [line.rpartition("\r")[2].strip() for line in err.split("\n")]  # what a terminal still shows of each line
+    assert (status, shown) == (0, ["line 0", "line 1", "line 2", ""])
+    assert "title" in err
+
+
+def test_a_bar_without_a_title_is_silent(capsys):
+    assert list(output.progress(range(3))) == [0, 1, 2]
+    assert capsys.readouterr().err == ""
+
+
+def test_a_character_that_the_output_lacks_does_not_end_the_run():
+    program = "import cli, output; cli.run(lambda: output.say('caf\\u00e9 \\udcff') or 0)"
+    ended = subprocess.run([sys.executable, "-c", program], cwd=ROOT / "code", capture_output=True,
+                           env={**os.environ, "PYTHONIOENCODING": "ascii"})
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, b"caf\\xe9 \\udcff\n", b"")
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
+    path = tmp_path / "new" / "file"
+    output.write_whole(path, b"first")
+    assert path.read_bytes() == b"first"
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(OSError):
+        output.write_whole(path, b"second")
+    assert path.read_bytes() == b"first" and [found.name for found in path.parent.iterdir()] == ["file"]

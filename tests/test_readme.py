@@ -1,0 +1,59 @@
+"""The examples of code/README.md are complete: each is one file or one function, and works as it stands there."""
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from settings import ROOT
+
+README = (ROOT / "code" / "README.md").read_text()
+EXAMPLES = re.findall(r"\*\*An? (\w+)\*\*: .*?`code/([\w/]+\.py)`.*?```python\n(.*?)```", README, re.S)
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory):
+    """A copy of the code with the examples added, as the README says."""
+    root = tmp_path_factory.mktemp("house")
+    shutil.copytree(ROOT / "code", root / "code", ignore=shutil.ignore_patterns("__pycache__"))
+    assert [kind for kind, _, _ in EXAMPLES] == ["dataset", "network", "mode", "attack"]
+    for _, path, text in EXAMPLES:
+        with open(root / "code" / path, "a") as file:  # the attack goes to the end of attacks.py
+            file.write("\n\n" + text)
+    return root
+
+
+def run(house, *command):
+    """Runs a command in the house. -> its output"""
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+    ended = subprocess.run([sys.executable, *map(str, command)], cwd=house, env=environment, text=True,
+                           capture_output=True)
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout
+
+
+def test_no_example_is_longer_than_it_has_to_be():
+    for kind, _, text in EXAMPLES:
+        assert len([line for line in text.splitlines() if line.strip()]) <= 18, kind
+
+
+def test_the_added_dataset_network_mode_and_attack_work(house):
+    """The network has neither capsules nor a decoder."""
+    run(house, "code/train.py", "--dataset", "stripes", "--model", "linear", "--max_iters", 30, "--train_dir", "run")
+    results = json.loads((house / "run" / "results.json").read_text())
+    assert results["last"]["accuracy"] > 0.9
+
+    evaluate = ["code/eval.py", "--ckpt", "run", "--fig_dir", "figs", "--num_images", 20]
+    assert "lowest score" in run(house, *evaluate, "--mode", "hardest")
+    assert (house / "figs" / "hardest" / "hardest.png").stat().st_size > 1000
+    output = run(house, *evaluate, "--mode", "adversarial", "--attack", "noise", "--no-targeted")
+    assert "success rate" in output
+
+
+def test_the_added_names_are_in_the_help(house):
+    train, evaluation = (run(house, f"code/{name}.py", "--help") for name in ("train", "eval"))
+    assert "stripes" in train and "linear" in train
+    assert "hardest" in evaluation and "noise" in evaluation

@@ -1,0 +1,40 @@
+"""The folder of a run before it is one, and what is said where it cannot be written to."""
+import errno
+import os
+
+import pytest
+import tensorflow as tf
+
+from settings import InputError
+from training import claim
+
+
+def test_two_runs_of_one_second_get_folders_of_their_own(tmp_path):
+    folders = {claim.make_folder(str(tmp_path / "mine.npz"), tmp_path / "output") for _ in range(5)}
+    assert len(folders) == 5 and all(folder.name.startswith("mine-2") for folder in folders)
+    assert set((tmp_path / "output").iterdir()) == folders
+
+
+def test_a_log_takes_any_text_whatever_the_locale(tmp_path):
+    with claim.locked(tmp_path) as log:
+        print("caf\xe9 \udcff", file=log, flush=True)
+    assert (tmp_path / "log.txt").read_bytes() == b"caf\xc3\xa9 \\udcff\n"
+
+
+@pytest.mark.parametrize("number, advice", [
+    (errno.ENOSPC, "make room"), (errno.EDQUOT, "make room"), (errno.EFBIG, "make room"),
+    (errno.EACCES, "mend that"), (errno.EIO, "mend that")])
+def test_only_a_full_disk_needs_room(tmp_path, number, advice):
+    (tmp_path / "config.json").touch()
+    reason = os.strerror(number)
+    for error in (OSError(number, reason), tf.errors.UnknownError(None, None, f"x.part/ckpt-1; {reason} [Op:SaveV2]")):
+        with pytest.raises(InputError) as refusal, claim.writing(tmp_path):
+            raise error
+        expected = f"cannot write to {tmp_path}: {reason}; {advice}, then continue with --ckpt {tmp_path}"
+        assert str(refusal.value) == expected
+
+
+def test_where_nothing_was_begun_there_is_nothing_to_continue(tmp_path):
+    with pytest.raises(InputError) as refusal, claim.writing(tmp_path):
+        raise PermissionError(13, "Permission denied")
+    assert str(refusal.value) == f"cannot write to {tmp_path}: Permission denied"

@@ -1,0 +1,135 @@
+"""One step, and one pass over a split."""
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import data
+import toy
+from data.dataset import Batch, as_batch, training_batch
+from training import step as steps
+from training.devices import Devices
+from training.evaluate import evaluate
+from training.optimizer import make_optimizer
+
+ONE = Devices()
+
+
+@pytest.fixture
+def dataset(tmp_path):
+    return data.load(toy.settings(DATASET=str(toy.npz(tmp_path / "bars.npz")), SHIFT=0))
+
+
+def loss_of(network, batch):
+    """-> the network's terms, each [B], computed plainly."""
+    output = network(batch.images, batch.labels)
+    return network.loss_terms(output, batch.labels, batch.images[:, None])
+
+
+def test_the_loss_falls_on_one_batch(dataset):
+    """A batch of 30 images, though BATCH_SIZE is 10: the means are those of the batch."""
+    cfg, network = toy.settings(LR=0.01), toy.network()
+    batch = training_batch(dataset, seed=0, step=0, batch_size=30)
+    expected = loss_of(network, batch)
+    step = steps.make_train_step(network, make_optimizer(cfg), cfg, ONE)
+    history = [step(batch) for _ in range(60)]
+    for name, value in expected.items():
+        np.testing.assert_allclose(history[0][name], np.mean(value), rtol=1e-5)
+    assert history[-1]["loss"] < 0.5 * history[0]["loss"]
+    assert 0.9 < history[-1]["accuracy"] <= 1
+    total = history[0]["margin"] + cfg.RECONSTRUCT_W * history[0]["reconstruction"]
+    np.testing.assert_allclose(history[0]["loss"], total, rtol=1e-5)
+    assert list(history[0]) == ["loss", "margin", "reconstruction", "accuracy", "gradient_norm"]
+
+
+@pytest.mark.parametrize("size", [4, 10])
+def test_a_step_is_adam_on_the_mean_loss_of_its_batch(dataset, size):
+    """From zero moments, Adam moves a weight by -LR g / (|g| + epsilon / sqrt(1 - beta_2)).
+
+    epsilon is 1e-8. The first step hides a factor in the gradient, which its norm shows.
+    """
+    cfg, network = toy.settings(LR=0.001), toy.network()
+    batch = training_batch(dataset, seed=0, step=0, batch_size=size)
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_mean(loss_of(network, batch)["loss"])
+    gradients = tape.gradient(loss, network.trainable_variables)
+    before = [variable.numpy() for variable in network.trainable_variables]
+    result = steps.make_train_step(network, make_optimizer(cfg), cfg, ONE)(batch)
+    np.testing.assert_allclose(result["loss"], loss, rtol=1e-5)
+    np.testing.assert_allclose(result["gradient_norm"], tf.linalg.global_norm(gradients), rtol=1e-4)
+    for variable, old, gradient in zip(network.trainable_variables, before, gradients, strict=True):
+        expected = -0.001 * gradient / (np.abs(gradient) + 1e-8 / np.sqrt(0.001))
+        np.testing.assert_allclose(variable - old, expected, atol=3e-5, err_msg=variable.path)
+
+
+def test_an_image_with_several_labels_has_a_source_for_each(dataset):
+    """The reconstruction of each label's capsule is compared with its source, not with the image."""
+    cfg, network = toy.settings(), toy.network()
+    images = training_batch(dataset, seed=0, step=0, batch_size=10).images
+    labels = np.tile(np.array([[0, 2]], np.int32), [10, 1])
+    sources = np.stack([images / 2, images / 3], axis=1)                   # [10, 2, H, W, C]
+    batch = Batch(images, labels, sources)
+    expected = network.loss_terms(network(images, labels), labels, sources)
+    trained = steps.make_train_step(network, make_optimizer(cfg), cfg, ONE)
+    tested = steps.make_test_step(network, cfg, ONE)(batch)
+    np.testing.assert_allclose(tested["loss"], np.sum(expected["loss"]), rtol=1e-5)
+    np.testing.assert_allclose(trained(batch)["loss"], np.mean(expected["loss"]), rtol=1e-5)
+
+
+@pytest.mark.parametrize("poison", [np.nan, np.inf, 1e30])
+def test_a_step_that_is_not_finite_changes_nothing(dataset, poison):
+    cfg, network = toy.settings(), toy.network()
+    optimizer = make_optimizer(cfg)
+    step = steps.make_train_step(network, optimizer, cfg, ONE)
+    batch = training_batch(dataset, seed=0, step=0, batch_size=10)
+    step(batch)
+    variables = [*optimizer.variables, *network.trainable_variables]
+    before = [variable.numpy() for variable in variables]
+    with pytest.raises(steps.NotFinite, match="loss (nan|inf), gradient norm (nan|inf)"):
+        step(batch._replace(images=batch.images + poison))
+    for variable, old in zip(variables, before, strict=True):
+        np.testing.assert_array_equal(variable, old, err_msg=variable.path)
+
+
+def test_a_gradient_that_is_not_finite_is_refused_whatever_the_loss(dataset, monkeypatch):
+    cfg, network = toy.settings(), toy.network()
+    step = steps.make_train_step(network, make_optimizer(cfg), cfg, ONE)
+    monkeypatch.setattr(tf.linalg, "global_norm", lambda gradients: tf.constant(np.inf))
+    with pytest.raises(steps.NotFinite, match="gradient norm inf"):
+        step(training_batch(dataset, seed=0, step=0, batch_size=10))
+
+
+def test_the_learning_rate_falls_by_steps():
+    optimizer = make_optimizer(toy.settings(LR=0.1, STEP_SIZE=10, DECAY_RATIO=0.5))
+    rates = []
+    for step in (0, 9, 10, 19, 20):
+        optimizer.iterations.assign(step)
+        rates.append(float(optimizer.learning_rate))
+    np.testing.assert_allclose(rates, [0.1, 0.1, 0.05, 0.05, 0.025], rtol=1e-6)
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 50, 500])
+def test_evaluate_counts_every_image_once(dataset, batch_size):
+    """And its reconstructions are those of the longest capsules: no label is at hand."""
+    network, cfg = toy.network(), toy.settings()
+    for variable in network.trainable_variables:  # so that capsules differ visibly when decoded
+        variable.assign(4 * variable)
+    result = evaluate(steps.make_test_step(network, cfg, ONE), dataset.test, batch_size)
+    every = as_batch(dataset.test)
+    output = network(every.images)
+    expected = network.loss_terms(output, every.labels, every.images[:, None])
+    right = np.argmax(output.scores, axis=1) == every.labels[:, 0]
+    assert result.keys() == {*expected, "accuracy"}
+    np.testing.assert_allclose(result["accuracy"], np.mean(right), rtol=1e-6)
+    for name, value in expected.items():
+        np.testing.assert_allclose(result[name], np.mean(value), rtol=1e-5)
+
+
+@pytest.mark.parametrize("size, replicas, padded", [(5, 1, 5), (5, 2, 6), (6, 3, 6), (1, 4, 4)])
+def test_every_replica_gets_as_many_images_and_none_counts_twice(size, replicas, padded):
+    images = np.arange(size, dtype=np.float32)[:, None, None, None]
+    labels = np.arange(size, dtype=np.int32)[:, None]
+    batch, counts = steps.pad(Batch(images, labels), replicas)
+    assert len(batch.images) == len(batch.labels) == len(counts) == padded
+    np.testing.assert_array_equal(counts, [1] * size + [0] * (padded - size))
+    np.testing.assert_array_equal(batch.labels[:size], labels)
+    assert (batch.labels[size:] == size - 1).all() and batch.sources is None
