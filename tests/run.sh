@@ -6,4 +6,4 @@ source "$(dirname "${BASH_SOURCE[0]}")/../code/environment.sh"
 use_python "$root/requirements.txt" "$root/tests/requirements.txt"
 cd "$root"
 "$PYTHON" -m ruff check code tests
-exec "$PYTHON" -m pytest "$@"
+exec "$PYTHON" -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal "$@"

@@ -1,4 +1,5 @@
 """eval.py by its main(): every mode on a toy network, its files, and its refusals in one line."""
+import dataclasses
 import io
 import json
 import math
@@ -232,6 +233,18 @@ def test_adversarial_and_again_with_the_same_numbers(evaluate, tmp_path, attack,
     evaluate(*flags)
     assert results(folder) == found
     assert figures == {name: (folder / name).read_bytes() for name in found["figures"]}
+
+
+def test_without_validation_images_the_threshold_is_that_of_training_images(evaluate, monkeypatch, tmp_path):
+    flags = "--mode", "adversarial", "--attack", "fgsm", "--no-targeted", "--num_images", "20"
+    load = data.load
+
+    def with_splits(val):
+        monkeypatch.setattr(data, "load", lambda cfg: dataclasses.replace(load(cfg), val=val(load(cfg))))
+        assert evaluate(*flags)[0] == 0
+        return results(tmp_path / "adversarial" / "fgsm-untargeted")["detection_threshold"]
+
+    assert with_splits(lambda dataset: dataset.val.take(slice(0, 0))) == with_splits(lambda dataset: dataset.train)
 
 
 def test_a_network_that_gets_nothing_right_cannot_be_attacked(evaluate, monkeypatch):

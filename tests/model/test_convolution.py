@@ -68,6 +68,32 @@ def test_a_form_is_the_convolution_and_its_gradients(form, size, kernel, stride,
         assert relative_error(received, expected) < 2e-6
 
 
+@pytest.mark.parametrize("size, stride, s", [((28, 28), 1, 2), ((14, 22), 1, 2), ((14, 11), 2, 3)])
+def test_the_order_for_fourier_changes_no_number(size, stride, s):
+    """Nor a gradient, beyond rounding."""
+    images, weights = data(size, (5, 3) if s == 2 else (4, 1), 3, 4)
+    x, k = tf.constant(images, tf.float32), tf.constant(weights, tf.float32)
+    results = []
+    for convolve in (lambda: patches.convolve(x, k, stride), lambda: patches.convolve_for_fourier(x, k, stride, s)):
+        with tf.GradientTape() as tape:
+            tape.watch([x, k])
+            y = convolve()
+            loss = tf.reduce_sum(y * tf.reshape(tf.range(float(tf.size(y))), y.shape))
+        results.append([y, *tape.gradient(loss, [x, k])])
+    for received, expected in zip(*results, strict=True):
+        assert relative_error(received, expected.numpy().astype(float)) < 2e-6
+
+
+def test_conv1_is_computed_in_the_order_for_fourier_where_the_phases_are_whole(monkeypatch):
+    used = []
+    convolve = patches.convolve_for_fourier
+    monkeypatch.setattr(patches, "convolve_for_fourier", lambda *a: used.append(a[2:]) or convolve(*a))
+    for size, phases in (((28, 28), 2), ((28, 27), 2), ((28, 28), 1)):
+        layer = convolution.Convolution(4, 9, form="patches", next_stride=phases)
+        layer(tf.zeros([1, *size, 1]))
+    assert used == [(1, 2)]
+
+
 @pytest.mark.parametrize("form", [fourier, patches], ids=["fourier", "patches"])
 def test_at_the_size_of_the_paper(form):
     images, weights = data((20, 20), (9, 9), 256, 256, batch=2)

@@ -43,7 +43,7 @@ def size(path):
 def test_a_run_survives_being_killed(tmp_path, kills):
     """Every other time while a checkpoint is being written, else at any moment: in a step, a validation, a log line."""
     random = np.random.default_rng(kills)
-    flags = ["--dataset", toy.npz(tmp_path / "bars.npz"), *toy.FLAGS, *FLAGS, "--max_iters", 150 * kills]
+    flags = ["--dataset", toy.npz(tmp_path / "bars.npz"), *toy.FLAGS, *FLAGS, "--max_iters", 100 * kills]
     status, output = finish(start(*flags, "--train_dir", tmp_path / "straight"))
     assert status == 0, output
 

@@ -129,7 +129,7 @@ def test_a_run_killed_between_changes_of_its_folder_goes_on_exactly(tmp_path, st
     with killed_at_change(0) as changes:
         start(tmp_path / "counted", "--max_iters", 6)
     assert len(changes) > 20
-    for number in range(2, len(changes), 4):
+    for number in range(2, len(changes), 6):
         pieces = tmp_path / f"killed-{number}"
         with killed_at_change(number), pytest.raises(Killed):
             start(pieces)

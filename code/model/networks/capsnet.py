@@ -28,8 +28,9 @@ class CapsNet(Network):
 
     def __init__(self, cfg, image_shape: tuple[int, int, int], classes: int, **kwargs):
         super().__init__(image_shape, classes, **kwargs)
-        self.conv1 = Convolution(cfg.CONV1_CHANNELS, KERNEL, activation="relu", name="conv1",
-                                 form="direct" if cfg.CONV_WAY == "direct" else "auto")
+        self.conv1 = Convolution(cfg.CONV1_CHANNELS, KERNEL, activation="relu", next_stride=2,
+                                 form="direct" if cfg.CONV_WAY == "direct" else "auto",
+                                 name="conv1")
         self.primary_caps = PrimaryCaps(cfg.PRIMARY_CAPS_CHANNELS, cfg.PRIMARY_DIM, cfg.CONV_WAY,
                                         name="primary_caps")
         self.digit_caps = DigitCaps(classes, cfg.DIGIT_DIM, cfg.ROUTING_ITERS, cfg.ROUTING_WAY,
