@@ -28,8 +28,14 @@ def module(folder: str, name: str) -> ModuleType:
 
 
 def settings(folder: str) -> dict[str, Setting]:
-    """-> the SETTINGS of all files in `folder`, in one table. Imports them."""
+    """-> the SETTINGS of all files in `folder`, in one table. Imports them.
+
+    ValueError if two files have a setting of the same name.
+    """
     table = {}
     for name in names(folder):
-        table.update(getattr(module(folder, name), "SETTINGS", {}))
+        own = getattr(module(folder, name), "SETTINGS", {})
+        if twice := sorted(table.keys() & own.keys()):
+            raise ValueError(f"{folder}.{name}: another file has a setting {twice[0]}")
+        table.update(own)
     return table

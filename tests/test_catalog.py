@@ -36,3 +36,9 @@ def test_the_settings_of_the_real_modules_are_settings():
     for name, setting in catalog.settings("evaluation.modes").items():
         assert name.isupper() and isinstance(setting, Setting)
     assert POSITIVE.holds(1)
+
+
+def test_two_settings_of_one_name_are_an_error(folder, tmp_path):
+    (tmp_path / "some_wing" / "things" / "quince.py").write_text("SETTINGS = {'WEIGHT': 4}")
+    with pytest.raises(ValueError, match="some_wing.things.quince: another file has a setting WEIGHT"):
+        catalog.settings(folder)

@@ -19,12 +19,23 @@ def random_shift(most: int, image_shape: tuple[int, int, int]) -> Augment:
         examples = split.take(index)
         if most == 0:
             return examples
-        # Cut each image out of a larger black one, at a place of its own.
         rows, columns = rng.integers(0, 2 * most + 1, (2, len(index)))
-        border = (0, 0), (most, most), (most, most), (0, 0)
-        padded = np.pad(examples.images, border)            # [B, H + 2 most, W + 2 most, C]
-        shifted = [image[row:row + height, column:column + width]
-                   for image, row, column in zip(padded, rows, columns, strict=True)]
-        return examples._replace(images=np.stack(shifted))
+        images = cut(examples.images, rows, columns, most)
+        if examples.sources is None:
+            return examples._replace(images=images)
+        return examples._replace(images=images, sources=cut(examples.sources, rows, columns, most))
 
     return shift
+
+
+def cut(images: np.ndarray, rows: np.ndarray, columns: np.ndarray, border: int) -> np.ndarray:
+    """Cuts each image out of a larger black one, whose border is that many pixels wide.
+
+    images [B, ..., H, W, C]; rows [B], columns [B]: of the upper left corner -> the same shape
+    """
+    height, width = images.shape[-3:-1]
+    around = [(0, 0)] * (images.ndim - 3) + [(border, border), (border, border), (0, 0)]
+    padded = np.pad(images, around)
+    pieces = [image[..., row:row + height, column:column + width, :]
+              for image, row, column in zip(padded, rows, columns, strict=True)]
+    return np.stack(pieces)

@@ -4,12 +4,15 @@ import tensorflow as tf
 
 def margin_loss(lengths: tf.Tensor, targets: tf.Tensor, m_pos: float, m_neg: float,
                 weight: float) -> tf.Tensor:
-    """Equation 4, summed over the classes. Each class has a term of its own, so that several may be
-    present.
+    """Equation 4, summed over the classes. -> [B]
 
-    lengths [B, J] of the class capsules; targets [B, J], 1 where a class is present, otherwise 0 ->
-    [B] m_pos: the length m+ wanted of a class that is present; m_neg: the length m- allowed to one
-    that is absent; weight: lambda, the weight of the absent ones.
+    Each class has a term of its own, so that several classes may be present.
+
+    lengths: of the class capsules [B, J]
+    targets: 1 where a class is present, otherwise 0 [B, J]
+    m_pos: m+, the length wanted of a class that is present
+    m_neg: m-, the length allowed to a class that is absent
+    weight: lambda, the weight of the absent classes
     """
     present = targets * tf.square(tf.maximum(0.0, m_pos - lengths))                  # [B, J]
     absent = weight * (1 - targets) * tf.square(tf.maximum(0.0, lengths - m_neg))    # [B, J]

@@ -15,7 +15,7 @@ class Network(tf.keras.Model):
     """A network for images [H, W, C] in [0, 1] and J classes.
 
     `capabilities` says what evaluation may ask for beyond scores: "capsules" (Output.capsules) and
-    "decoder" (Output.reconstruction and `decode`).
+    "decoder" (Output.reconstruction and `decode`). A network with a decoder has capsules, too.
     """
     capabilities: frozenset[str] = frozenset()
 
@@ -35,6 +35,10 @@ class Network(tf.keras.Model):
 
         labels [B, K]: the capsules to decode, or None for the longest one
         """
+        raise NotImplementedError
+
+    def decode(self, capsules, labels):
+        """capsules [B, J, E], labels [B, K] -> an image for each label [B, K, H, W, C] in [0, 1]"""
         raise NotImplementedError
 
     def loss_terms(self, output: Output, labels, sources) -> dict[str, tf.Tensor]:
@@ -59,6 +63,9 @@ def longest(scores, count: int):
 
 
 def are_right(scores, labels):
-    """-> 1.0 where the K largest scores [B, J] are those of the K labels [B, K], else 0.0; [B]"""
+    """-> 1.0 where the K largest scores [B, J] are those of the K labels [B, K], else 0.0; [B]
+
+    The K labels of an image are different classes.
+    """
     predicted = tf.sort(longest(scores, labels.shape[1]), axis=1)
     return tf.cast(tf.reduce_all(predicted == tf.sort(labels, axis=1), axis=1), tf.float32)

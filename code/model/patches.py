@@ -29,7 +29,9 @@ def convolve(images: tf.Tensor, kernel: tf.Tensor, stride: int) -> tf.Tensor:
 
 
 def convolve_for_fourier(images: tf.Tensor, kernel: tf.Tensor, stride: int, s: int) -> tf.Tensor:
-    """The same for a result that fourier.py reads next, with the stride s. h and w are multiples of s.
+    """The same for a result that fourier.py reads next, with the stride s.
+
+    h and w are multiples of s. The numbers are those of `convolve`, to float32 rounding.
 
     fourier.py takes its images apart into s x s phases, and has the batch in the middle. This
     product makes its rows in that order, so that XLA drops the transposes between the two. That

@@ -66,8 +66,9 @@ def couple(b: tf.Tensor) -> tf.Tensor:
 
 
 def weigh(c: tf.Tensor, u_hat: tf.Tensor) -> tf.Tensor:
-    """Equation 2, left: s_j = sum over i of c_ij u_hat_j|i. c [I, J, B], u_hat [I, J, E, B] -> s
-    [J, E, B]
+    """Equation 2, left: s_j = sum over i of c_ij u_hat_j|i.
+
+    c [I, J, B], u_hat [I, J, E, B] -> s [J, E, B]
 
     The sum goes over I in a few parts side by side. XLA makes vector code of that, which it cannot
     make of one long sum.
@@ -87,7 +88,10 @@ def agree(u_hat: tf.Tensor, v: tf.Tensor) -> tf.Tensor:
 # ---- all iterations, forward and backward ----
 
 def forward(u_hat: tf.Tensor, b: tf.Tensor, iterations: int, way: str) -> list[Iteration]:
-    """-> every iteration; the last one's s is that of the result. b [I, J, B]: initial logits"""
+    """-> c and s of every iteration. The result of the routing is squash(s) of the last one.
+
+    u_hat [I, J, E, B]; b [I, J, B]: the initial logits
+    """
     def iterate(n, b, cs, ss):
         c = couple(b)                                                   # [I, J, B]
         s = weigh(c, u_hat)                                             # [J, E, B]
@@ -117,8 +121,8 @@ def backward(u_hat: tf.Tensor, history: list[Iteration],
 
     dv [J, E, B]: its gradient with respect to the result. -> du_hat [I, J, E, B], db [I, J, B]
 
-    The v of an earlier iteration has its effect only through the logits b += u_hat . v, so that its
-    own gradient is weigh(db, u_hat), where db comes from all later iterations.
+    The v of an earlier iteration acts only by b += u_hat . v. So the gradient with respect to it is
+    weigh(db, u_hat), where db is the sum over all later iterations.
     """
     # The last iteration, whose v is the result.
     *earlier, (c, s) = history
@@ -135,10 +139,10 @@ def backward(u_hat: tf.Tensor, history: list[Iteration],
 
 
 def squash_gradient(s: tf.Tensor, dv: tf.Tensor, axis: int = -1) -> tf.Tensor:
-    """From dv, the gradient with respect to v = squash(s), the gradient with respect to s. Same
-    shape.
+    """dv, the gradient with respect to v = squash(s) -> that with respect to s, of the same shape.
 
-    With v = g(n^2) s it is g dv + 2 g' (s . dv) s, where g = n / (1 + n^2) except for EPSILON.
+    With v = g(n^2) s it is g dv + 2 g' (s . dv) s. Here g = n / (1 + n^2) except for EPSILON, and
+    g' = dg / d(n^2): with r = 1 / n, 2 g' is r (2 - n^2 r^2 - 2 n^2 / (1 + n^2)) / (1 + n^2).
     """
     n2 = tf.reduce_sum(tf.square(s), axis=axis, keepdims=True)
     r = tf.math.rsqrt(n2 + EPSILON)

@@ -1,4 +1,7 @@
-"""Checkpoints: `ckpt-<step>` holds all that is needed to resume, `best-<step>` the network alone.
+"""Checkpoints: `ckpt-<step>` holds all that is needed to resume a run.
+
+`best-<step>` is the network alone, at its best validation. `average-<step>` is the network alone
+with the moving average of its weights.
 
 Each also holds what its run will never change (RunConfig.identity), so that it cannot be taken for
 one of another run.

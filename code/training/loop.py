@@ -19,8 +19,8 @@ def fit(network: Network, optimizer, dataset: Dataset, cfg, run, devices: Device
     """Trains from the optimizer's step to MAX_ITERS. -> the signal that ended it early, or None.
 
     run: a run_folder.Run, or a Follower. Whether something is due depends on the step and on
-    MAX_ITERS alone, so a resumed run does what an uninterrupted one would have done. NotFinite and
-    WorkerLost name the step, when a checkpoint of the one before is saved.
+    MAX_ITERS alone, so a resumed run does what an uninterrupted one would have done. When a step
+    raises NotFinite or WorkerLost, the step before it is saved first.
     """
     train_step = make_train_step(network, optimizer, cfg, devices)
     test_step = make_test_step(network, cfg, devices)
@@ -47,7 +47,7 @@ def fit(network: Network, optimizer, dataset: Dataset, cfg, run, devices: Device
                                 f"accuracy {metrics['accuracy']:.2f}", refresh=False)
             bar.update()
 
-            # keep: metrics, validation with the best network, checkpoint
+            # keep: metrics, the best network on validation, a checkpoint
             lines = []
             if due(cfg.PRINT_EVERY):
                 run.record(step, "train", **metrics, learning_rate=learning_rate)
@@ -58,7 +58,7 @@ def fit(network: Network, optimizer, dataset: Dataset, cfg, run, devices: Device
             if due(cfg.SAVE_EVERY):
                 run.save(step)
 
-            # show: last, so that nothing is lost where the screen takes no more
+            # show: last, so that all is on disk if standard output takes no more
             try:
                 for line in lines:
                     run.show(line)

@@ -44,6 +44,9 @@ class Run:
         # restore: until here nothing in the folder is changed
         damaged = self._restore()
         step = step_of(optimizer)
+        if step > self.cfg.MAX_ITERS:
+            raise InputError(f"--max_iters: expected {step} or more, the step that {self.folder} "
+                             f"has reached, received {self.cfg.MAX_ITERS}")
 
         # make the folder that of a run at this step
         with writing(self.folder):
@@ -89,11 +92,12 @@ class Run:
             if later > step:
                 for path in self.folder.glob(f"ckpt-{later}.*"):
                     path.replace(path.with_name("damaged-" + path.name))
-        best = checkpoints.steps(self.folder, "best")
-        checkpoints.remove(self.folder, "best", [later for later in best if later > step])
+        for name in ("best", "average"):
+            later = [of for of in checkpoints.steps(self.folder, name) if of > step]
+            checkpoints.remove(self.folder, name, later)
 
         # half of a checkpoint, and what was never whole
-        for data in [*self.folder.glob("ckpt-*.data-*"), *self.folder.glob("best-*.data-*")]:
+        for data in self.folder.glob("*-*.data-*"):
             if not data.with_name(data.name.split(".")[0] + ".index").exists():
                 data.unlink()
         for partial in self.folder.glob(".*.part"):

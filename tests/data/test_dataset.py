@@ -199,6 +199,15 @@ def test_shift_0_changes_nothing_and_data_stay_as_they_are():
     np.testing.assert_array_equal(batch(split, 0, 3, 8, 2).labels, labels)
 
 
+def test_what_a_label_shows_alone_moves_with_its_image():
+    images = split_of(30).images
+    split = Split(images, np.zeros((30, 2), np.int32), np.stack([images, images // 2], axis=1))
+    for step in range(3):
+        moved = batch(split, 0, step, 10, shift=3)
+        np.testing.assert_array_equal(moved.sources[:, 0], moved.images)
+        np.testing.assert_array_equal(moved.sources[:, 1], scale((255 * moved.images).round().astype(np.uint8) // 2))
+
+
 def test_shift_out_of_the_image_is_refused():
     message = refusal(random_shift, 8, (9, 8, 2))
     assert "--shift" in message and "9x8" in message and "received 8" in message

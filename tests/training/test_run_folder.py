@@ -167,6 +167,13 @@ def test_a_continued_run_keeps_its_settings(folder):
     assert checkpoints.steps(folder)[-1] == 8
 
 
+def test_a_run_cannot_be_made_shorter_than_it_is(folder):
+    before = contents(folder)
+    with pytest.raises(InputError, match="--max_iters: expected 6 or more, the step that .* has reached, received 5"):
+        run("--ckpt", folder, "--max_iters", 5)
+    assert contents(folder) == before
+
+
 def test_what_changes_on_continuing_is_remembered(folder):
     with runs.in_step(8, send(signal.SIGINT)):
         assert run("--ckpt", folder, "--max_iters", 12) == 128 + signal.SIGINT

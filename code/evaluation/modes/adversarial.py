@@ -1,7 +1,7 @@
 """How little it takes to fool the network, and how often its reconstruction gives the attack away.
 
-Attacked are test images that are classified right, each towards one other class drawn by SEED if
-TARGETED.
+It attacks test images that are classified right. With TARGETED, SEED draws one other class for
+each of them as its target.
 """
 import inspect
 from typing import TYPE_CHECKING
@@ -46,7 +46,7 @@ def check_dataset(dataset: Dataset, cfg):
 
 
 def folder(cfg) -> str:
-    """Each attack has its own."""
+    """The folder of this attack, such as pgd-untargeted."""
     return f"{cfg.ATTACK}-{aim(cfg)}"
 
 
@@ -70,12 +70,12 @@ def run(predictor: "Predictor", dataset: Dataset, cfg, report: Report) -> tuple[
     attacked = attack(predictor, sample.images, targets if cfg.TARGETED else labels, cfg, "attack")
     after = predictor.predict(attacked.images, labels[:, None])
 
-    # how often, how far, how fast
+    # success rate, distance, steps
     success, curve = measure_success(attacked, title, report)
     others = targets if cfg.TARGETED else after.predicted[:, 0]
     by_class = draw_tables(labels, others, attacked, dataset, cfg, title, report)
 
-    # would the reconstruction give it away?
+    # detection by reconstruction
     if "decoder" in predictor.network.capabilities:
         found = measure_detection(predictor, sample, attacked, after, dataset, cfg, title, report)
     else:
@@ -134,8 +134,8 @@ def measure_detection(predictor: "Predictor", sample: Sample, attacked: Attacked
                       report: Report) -> dict:
     """-> how well the reconstruction tells attacked from natural images. Draws detection.png.
 
-    after: of the attacked images. The threshold is that of validation images. Where none were held
-    out, it is that of training images, which the network reconstructs a little better.
+    after: predictions of the attacked images. The threshold is that of validation images. Where
+    none were held out, it is that of training images, which are reconstructed a little better.
     """
     # the threshold
     split = dataset.val if len(dataset.val.labels) else dataset.train
