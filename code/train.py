@@ -10,6 +10,7 @@ def main() -> int:
                     "metrics, TensorBoard files, checkpoints and, at the end, the results on the "
                     "test split.",
         epilog="example: python train.py --dataset glyphs --max_iters 200")
+    # the run itself, and then every setting of the tables
     run = parser.add_argument_group("run")
     run.add_argument("--train_dir", type=cli.path, metavar="DIR",
                      help="folder of a new run (default output/DATASET-DATE_TIME)")
@@ -30,6 +31,7 @@ def main() -> int:
     parser.add_settings("network", config.MODEL)
     given, args = parser.parse(config.TRAIN)
 
+    # flags that do not go together
     if args.ckpt and args.preset != "original":
         parser.error("--preset: a resumed run keeps its settings; leave the flag out")
     if args.ckpt and args.train_dir:

@@ -118,8 +118,8 @@ def read(prefix: str | Path, identity: dict, **objects):
                 f"{identity[name]} as in {Path(prefix).parent / 'config.json'}")
 
     # does it have everything?
-    absent = [name for name in objects
-              if not any(tensor.startswith(f"{name}/") for tensor in tensors)]
+    present = {tensor.split("/")[0] for tensor in tensors}
+    absent = [name for name in objects if name not in present]
     if absent:
         raise InputError(f"{prefix} has no {', no '.join(absent)}: a network alone can be "
                          "evaluated, not resumed")

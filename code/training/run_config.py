@@ -49,6 +49,8 @@ def load_config(folder: str | Path) -> RunConfig:
     CAPSNET_DATA_DIR, or where the run had it, or the default.
     """
     path = Path(folder) / "config.json"
+
+    # the file, which may be anything
     try:
         saved = json.loads(path.read_text(encoding="utf-8"))
         height, width, channels = (int(side) for side in saved["image_shape"])
@@ -67,6 +69,7 @@ def load_config(folder: str | Path) -> RunConfig:
         raise InputError(f"{path} is not a config.json of train.py "
                          f"({type(error).__name__}: {error})") from None
 
+    # the images may have moved
     recorded = ROOT / settings.DATA_DIR
     keep = recorded.is_dir() and not os.environ.get("CAPSNET_DATA_DIR")
     settings.DATA_DIR = str(recorded) if keep else TRAIN["DATA_DIR"].default
