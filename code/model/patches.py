@@ -24,7 +24,7 @@ def convolve(images: tf.Tensor, kernel: tf.Tensor, stride: int) -> tf.Tensor:
     # A row for each position, a column for each filter, and their product.
     x = tf.gather(tf.reshape(images, [-1, H * W, C]), pixel.ravel(), axis=1)
     x = tf.reshape(x, [-1, kh * kw * C])                                 # [N h w, kh kw C]
-    filters = tf.reshape(tf.transpose(kernel, [0, 1, 3, 2]), [kh * kw * C, O])
+    filters = columns_of(kernel)                                         # [kh kw C, O]
     return tf.reshape(tf.matmul(x, filters), [-1, h, w, O])
 
 
@@ -50,10 +50,16 @@ def convolve_for_fourier(images: tf.Tensor, kernel: tf.Tensor, stride: int, s: i
     # A column for each position, a column for each filter, and their product.
     x = tf.gather(tf.reshape(images, [-1, H * W * C]), pixel, axis=1)    # [N, kh kw C, u v, p q]
     x = tf.reshape(tf.transpose(x, [1, 2, 0, 3]), [kh * kw * C, -1])     # [kh kw C, u v N p q]
-    filters = tf.reshape(tf.transpose(kernel, [0, 1, 3, 2]), [kh * kw * C, O])
+    filters = columns_of(kernel)                                         # [kh kw C, O]
     y = tf.matmul(x, filters, transpose_a=True)                          # [u v N p q, O]
 
     # Back to images.
     y = tf.reshape(y, [h // s, w // s, -1, s, s, O])                     # [u, v, N, p, q, O]
     y = tf.transpose(y, [2, 0, 3, 1, 4, 5])                              # [N, u, p, v, q, O]
     return tf.reshape(y, [-1, h, w, O])
+
+
+def columns_of(kernel: tf.Tensor) -> tf.Tensor:
+    """kernel [k_h, k_w, O, C] -> a column for each filter [k_h k_w C, O]"""
+    kh, kw, O, C = kernel.shape
+    return tf.reshape(tf.transpose(kernel, [0, 1, 3, 2]), [kh * kw * C, O])

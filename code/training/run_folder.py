@@ -19,8 +19,6 @@ from training.claim import writing
 from training.optimizer import step_of
 from training.run_config import RunConfig, save_config
 
-SPLITS = "train", "val", "val_average"  # of which there are metrics; the last one only with EMA
-
 
 class Run:
     """An open run folder: training writes to it, and a network and its optimizer are restored.
@@ -52,7 +50,8 @@ class Run:
         with writing(self.folder):
             save_config(self.folder, config)
             self._forget_after(step)
-            self.writers = {split: self._writer(split) for split in SPLITS}
+            splits = ("train", "val", "val_average") if self.cfg.EMA else ("train", "val")
+            self.writers = {split: self._writer(split) for split in splits}
 
         # say so
         for error in damaged:

@@ -9,16 +9,6 @@ from evaluation.predictor import Predictions, Predictor
 from model.network import Output
 
 
-@pytest.fixture(scope="module")
-def network():
-    return toy.network()
-
-
-@pytest.fixture(scope="module")
-def images():
-    return np.random.default_rng(0).random((11, *toy.IMAGE_SHAPE), np.float32)
-
-
 @pytest.mark.parametrize("count", [1, 4, 5, 11])
 def test_predictions_are_the_networks_for_any_number_of_images(network, images, count):
     labels = np.arange(count, dtype=np.int32)[:, None] % toy.CLASSES

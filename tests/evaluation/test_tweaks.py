@@ -11,16 +11,6 @@ from evaluation.predictor import Predictor
 VALUES = np.array([-0.2, -0.1, 0, 0.1, 0.2])
 
 
-@pytest.fixture(scope="module")
-def network():
-    return toy.network()
-
-
-@pytest.fixture(scope="module")
-def images():
-    return np.random.default_rng(0).random((11, *toy.IMAGE_SHAPE), np.float32)
-
-
 def test_the_tweaked_grid_equals_decoding_by_hand(network, images):
     labels = np.array([2, 0], np.int32)
     capsules = network.encode(images[:2]).numpy()

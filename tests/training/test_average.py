@@ -92,6 +92,7 @@ def test_without_an_average_nothing_is_said_of_one(tmp_path):
     assert runs.start(tmp_path / "run") == 0
     assert runs.metrics(tmp_path / "run", "val_average") == []
     assert "average" not in json.loads((tmp_path / "run" / "results.json").read_text())
+    assert sorted(path.name for path in (tmp_path / "run" / "tensorboard").iterdir()) == ["train", "val"]
 
 
 @pytest.mark.parametrize("staircase, floor, rates", [
