@@ -8,7 +8,8 @@ EVAL. Each setting is a flag, `--routing_iters` for ROUTING_ITERS. In code:
     cfg.ROUTING_ITER = 5     # InputError: a misspelt name is never silently a new setting
 
 A dataset or a mode may have more of them, as SETTINGS in its own file. Those of the networks are
-here, because to import a network imports TensorFlow, which takes seconds.
+here, because to import a network imports TensorFlow, which takes seconds. A dataset may also have
+DEFAULTS, values for settings of TRAIN that suit it better.
 """
 import os
 
@@ -172,3 +173,14 @@ EVAL = {
 }
 
 cfg = Config(TRAIN)
+
+
+def filled_in(preset: str, dataset: str) -> dict:
+    """-> the settings that a new training has where the user gives none.
+
+    They are those of the preset and, where it says nothing, the DEFAULTS in the dataset's own file.
+    """
+    own = {}
+    if dataset in DATASETS:
+        own = getattr(catalog.module("data.datasets", dataset), "DEFAULTS", {})
+    return {**own, **PRESETS[preset]}

@@ -42,7 +42,9 @@ def main() -> int:
     if args.devices < 0 or (args.devices and args.strategy != "mirrored"):
         parser.error("--devices: expected 1 or more, with --strategy mirrored, received "
                      f"{args.devices} and {args.strategy}")
-    given = {**config.PRESETS[args.preset], **given}
+    if not args.ckpt:
+        dataset = given.get("DATASET", config.cfg.DATASET)
+        given = {**config.filled_in(args.preset, dataset), **given}
     return train(given, args.train_dir, args.ckpt, args.strategy, args.devices)
 
 

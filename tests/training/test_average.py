@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import config
 import data
 import runs
 import toy
 from data.dataset import training_batch
+from data.datasets import glyphs
 from training import checkpoints
 from training.average import averaged
 from training.devices import Devices, Replicas
@@ -131,3 +133,15 @@ def test_a_preset_fills_in_what_no_flag_says(tmp_path, capsys):
     with pytest.raises(SystemExit):
         runs.run("--ckpt", tmp_path / "run", "--preset", "official")
     assert "--preset: a resumed run keeps its settings" in capsys.readouterr().err
+
+def test_a_dataset_s_own_defaults_come_after_flags_and_preset(tmp_path, monkeypatch):
+    own = {"STEP_SIZE": 77, "DECAY_RATIO": 0.3, "LR": 0.002}
+    monkeypatch.setattr(glyphs, "DEFAULTS", own, raising=False)
+    assert config.filled_in("original", "glyphs") == own
+    assert config.filled_in("original", "mnist") == {}
+    assert runs.start(tmp_path / "run", "--dataset", "glyphs", "--preset", "official", "--lr", 0.01) == 0
+    settings = load_config(tmp_path / "run").settings
+    assert (settings.STEP_SIZE, settings.DECAY_RATIO, settings.LR) == (2000, 0.96, 0.01)
+
+    assert runs.run("--ckpt", tmp_path / "run", "--max_iters", 7) == 0, "a resumed run keeps its own"
+    assert load_config(tmp_path / "run").settings.LR == 0.01
