@@ -1,0 +1,93 @@
+"""One HTML file from the files in web/, a header and arrays.
+
+A browser reads no other file from a page that was opened without a server. So the modules become
+one script, the worker's script is a text from which the page starts it, and the arrays are base64.
+"""
+import base64
+import json
+import re
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from settings import InputError
+
+WEB = Path(__file__).resolve().parent / "web"
+IMPORT = re.compile(r'^import (\{[^}]*\}) from "\./([a-z0-9]+)\.js";$', re.M)
+EXPORT = re.compile(r"^export (?=(?:async )?(?:function|const|class) (\w+))", re.M)
+OTHER = re.compile(r"^(import|export)\b.*|</script.*|<!--.*", re.M)
+
+
+def page(about: dict, arrays: dict[str, np.ndarray]) -> bytes:
+    """-> the whole file. about: what JSON can hold; arrays: see `pack`."""
+    content = pack(about, arrays)
+    parts = {
+        "STYLE": (WEB / "style.css").read_text(encoding="utf-8"),
+        "WORKER": f"{bundle('worker')};",
+        "CODE": f"{bundle('main')};",
+        "BYTES": str(len(content)),
+        "CRC32": str(zlib.crc32(content)),
+        "PAYLOAD": base64.b64encode(content).decode(),
+    }
+    html = (WEB / "page.html").read_text(encoding="utf-8")
+    return re.sub("@@([A-Z0-9]+)@@", lambda match: parts[match[1]], html).encode()
+
+
+# ---- the code ----
+
+def bundle(entry: str) -> str:
+    """-> one JavaScript expression, whose value has what the module `entry` exports.
+
+    Each module that it needs becomes a function, called once, in the order of the imports.
+    ValueError for an import or export that is not of the one form used here, or for a circle.
+    """
+    order = []
+
+    def visit(name: str, above: tuple[str, ...]):
+        if name in above:
+            raise ValueError(f"a circle of imports: {' -> '.join((*above, name))}")
+        if name in order:
+            return
+        for _, needed in IMPORT.findall(source(name)):
+            visit(needed, (*above, name))
+        order.append(name)
+
+    visit(entry, ())
+    modules = [as_function(name, source(name)) for name in order]
+    return "\n".join(['(() => {\n"use strict";', *modules, f"return ${entry};\n}})()"])
+
+
+def source(name: str) -> str:
+    return (WEB / f"{name}.js").read_text(encoding="utf-8")
+
+
+def as_function(name: str, text: str) -> str:
+    """-> const $name = {what the module exports}"""
+    exported = EXPORT.findall(text)
+    body = EXPORT.sub("", IMPORT.sub(r"const \1 = $\2;", text))
+    if other := OTHER.search(body):
+        raise ValueError(f"{name}.js: cannot be put into the page: {other[0]}")
+    return f"const ${name} = (() => {{\n{body}return {{ {', '.join(exported)} }};\n}})();\n"
+
+
+# ---- the arrays ----
+
+def pack(about: dict, arrays: dict[str, np.ndarray]) -> bytes:
+    """-> the header's length (4 bytes), the header (JSON), the arrays. web/payload.js reads it.
+
+    float32 arrays become float16, uint8 arrays stay. InputError if a number has no place there.
+    """
+    places, parts, size = {}, [], 0
+    for name, array in arrays.items():
+        if array.dtype != np.uint8:
+            with np.errstate(over="ignore"):
+                array = array.astype("<f2")
+            if not np.isfinite(array).all():
+                raise InputError(f"the network's weights {name}: expected finite numbers up to "
+                                 "65504, as float16 holds them")
+        parts.append(array.tobytes())
+        places[name] = {"type": array.dtype.name, "from": size, "to": size + len(parts[-1])}
+        size += len(parts[-1])
+    header = json.dumps({**about, "arrays": places}).encode()
+    return b"".join([len(header).to_bytes(4, "little"), header, *parts])

@@ -1,0 +1,55 @@
+"""What each dimension does, from the results.json of eval.py --mode cap_tweak."""
+import json
+from pathlib import Path
+
+from settings import ROOT, InputError
+
+DEFAULT = ROOT / "figs" / "cap_tweak" / "results.json"
+LARGEST = 2 ** 26  # bytes; 10 classes of 16 dimensions have 256,000
+
+
+def read(path: str | None, name: str, classes: int, dims: int) -> dict | None:
+    """-> {"per": the change, "classes": [J][E] words or None}, or None where nothing was measured
+
+    path: the user's file, which has to be of the network called `name`; None: DEFAULT if it is.
+    A class that was not measured has no words. InputError if the user's file is anything else.
+    """
+    try:
+        return parse(Path(path or DEFAULT), name, classes, dims)
+    except InputError:
+        if path is None:
+            return None
+        raise
+
+
+def parse(path: Path, name: str, classes: int, dims: int) -> dict:
+    """-> as `read` does. InputError if the file is not of that network."""
+    try:
+        with open(path, "rb") as file:
+            content = file.read(LARGEST + 1)
+        if len(content) > LARGEST:
+            raise ValueError(f"more than {LARGEST} bytes")
+        results = json.loads(content)
+        of = str(results["checkpoint"])
+        measured = {f"class {j}": results["effects"].get(f"class {j}") for j in range(classes)}
+        words = [words_of(effects, dims) for effects in measured.values()]
+        per = float(results["per"])
+    except OSError as error:
+        raise InputError(f"--effects: {path} cannot be read: {error.strerror}") from None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise InputError(f"--effects: {path} is not a results.json of eval.py --mode cap_tweak for "
+                         f"{classes} classes of {dims} dimensions "
+                         f"({type(error).__name__}: {error})") from None
+    if of != name:
+        raise InputError(f"--effects: expected the effects of {name}, received those of {of}")
+    return {"per": f"{per:.3g}", "classes": words}
+
+
+def words_of(effects: dict | None, dims: int) -> list[str | None]:
+    """-> the strongest effect of each dimension of a class, in words"""
+    if effects is None:
+        return [None] * dims
+    strongest = [one["strongest"] for one in effects["dimensions"]]
+    if len(strongest) != dims or not all(isinstance(one, str | None) for one in strongest):
+        raise ValueError(f"expected {dims} dimensions")
+    return strongest

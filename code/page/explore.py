@@ -1,0 +1,112 @@
+"""One page from a checkpoint: the network, what its test images say of it, and the code."""
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+import cli
+import config
+import data
+from data.dataset import Dataset
+from evaluation.evaluate import check_fit
+from output import say, write_whole
+from page import assemble, effects, measure
+from settings import Config, InputError
+
+if TYPE_CHECKING:  # imports TensorFlow
+    from model.network import Network
+
+DIGITS = tuple("0123456789")
+MIB = 2 ** 20
+
+
+def explore(given: dict, out: str, effects_file: str | None):
+    """Writes the page of the network given["CKPT"] to `out`, and says how to open it.
+
+    given: CKPT, and settings of the images that the user gave
+    effects_file: a results.json of cap_tweak, or None. InputError if anything cannot be had.
+    """
+    out = Path(out)
+    check_writable(out)
+
+    # the network
+    cli.start_tensorflow()
+    from evaluation.predictor import Predictor
+    from page import weights
+    from training import checkpoints
+    network, trained, prefix = checkpoints.load(given["CKPT"])
+    name = f"{prefix.parent.name}/{prefix.name}"
+    described, arrays = weights.describe(network, f"{prefix} ({trained.MODEL})")
+    effects_of_it = effects.read(effects_file, name, network.classes, described["classDim"])
+
+    # what its test images say of it
+    dataset, missing = load_images(network, prefix, trained, given)
+    predictor = Predictor(network, trained, config.EVAL["BATCH_SIZE"].default)
+    measured = measure.measure(predictor, dataset)
+    samples, titles = choose_samples(dataset, trained)
+    source = (f"Each slider spans what the dimension takes on {measured.images:,} test images of "
+              f"{dataset.name}; the band is its 5th to 95th percentile.")
+    if missing:
+        source = f"The images of {Path(trained.DATASET).stem} were not at hand. {source}"
+
+    # the page
+    about = {**described, "name": name, "trainedOn": Path(trained.DATASET).stem,
+             "classNames": dataset.class_names, "labels": dataset.test.labels.shape[1],
+             "ranges": measured.ranges.round(5).tolist(), "rangesFrom": source,
+             "frame": measured.frame, "samples": titles, "effects": effects_of_it}
+    content = assemble.page(about, {**arrays, "samples": samples})
+    try:
+        write_whole(out, content)
+    except OSError as error:
+        raise InputError(f"--out: cannot write {out} ({error.strerror})") from None
+
+    if missing:
+        say(f"ranges and samples are those of {dataset.name}: {missing}")
+    say(f"{out}: {len(content) / MIB:.1f} MiB; open it in a browser: {out.as_uri()}")
+
+
+def check_writable(out: Path):
+    """InputError unless a file can be written there, as far as can be seen before."""
+    parent = next(parent for parent in out.parents if parent.exists())
+    if out.is_dir() or not parent.is_dir() or not os.access(parent, os.W_OK):
+        raise InputError(f"--out: expected a file in a folder to write in, received {out}")
+
+
+def load_images(network: "Network", prefix: Path, trained: Config,
+                given: dict) -> tuple[Dataset, str | None]:
+    """-> the dataset, and why it is not the one of the training, or None
+
+    Where that one cannot be had, the glyphs take its place if the network is one for digits of
+    their size. InputError if they do not, or if the user named the images.
+    """
+    named = {name: value for name, value in given.items() if name in config.DATA}
+    try:
+        dataset, missing = data.load(trained.changed(**named)), None
+    except InputError as error:
+        if named:
+            raise
+        dataset, missing = data.load(trained.changed(DATASET="glyphs")), str(error)
+        if (network.image_shape, network.classes) != (dataset.image_shape, dataset.classes):
+            raise
+    check_fit(network, prefix, dataset)
+    return dataset, missing
+
+
+def choose_samples(dataset: Dataset, trained: Config) -> tuple[np.ndarray, list[str]]:
+    """-> images to start from, uint8 [n, H, W, C], and their titles
+
+    Test images, and glyphs where they are of the same size and show the same classes.
+    """
+    sources = [dataset]
+    if dataset.name != "glyphs" and (dataset.image_shape, dataset.class_names) == (
+            (28, 28, 1), DIGITS):
+        sources.append(data.load(trained.changed(DATASET="glyphs")))
+    chosen = [measure.one_of_each(source.test) for source in sources]
+    images = np.concatenate([split.images for split in chosen])
+    titles = []
+    for source, split in zip(sources, chosen, strict=True):
+        for labels in split.labels:
+            names = " and ".join(source.class_names[label] for label in labels)
+            titles.append(f"{source.name}, test image: {names}")
+    return images, titles

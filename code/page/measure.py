@@ -1,0 +1,89 @@
+"""What the page takes from the test images: the range of each dimension, their frame, samples.
+
+N images, J classes, E dimensions of a class capsule.
+"""
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from data.dataset import Dataset, Split, scale
+from evaluation.sampling import spread_evenly
+from output import progress
+
+if TYPE_CHECKING:  # imports TensorFlow
+    from evaluation.predictor import Predictor
+
+MOST_IMAGES = 10_000  # test images measured, spread evenly over the classes
+PIECE = 1_000         # images measured at a time
+SAMPLES = 10          # images of a dataset to start from
+BAND = (5, 95)        # percentiles that are marked
+
+
+class Measured(NamedTuple):
+    """images: how many were measured. frame: side, centre, see web/strokes.js."""
+    ranges: np.ndarray  # [J, E, 4]: least, 5th percentile, 95th percentile, largest
+    frame: dict
+    images: int
+
+
+def measure(predictor: "Predictor", dataset: Dataset) -> Measured:
+    """Measures test images of the dataset, with the network on them."""
+    labels = dataset.test.labels
+    chosen = np.sort(spread_evenly(labels[:, 0], MOST_IMAGES, 0))
+    split = dataset.test.take(chosen)
+    parts = []
+    for start in progress(range(0, len(chosen), PIECE), "test images"):
+        part = split.take(slice(start, start + PIECE))
+        parts.append(predictor.predict(scale(part.images), part.labels).capsules)
+    ranges = ranges_of(np.concatenate(parts), split.labels)
+    return Measured(ranges, frame_of(split), len(chosen))
+
+
+def ranges_of(capsules: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """The range of each dimension of a class's capsule over the images that show the class.
+
+    capsules [N, J, E], labels [N, K] -> [J, E, 4]. A class that no image shows is measured on all.
+    """
+    ranges = []
+    for j in range(capsules.shape[1]):
+        shown = (labels == j).any(axis=1)
+        mine = capsules[shown if shown.any() else slice(None), j]              # [n, E]
+        ranges.append(np.percentile(mine, [0, *BAND, 100], axis=0).T)          # [E, 4]
+    return np.stack(ranges)
+
+
+def frame_of(split: Split) -> dict:
+    """How the images are framed: the longer side of the ink in pixels, and [x, y] of its centre.
+
+    The side is the median, and the centre of mass the mean, over the images. Ink is what is brighter
+    than half. A side is None where an image shows several things, which lie where they like.
+    """
+    ink = split.images.mean(axis=3)                                            # [N, H, W]
+    ink = ink[(ink > 127).any(axis=(1, 2))]
+    _, H, W = split.images.shape[:3]
+    if not len(ink):
+        return {"side": None, "centre": [W / 2, H / 2]}
+    centre = [centre_along(ink, axis) for axis in (2, 1)]
+    if split.labels.shape[1] > 1:
+        return {"side": None, "centre": centre}
+    sides = [extent_along(ink > 127, axis) for axis in (2, 1)]                 # [N] each
+    return {"side": float(np.median(np.maximum(*sides))), "centre": centre}
+
+
+def centre_along(ink: np.ndarray, axis: int) -> float:
+    """ink [N, H, W] -> the mean over the images of the centre of mass along an axis, in pixels"""
+    mass = ink.sum(axis=3 - axis)                                              # [N, H or W]
+    places = np.arange(mass.shape[1]) + 0.5
+    return float((mass @ places / mass.sum(axis=1)).mean())
+
+
+def extent_along(is_ink: np.ndarray, axis: int) -> np.ndarray:
+    """is_ink [N, H, W] -> from the first to the last pixel with ink along an axis, [N]"""
+    any_ink = is_ink.any(axis=3 - axis)                                        # [N, H or W]
+    return any_ink.shape[1] - any_ink.argmax(axis=1) - any_ink[:, ::-1].argmax(axis=1)
+
+
+def one_of_each(split: Split) -> Split:
+    """-> up to SAMPLES images, of as many classes as there are, in the order of their labels"""
+    chosen = spread_evenly(split.labels[:, 0], SAMPLES, 0)
+    return split.take(chosen[np.argsort(split.labels[chosen, 0], kind="stable")])

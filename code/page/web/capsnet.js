@@ -1,0 +1,65 @@
+// The network: an image becomes capsules, and a capsule an image.
+
+import { length, route, squash, votes } from "./capsules.js";
+import { convolve, dense } from "./sums.js";
+
+/** -> a layer of the arrays called NAME.weights and NAME.bias */
+function layer(arrays, name) {
+  return { weights: arrays[`${name}.weights`], bias: arrays[`${name}.bias`] };
+}
+
+/** Changes x to max(x, 0) and returns it. */
+function relu(x) {
+  for (let n = 0; n < x.length; n++) if (x[n] < 0) x[n] = 0;
+  return x;
+}
+
+export class CapsNet {
+  /**
+   * @param about image [H, W, C], classes J, kernel, strides, primaryDim D, classDim E, iterations
+   * @param {Object<string, Float32Array>} arrays the weights by name
+   */
+  constructor(about, arrays) {
+    this.about = about;
+    this.conv1 = layer(arrays, "conv1");
+    this.primary = layer(arrays, "primary");
+    this.hidden = [layer(arrays, "hidden1"), layer(arrays, "hidden2")];
+    this.pixels = layer(arrays, "pixels");
+    this.W = arrays.W;
+    this.prior = arrays.prior;
+  }
+
+  /**
+   * @param {Float32Array} image [H, W, C] in [0, 1]
+   * @returns {{lengths: Float32Array, history: {c: Float32Array, v: Float32Array}[]}} lengths [J];
+   *   c [I, J] and v [J, E] of each iteration. The last v are the capsules.
+   */
+  predict(image) {
+    const { image: [H, W, C], classes, kernel, strides, primaryDim, classDim } = this.about;
+    const features = relu(convolve(image, [H, W, C], this.conv1, kernel, strides[0]));
+    const h = Math.floor((H - kernel) / strides[0]) + 1;
+    const w = Math.floor((W - kernel) / strides[0]) + 1;
+    const channels = this.conv1.bias.length;
+    const u = squash(convolve(features, [h, w, channels], this.primary, kernel, strides[1]), primaryDim);
+    const uHat = votes(u, this.W, primaryDim);
+    const history = route(uHat, this.prior, classes, classDim, this.about.iterations);
+    const { v } = history[history.length - 1];
+    const lengths = new Float32Array(classes);
+    for (let j = 0; j < classes; j++) lengths[j] = length(v, j * classDim, classDim);
+    return { lengths, history };
+  }
+
+  /**
+   * The decoder, with every other capsule set to zero.
+   *
+   * @param {ArrayLike<number>} capsule [E]
+   * @param {number} j its class
+   * @returns {Float32Array} an image [H, W, C] in [0, 1]
+   */
+  decode(capsule, j) {
+    let x = new Float32Array(this.about.classes * this.about.classDim);
+    x.set(capsule, j * this.about.classDim);
+    for (const hidden of this.hidden) x = relu(dense(x, hidden));
+    return dense(x, this.pixels).map((value) => 1 / (1 + Math.exp(-value)));
+  }
+}

@@ -1,0 +1,81 @@
+// The equations of the paper, for one image.
+//
+// I primary capsules of D dimensions, J class capsules of E dimensions.
+
+import { dense } from "./sums.js";
+
+const EPSILON = 1e-9; // inside every root, as in training
+
+/** The Euclidean length of the capsule in capsules[start .. start + size - 1]. */
+export function length(capsules, start, size) {
+  let sum = EPSILON;
+  for (let d = start; d < start + size; d++) sum += capsules[d] * capsules[d];
+  return Math.sqrt(sum);
+}
+
+/** Equation 1, of each capsule of `size` dimensions. It changes `s` and returns it. */
+export function squash(s, size) {
+  for (let start = 0; start < s.length; start += size) {
+    const n = length(s, start, size), n2 = n * n - EPSILON;
+    const factor = n2 / n / (1 + n2);
+    for (let d = start; d < start + size; d++) s[d] *= factor;
+  }
+  return s;
+}
+
+/** Equation 2, right: u [I, D], W [I, D, J, E] -> u_hat [I, J, E]. */
+export function votes(u, W, D) {
+  const I = u.length / D, width = W.length / u.length;
+  const uHat = new Float32Array(I * width), bias = new Float32Array(width);
+  for (let i = 0; i < I; i++) {
+    const weights = W.subarray(i * D * width, (i + 1) * D * width);
+    uHat.set(dense(u.subarray(i * D, (i + 1) * D), { weights, bias }), i * width);
+  }
+  return uHat;
+}
+
+/** Equation 3: a softmax over the classes, b [I, J] -> c [I, J]. */
+export function couple(b, J) {
+  const c = new Float32Array(b.length);
+  for (let start = 0; start < b.length; start += J) {
+    let most = -Infinity, sum = 0;
+    for (let j = start; j < start + J; j++) most = Math.max(most, b[j]);
+    for (let j = start; j < start + J; j++) {
+      c[j] = Math.exp(b[j] - most);
+      sum += c[j];
+    }
+    for (let j = start; j < start + J; j++) c[j] /= sum;
+  }
+  return c;
+}
+
+/**
+ * Procedure 1, routing by agreement.
+ *
+ * @param {Float32Array} uHat [I, J, E]
+ * @param {Float32Array} prior the initial logits [I, J]
+ * @returns {{c: Float32Array, v: Float32Array}[]} c [I, J] and v [J, E] of each iteration
+ */
+export function route(uHat, prior, J, E, iterations) {
+  const I = prior.length / J, b = Float64Array.from(prior);
+  const history = [];
+  while (true) {
+    const c = couple(b, J);                                              // line 4
+    const s = new Float64Array(J * E);                                   // line 5
+    for (let i = 0; i < I; i++) {
+      for (let j = 0; j < J; j++) {
+        const weight = c[i * J + j], from = (i * J + j) * E;
+        for (let e = 0; e < E; e++) s[j * E + e] += weight * uHat[from + e];
+      }
+    }
+    const v = Float32Array.from(squash(s, E));                           // line 6
+    history.push({ c, v });
+    if (history.length === iterations) return history;
+    for (let i = 0; i < I; i++) {                                        // line 7
+      for (let j = 0; j < J; j++) {
+        const from = (i * J + j) * E;
+        for (let e = 0; e < E; e++) b[i * J + j] += uHat[from + e] * v[j * E + e];
+      }
+    }
+  }
+}

@@ -1,0 +1,30 @@
+// The worker: it holds the network and computes, so that drawing never waits for it.
+
+import { CapsNet } from "./capsnet.js";
+import { unpack } from "./payload.js";
+
+let network;
+
+const ANSWERS = {
+  load({ base64, size, crc }) {
+    const { about, arrays } = unpack(base64, size, crc);
+    const { samples, ...weights } = arrays;
+    network = new CapsNet(about, weights);
+    return { about, samples };
+  },
+  predict({ image }) {
+    const before = performance.now();
+    return { ...network.predict(image), milliseconds: performance.now() - before };
+  },
+  decode({ capsules }) {
+    return { images: capsules.map(({ capsule, j }) => network.decode(capsule, j)) };
+  },
+};
+
+self.onmessage = ({ data: { kind, question } }) => {
+  try {
+    self.postMessage({ kind, answer: ANSWERS[kind](question) });
+  } catch (error) {
+    self.postMessage({ kind, error: error.message });
+  }
+};
