@@ -31,8 +31,8 @@ export class CapsNet {
 
   /**
    * @param {Float32Array} image [H, W, C] in [0, 1]
-   * @returns {{lengths: Float32Array, history: {c: Float32Array, v: Float32Array}[]}} lengths [J];
-   *   c [I, J] and v [J, E] of each iteration. The last v are the capsules.
+   * @returns {{lengths: Float32Array, history: object[]}} lengths [J]; c [I, J], v [J, E] and
+   *   agreement [I, J] of each iteration. The last v are the capsules.
    */
   predict(image) {
     const { image: [H, W, C], classes, kernel, strides, primaryDim, classDim } = this.about;

@@ -49,17 +49,27 @@ export function couple(b, J) {
   return c;
 }
 
+/** The agreement uHat_j|i . v_j: uHat [I, J, E], v [J, E] -> [I, J]. */
+function agree(uHat, v, E) {
+  const agreement = new Float32Array(uHat.length / E);
+  for (let n = 0; n < agreement.length; n++) {
+    for (let e = 0, at = n * E % v.length; e < E; e++) agreement[n] += uHat[n * E + e] * v[at + e];
+  }
+  return agreement;
+}
+
 /**
  * Procedure 1, routing by agreement.
  *
  * @param {Float32Array} uHat [I, J, E]
  * @param {Float32Array} prior the initial logits [I, J]
- * @returns {{c: Float32Array, v: Float32Array}[]} c [I, J] and v [J, E] of each iteration
+ * @returns {{c: Float32Array, v: Float32Array, agreement: Float32Array}[]} of each iteration: c
+ *   [I, J], v [J, E], and the agreement uHat . v [I, J]
  */
 export function route(uHat, prior, J, E, iterations) {
   const I = prior.length / J, b = Float64Array.from(prior);
   const history = [];
-  while (true) {
+  while (history.length < iterations) {
     const c = couple(b, J);                                              // line 4
     const s = new Float64Array(J * E);                                   // line 5
     for (let i = 0; i < I; i++) {
@@ -69,13 +79,9 @@ export function route(uHat, prior, J, E, iterations) {
       }
     }
     const v = Float32Array.from(squash(s, E));                           // line 6
-    history.push({ c, v });
-    if (history.length === iterations) return history;
-    for (let i = 0; i < I; i++) {                                        // line 7
-      for (let j = 0; j < J; j++) {
-        const from = (i * J + j) * E;
-        for (let e = 0; e < E; e++) b[i * J + j] += uHat[from + e] * v[j * E + e];
-      }
-    }
+    const agreement = agree(uHat, v, E);
+    history.push({ c, v, agreement });
+    for (let n = 0; n < b.length; n++) b[n] += agreement[n];             // line 7
   }
+  return history;
 }

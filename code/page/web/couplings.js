@@ -1,22 +1,49 @@
-// The routing, one iteration at a time: how strongly each primary capsule is coupled to a class.
+// The routing, one iteration at a time: which primary capsules speak for a class, and how strongly.
 
+import { length } from "./capsules.js";
 import { make, written } from "./elements.js";
 import { drawMap } from "./pictures.js";
-import { length } from "./capsules.js";
+
+// What can be shown. `of` is for one primary capsule; black is at `even`, a function of J.
+const KINDS = {
+  coupling: {
+    title: "coupling coefficients",
+    words: "Coupling coefficients: black is an even share, red is more, blue is less",
+    of: (iteration, at) => iteration.c[at],
+    even: (J) => 1 / J,
+    together: "mean",
+  },
+  votes: {
+    title: "votes along the capsule",
+    words: "Coupling × vote along the class capsule: red speaks for the class, blue against it",
+    of: (iteration, at, size) => iteration.c[at] * iteration.agreement[at] / size,
+    even: () => 0,
+    together: "sum",
+  },
+};
 
 export class Couplings {
   /**
-   * @param {Object<string, HTMLElement>} parts steps, map, types, type (a select), words, scale
+   * @param {Object<string, HTMLElement>} parts steps, map, types, type and kind (two selects), words,
+   *   scale
    * @param about positions [h, w], types T, classes J, classDim E, iterations r, classNames
    */
   constructor(parts, about) {
     this.parts = parts;
     this.about = about;
     this.iteration = about.iterations - 1;
+    this.kind = "coupling";
     this.type = null; // all types together
     this.steps = Array.from({ length: about.iterations }, (_, n) => this.step(n));
     this.maps = Array.from({ length: about.types }, (_, t) => this.mapOfType(t));
-    parts.type.append(make("option", { value: "" }, `all ${about.types} types, mean`));
+    for (const [value, { title }] of Object.entries(KINDS)) {
+      parts.kind.append(make("option", { value }, title));
+    }
+    parts.kind.addEventListener("change", () => {
+      this.kind = parts.kind.value;
+      this.draw();
+    });
+    parts.type.append(make("option", { value: "" }, `all ${about.types} types`));
     for (let t = 0; t < about.types; t++) {
       parts.type.append(make("option", { value: t }, `type ${t}`));
     }
@@ -50,49 +77,66 @@ export class Couplings {
     this.draw();
   }
 
-  /** history: c [I, J] and v [J, E] of each iteration; j: the class. Null before there are any. */
+  /** history: c [I, J], v [J, E] and agreement [I, J] of each iteration; j: the class */
   update(history, j) {
     this.history = history;
     this.j = j;
     this.draw();
   }
 
-  /** -> [h * w] the coupling of the capsules of one type, or the mean of all, to the class */
-  of(c, type) {
+  /** The length of the class capsule in an iteration. */
+  lengthIn(iteration) {
+    const { classDim } = this.about;
+    return length(iteration.v, this.j * classDim, classDim);
+  }
+
+  /** -> [h * w] of an iteration: a value at each place, of one type or of all together */
+  values(iteration, type) {
     const { positions: [h, w], types, classes } = this.about;
+    const { of, together } = KINDS[this.kind], size = this.lengthIn(iteration);
     const chosen = type === null ? Array.from({ length: types }, (_, t) => t) : [type];
-    return Float32Array.from({ length: h * w }, (_, place) => {
-      const sum = chosen.reduce((all, t) => all + c[(place * types + t) * classes + this.j], 0);
-      return sum / chosen.length;
+    const divisor = together === "mean" ? chosen.length : 1;
+    return Float64Array.from({ length: h * w }, (_, place) => {
+      const each = chosen.map((t) => of(iteration, (place * types + t) * classes + this.j, size));
+      return each.reduce((a, b) => a + b) / divisor;
     });
   }
 
   draw() {
     if (!this.history) return;
-    const { parts, type, about, j } = this, [h, w] = about.positions;
-    const maps = this.history.map(({ c }) => this.of(c, type));
-    const most = Math.max(...maps.map((map) => Math.max(...map)));
-    const name = about.classNames[j], map = maps[this.iteration];
+    const { parts, type, about, history } = this, [h, w] = about.positions;
+    const kind = KINDS[this.kind], even = kind.even(about.classes);
+    const drawScaled = (canvas, values, most) =>
+      drawMap(canvas, values.map((value) => value - even), h, w, most);
+    const farthest = (maps) => Math.max(...maps.map((map) =>
+      map.reduce((most, value) => Math.max(most, Math.abs(value - even)), 0)));
 
-    // every iteration small, the chosen one large
+    // every iteration small, on one scale; the chosen one large
+    const maps = history.map((iteration) => this.values(iteration, type)), most = farthest(maps);
     this.steps.forEach(({ canvas, words }, n) => {
-      const { v } = this.history[n];
-      drawMap(canvas, maps[n], h, w, most);
-      words.textContent = `length ${written(length(v, j * about.classDim, about.classDim))}`;
+      drawScaled(canvas, maps[n], most);
+      words.textContent = `length ${written(this.lengthIn(history[n]))}`;
     });
-    drawMap(parts.map, map, h, w, most);
-    const mean = map.reduce((a, b) => a + b) / map.length, largest = Math.max(...map);
-    const place = map.indexOf(largest);
-    const words = `Coupling to ${name} in iteration ${this.iteration + 1}: mean ${written(mean, 3)}, ` +
-      `largest ${written(largest, 3)} in row ${Math.floor(place / w) + 1}, column ${place % w + 1}.`;
-    parts.words.textContent = words;
-    parts.map.setAttribute("aria-label", words);
-    parts.scale.textContent = written(most);
+    const chosen = maps[this.iteration], largest = Math.max(...chosen), place = chosen.indexOf(largest);
+    drawScaled(parts.map, chosen, most);
+    const ends = [even - most, even, even + most];
+    parts.scale.querySelectorAll("span").forEach((span, n) => {
+      span.textContent = written(ends[n], 3);
+    });
 
-    // each type, all on the scale from 0 to 1
+    // each type, on one scale over all iterations
+    const ofTypes = history.map((iteration) => this.maps.map((_, t) => this.values(iteration, t)));
+    const mostOfTypes = farthest(ofTypes.flat());
     this.maps.forEach((canvas, t) => {
-      drawMap(canvas, this.of(this.history[this.iteration].c, t), h, w, 1);
+      drawScaled(canvas, ofTypes[this.iteration][t], mostOfTypes);
       canvas.classList.toggle("chosen", t === type);
     });
+
+    // in words
+    const subject = type === null ? `the ${kind.together} of ${about.types} types` : `type ${type}`;
+    const words = `${kind.words}. Iteration ${this.iteration + 1}, ${subject}: the largest value is ` +
+      `${written(largest, 3)}, in row ${Math.floor(place / w) + 1}, column ${place % w + 1}.`;
+    parts.words.textContent = words;
+    parts.map.setAttribute("aria-label", words);
   }
 }

@@ -10,9 +10,8 @@ import { Sliders } from "./sliders.js";
 
 const REMEDY = "Write it again with python code/explore.py, or copy it again.";
 
-/** Shows one line in place of the page. */
-export function fail(reason) {
-  byId("main").hidden = true;
+/** Shows one line above the page. */
+function fail(reason) {
   byId("message").hidden = false;
   byId("message").textContent = reason;
 }
@@ -30,7 +29,7 @@ class Page {
     this.pad = new Pad(byId("pad"), about, (ended) => this.predict(ended));
     this.bars = new Bars(byId("bars"), about.classNames, (j) => this.choose(j));
     this.sliders = new Sliders(byId("sliders"), about, (e, value) => this.tweak(e, value));
-    const parts = ["steps", "map", "types", "type", "words", "scale"];
+    const parts = ["steps", "map", "types", "type", "kind", "words", "scale"];
     const couplings = Object.fromEntries(parts.map((part) => [part, byId(`coupling-${part}`)]));
     this.couplings = new Couplings(couplings, about);
     this.addSamples(samples);
@@ -46,6 +45,8 @@ class Page {
       this.showCapsule();
     });
     addEventListener("resize", () => this.pad.draw());
+    this.pad.shown = { sample: this.samples[0], strokes: [] };
+    this.pad.update(true);
   }
 
   /** Fills in the words of the page that depend on the network. */
@@ -55,28 +56,29 @@ class Page {
     byId("name").textContent = `${about.name}, trained on ${about.trainedOn}: ${H} × ${W} pixels, ` +
       `${about.classes} classes, ${about.parameters.toLocaleString("en")} parameters`;
     byId("frame").textContent = about.frame.side === null
-      ? "Your drawing is centred by its mass."
-      : `Your drawing is made ${about.frame.side} pixels large and centred by its mass, as the images are.`;
+      ? "The network sees it centred by its mass."
+      : `The network sees it ${about.frame.side} pixels large, centred by its mass.`;
     byId("ranges").textContent = about.rangesFrom;
     const { effects } = about;
     byId("effects").textContent = effects
-      ? `Beside each: what +${effects.per} does most, measured by cap_tweak on test images.`
+      ? `Below each: what +${effects.per} does most, measured by cap_tweak on test images.`
       : "What each does was not measured: python code/eval.py --mode cap_tweak does that.";
     const [h, w] = about.positions, sees = about.kernel + (about.kernel - 1) * about.strides[0];
-    byId("places").textContent = `${h} × ${w} places, ${about.types} types of capsules at each. ` +
-      `A place sees ${sees} × ${sees} pixels.`;
+    byId("places").textContent = `${h} × ${w} places with ${about.types} types of primary capsules at ` +
+      `each. A place sees ${sees} × ${sees} pixels.`;
     byId("pair").hidden = about.labels < 2;
   }
 
   addSamples(samples) {
     const size = this.about.image.reduce((a, b) => a * b);
-    this.about.samples.forEach((title, n) => {
+    this.samples = this.about.samples.map((title, n) => {
       const sample = samples.subarray(n * size, (n + 1) * size);
       const canvas = make("canvas", { "aria-hidden": "true" });
       drawImage(canvas, sample, this.about.image, 255);
       const button = make("button", { type: "button", title, "aria-label": title }, canvas);
       button.addEventListener("click", () => this.pad.show(sample, []));
       byId("samples").append(button);
+      return sample;
     });
   }
 
@@ -95,10 +97,15 @@ class Page {
     this.showPrediction(ended);
   }
 
-  /** -> the classes of the K longest capsules, the longest first */
-  get longest() {
+  /** -> all classes, the longest capsule first */
+  get order() {
     const { lengths } = this.output;
-    return [...lengths.keys()].sort((a, b) => lengths[b] - lengths[a]).slice(0, this.about.labels);
+    return [...lengths.keys()].sort((a, b) => lengths[b] - lengths[a]);
+  }
+
+  /** -> the classes of the K longest capsules */
+  get longest() {
+    return this.order.slice(0, this.about.labels);
   }
 
   /** The class whose capsule is shown. */
@@ -122,15 +129,19 @@ class Page {
     if (!this.output) {
       this.bars.update(null, []);
       byId("answer").textContent = "–";
+      byId("next").textContent = "draw something";
       byId("spoken").textContent = "Nothing is drawn.";
       return;
     }
     const { lengths, history } = this.output, { classNames } = this.about;
-    const words = this.longest.map((j) => classNames[j]).join(" and ");
-    byId("answer").textContent = words;
+    const words = (classes) => classes.map((j) => classNames[j]).join(" and ");
+    const long = (classes) => classes.map((j) => written(lengths[j])).join(" and ");
+    const next = this.order.slice(this.about.labels, this.about.labels + 1);
+    byId("answer").textContent = words(this.longest);
+    byId("next").textContent = `length ${long(this.longest)}; next ${words(next)} with ${long(next)}`;
     if (ended) {
-      const ls = this.longest.map((j) => written(lengths[j])).join(" and ");
-      byId("spoken").textContent = `The network sees ${words}, length ${ls}.`;
+      byId("spoken").textContent = `The network sees ${words(this.longest)}, length ` +
+        `${long(this.longest)}. Next is ${words(next)} with ${long(next)}.`;
     }
     this.bars.update(lengths, [...new Set([this.j, ...this.longest])]);
     this.capsule = this.capsuleOf(this.j);
@@ -185,12 +196,10 @@ async function start() {
   byId("message").hidden = true;
   byId("main").hidden = false;
   window.explorer = new Page(client, about, samples); // for the console
-  document.querySelector("#samples button").click();
-  window.explorer.pad.past = [];
 }
 
 for (const kind of ["error", "unhandledrejection"]) {
-  addEventListener(kind, (event) => fail(`This page has stopped: ${event.message ?? event.reason.message}`));
+  addEventListener(kind, (event) => fail(`This page has stopped: ${event.message ?? event.reason?.message}`));
 }
 document.addEventListener("DOMContentLoaded", () => {
   start().catch((error) => fail(`This file is damaged: ${error.message}. ${REMEDY}`));

@@ -83,8 +83,6 @@ export class Pad {
     const { canvas } = this;
     canvas.addEventListener("pointerdown", (event) => {
       if (this.pointer !== null || event.button > 0) return;
-      event.preventDefault();
-      canvas.focus({ preventScroll: true });
       canvas.setPointerCapture(event.pointerId);
       this.pointer = event.pointerId;
       this.penIsDown = false;
@@ -141,7 +139,7 @@ export class Pad {
 
   draw() {
     const [H, W, C] = this.about.image, { canvas, shown } = this;
-    const scale = Math.round(Math.max(8, canvas.clientWidth * devicePixelRatio / W));
+    const scale = Math.ceil(Math.max(8, canvas.clientWidth * devicePixelRatio / W));
     canvas.width = W * scale;
     canvas.height = H * scale;
     const context = canvas.getContext("2d");

@@ -34,17 +34,19 @@ export function drawPair(canvas, images, [H, W, C]) {
   });
 }
 
-// From black over violet and orange to pale yellow: brightness alone tells the value.
-const HEAT = [[12, 8, 38], [87, 16, 110], [188, 55, 84], [249, 142, 9], [252, 255, 164]];
+// Black is zero. Above it is red, orange and pale yellow; below it is blue. Brightness tells how much.
+const ABOVE = [[0, 0, 0], [110, 16, 60], [214, 62, 50], [250, 150, 20], [255, 252, 180]];
+const BELOW = [[0, 0, 0], [16, 40, 120], [30, 100, 210], [80, 180, 250], [200, 240, 255]];
 
-/** -> the colour of a value from 0 to 1 */
+/** -> the colour of a value from -1 to 1 */
 export function heat(value) {
-  const place = Math.min(1, Math.max(0, value)) * (HEAT.length - 1);
-  const n = Math.min(HEAT.length - 2, Math.floor(place)), rest = place - n;
-  return HEAT[n].map((low, channel) => low + rest * (HEAT[n + 1][channel] - low));
+  const colours = value < 0 ? BELOW : ABOVE;
+  const place = Math.min(1, Math.abs(value)) * (colours.length - 1);
+  const n = Math.min(colours.length - 2, Math.floor(place)), rest = place - n;
+  return colours[n].map((low, channel) => low + rest * (colours[n + 1][channel] - low));
 }
 
-/** A map [height, width] of values from 0 to `most`. */
+/** A map [height, width] of values from -most to most. */
 export function drawMap(canvas, values, height, width, most) {
-  paint(canvas, height, width, (n) => heat(values[n] / most));
+  paint(canvas, height, width, (n) => heat(most ? values[n] / most : 0));
 }

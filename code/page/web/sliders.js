@@ -36,6 +36,12 @@ export class Sliders {
     return row;
   }
 
+  /** -> what the dimension does most, in words */
+  effect(j, e) {
+    const words = this.about.effects.classes[j][e] ?? "nothing significant";
+    return words.replaceAll(/-(?=\d)/g, "−");
+  }
+
   /**
    * @param {number} j the class
    * @param {Float32Array} capsule [E] as the network has it
@@ -58,7 +64,7 @@ export class Sliders {
       usual.style.setProperty("--from", share(low));
       usual.style.setProperty("--to", share(high));
       origin.style.setProperty("--from", share(capsule[e]));
-      effect.textContent = effects ? effects.classes[j][e] ?? "nothing significant" : "";
+      effect.textContent = effects ? this.effect(j, e) : "";
     });
   }
 }

@@ -1,0 +1,73 @@
+"""A headless Chromium, and pages of small networks to open in it."""
+import shutil
+
+import numpy as np
+import pytest
+
+import data
+import toy
+from browsing import desktop, lively, save, write_page
+from data.dataset import Dataset, Split
+from page import assemble
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+DRIVER = shutil.which("chromedriver")
+IMAGE_SHAPE = (24, 22, 1)  # 4 x 3 places
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Chromium at desktop size. Every test that opens a page in it ends with an empty console."""
+    webdriver = pytest.importorskip("selenium.webdriver")
+    if not (CHROMIUM and DRIVER):
+        pytest.skip("no chromium or chromedriver here: the page is not tested in a browser")
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    for flag in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = webdriver.Chrome(options, webdriver.ChromeService(DRIVER))
+    driver.set_script_timeout(60)
+    desktop(driver)
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture
+def evaluate(browser):
+    """evaluate(module, expression) -> the value of the expression, in which m is a module of the page"""
+    def call(module, expression, *arguments):
+        browser.get("data:text/html,")
+        code = f"const m = {assemble.bundle(module)}; const [a, b, c] = arguments; return {expression};"
+        return browser.execute_script(code, *arguments)
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def toy_page(tmp_path_factory):
+    """-> the network, and the file of its page"""
+    folder = tmp_path_factory.mktemp("page")
+    images, labels = toy.images(60, 0, IMAGE_SHAPE)
+    np.savez(folder / "bars.npz", x_train=images, y_train=labels)
+    cfg = toy.settings(DATASET=str(folder / "bars.npz"))
+    network = lively(toy.network(IMAGE_SHAPE))
+    save(folder / "run", network, cfg)
+    assert write_page(folder / "toy.html", "--ckpt", folder / "run") == 0
+    return network, folder / "toy.html"
+
+
+@pytest.fixture(scope="session")
+def page_of_pairs(tmp_path_factory):
+    """-> a page of a network for colour images with two labels, one iteration and a trained prior"""
+    folder, shape = tmp_path_factory.mktemp("pairs"), (19, 18, 3)
+    images, labels = toy.images(20, 0, shape, 4)
+    split = Split(images, np.stack([labels, (labels + 1) % 4], axis=1).astype(np.int32))
+    dataset = Dataset("pairs", split, split, split, tuple("abcd"))
+    cfg = dict(ROUTING_ITERS=1, PRIOR_TRAINING=True)
+    network = lively(toy.network(shape, 4, **cfg))
+    save(folder / "run", network, toy.settings(DATASET="glyphs", **cfg))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(data, "load", lambda cfg: dataset)
+        assert write_page(folder / "pairs.html", "--ckpt", folder / "run") == 0
+    return network, folder / "pairs.html"

@@ -1,0 +1,159 @@
+"""explore.py: what it measures and writes, and its refusals in one line."""
+import json
+
+import numpy as np
+import pytest
+
+import data
+import toy
+from browsing import save, write_page
+from data.dataset import Split
+from model.network import Network
+from page import assemble, effects, measure
+from page.explore import choose_samples, load_images
+from settings import ROOT, InputError
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    cfg = toy.settings(DATASET=str(toy.npz(folder / "bars.npz")))
+    return save(folder / "net", toy.network(), cfg)
+
+
+def refused(folder, words, *flags):
+    """Asserts that explore.py refuses, with these words in one line, and writes nothing."""
+    before = set(folder.rglob("*"))
+    with pytest.raises(InputError, match=words) as error:
+        write_page(folder / "page.html", *flags)
+    assert "\n" not in str(error.value) and set(folder.rglob("*")) == before
+
+
+# ---- what is written ----
+
+def test_it_says_how_to_open_the_page(run, tmp_path, capsys):
+    assert write_page(tmp_path / "new" / "page.html", "--ckpt", run) == 0
+    out = capsys.readouterr().out
+    assert out.count("\n") == 1 and f"open it in a browser: file://{tmp_path}/new/page.html" in out
+    html = (tmp_path / "new" / "page.html").read_text(encoding="utf-8")
+    assert html.startswith("<!DOCTYPE html>") and "@@" not in html[:50000]
+    assert "http:" not in html and "https:" not in html and "src=" not in html, "nothing is loaded from elsewhere"
+
+
+def test_the_ranges_are_those_over_the_images_of_the_class():
+    random = np.random.default_rng(0)
+    capsules = random.normal(size=(50, 3, 2))
+    labels = np.stack([np.arange(50) % 2, np.full(50, 1)], axis=1)  # no image shows class 2
+    ranges = measure.ranges_of(capsules, labels)
+    for e in range(2):
+        values = capsules[::2, 0, e]
+        assert ranges[0, e] == pytest.approx([values.min(), *np.percentile(values, [5, 95]), values.max()])
+        assert ranges[2, e, 3] == capsules[:, 2, e].max()
+
+
+def test_the_frame_is_the_size_and_the_place_of_the_ink():
+    images = np.zeros((3, 20, 18, 1), np.uint8)
+    images[0, 4:10, 3:8] = 255    # 6 high, centre (5.5, 7)
+    images[1, 4:14, 3:10] = 200   # 10 high, centre (6.5, 9)
+    images[2, 2:4, 2:10] = 255    # 8 wide, centre (6, 3)
+    split = Split(images, np.zeros((3, 1), int))
+    assert measure.frame_of(split) == {"side": 8, "centre": pytest.approx([6, 19 / 3])}
+    assert measure.frame_of(split._replace(labels=np.zeros((3, 2), int)))["side"] is None
+    assert measure.frame_of(split._replace(images=0 * images)) == {"side": None, "centre": [9, 10]}
+
+
+def test_glyphs_are_among_the_samples_of_digits(tmp_path):
+    images, titles = choose_samples(data.load(toy.settings(DATASET="glyphs")), toy.settings())
+    assert images.shape == (10, 28, 28, 1)
+    assert titles == [f"glyphs, test image: {digit}" for digit in range(10)]
+
+
+def test_where_the_images_are_not_at_hand_the_glyphs_take_their_place(tmp_path, monkeypatch):
+    load = data.load
+
+    def offline(cfg):
+        if cfg.DATASET != "glyphs":
+            raise InputError("no images")
+        return load(cfg)
+
+    monkeypatch.setattr(data, "load", offline)
+    digits, bars = toy.network((28, 28, 1), 10), toy.network()
+    dataset, missing = load_images(digits, tmp_path, toy.settings(DATASET="mnist"), {})
+    assert (dataset.name, missing) == ("glyphs", "no images")
+    for network, given in ((bars, {}), (digits, {"DATASET": "mnist"})):
+        with pytest.raises(InputError, match="no images"):
+            load_images(network, tmp_path, toy.settings(DATASET="mnist"), given)
+
+
+# ---- refusals ----
+
+def test_what_is_no_network_is_refused(run, tmp_path):
+    refused(tmp_path, "no checkpoint at", "--ckpt", tmp_path)
+    (tmp_path / "ckpt-1.index").write_bytes(b"no index")
+    (tmp_path / "config.json").write_text((run / "config.json").read_text())
+    refused(tmp_path, "damaged", "--ckpt", tmp_path)
+
+
+def test_a_network_without_capsules_is_refused(run, tmp_path, monkeypatch):
+    network = Network(toy.IMAGE_SHAPE, toy.CLASSES)
+    monkeypatch.setattr("training.checkpoints.load", lambda path: (network, toy.settings(), tmp_path / "ckpt-1"))
+    refused(tmp_path, "expected a network with capsules.*received one without", "--ckpt", run)
+
+
+def test_an_out_that_cannot_be_written_is_refused_before_anything_is_computed(run, tmp_path, monkeypatch):
+    monkeypatch.setattr("cli.start_tensorflow", lambda: pytest.fail("too late"))
+    (tmp_path / "file").write_text("")
+    for out in (tmp_path, tmp_path / "file" / "page.html"):
+        refused(tmp_path, "--out: expected a file in a folder to write in", "--ckpt", run, "--out", out)
+
+
+def test_a_full_disk_is_refused(run, tmp_path, monkeypatch):
+    def full(path, content):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("page.explore.write_whole", full)
+    refused(tmp_path, "--out: cannot write .*No space left", "--ckpt", run)
+
+
+def test_images_of_another_size_are_refused(run, tmp_path):
+    refused(tmp_path, "expected a network for images", "--ckpt", run, "--dataset", "glyphs")
+
+
+def test_effects_belong_to_the_network(run, tmp_path):
+    released = ROOT / "figs" / "cap_tweak" / "results.json"
+    found = effects.read(None, "mnist/ckpt-13200", 10, 16)
+    assert found["per"] == "0.25" and found["classes"][0][1] == "width +0.6 px (0.2 sd)"
+    assert effects.read(None, "other/ckpt-13200", 10, 16) is None
+    refused(tmp_path, "expected the effects of net/ckpt-1, received those of mnist", "--ckpt", run,
+            "--effects", write(tmp_path, {**json.loads(released.read_text()), "effects": {}}))
+
+
+@pytest.mark.parametrize("content", [
+    {}, [], {"checkpoint": "net/ckpt-1", "per": "much", "effects": {}},
+    {"checkpoint": "net/ckpt-1", "per": 0.25, "effects": {"class 0": {"dimensions": [{"strongest": 5}] * 4}}},
+    {"checkpoint": "net/ckpt-1", "per": 0.25, "effects": {"class 0": {"dimensions": []}}}])
+def test_what_is_no_result_of_cap_tweak_is_refused(run, tmp_path, content):
+    refused(tmp_path, "is not a results.json of eval.py --mode cap_tweak", "--ckpt", run,
+            "--effects", write(tmp_path, content))
+
+
+def write(folder, content):
+    path = folder / "results.json"
+    path.write_text(json.dumps(content))
+    return path
+
+
+def test_weights_that_float16_cannot_hold_are_refused():
+    for value in (1e6, np.nan):
+        with pytest.raises(InputError, match="weights W: expected finite numbers"):
+            assemble.pack({}, {"W": np.array([1, value], np.float32)})
+
+
+def test_only_modules_that_can_become_one_script_are_taken(tmp_path, monkeypatch):
+    monkeypatch.setattr(assemble, "WEB", tmp_path)
+    for name, text in {"a": 'import { b } from "./b.js";\n', "b": 'import { a } from "./a.js";\n',
+                       "c": 'import "./a.js";\n', "d": 'const text = "</script>";\n'}.items():
+        (tmp_path / f"{name}.js").write_text(text)
+    for name, words in {"a": "circle", "c": "cannot be put", "d": "cannot be put"}.items():
+        with pytest.raises(ValueError, match=words):
+            assemble.bundle(name)

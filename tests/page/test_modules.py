@@ -1,0 +1,73 @@
+"""The modules of the page that compute, each against NumPy, TensorFlow or the standard library."""
+import zlib
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from model import capsules
+from model.patches import columns_of
+
+
+def test_every_float16_is_read(evaluate):
+    bits = np.arange(65536, dtype=np.uint16)
+    bits = bits[np.isfinite(bits.view(np.float16))]
+    received = evaluate("payload", "Array.from(m.fromFloat16(Uint16Array.from(a)))", bits.tolist())
+    np.testing.assert_array_equal(np.float32(received), bits.view(np.float16).astype(np.float32))
+
+
+def test_the_checksum_is_that_of_zip_files(evaluate):
+    content = bytes(range(256)) * 3
+    assert evaluate("payload", "m.crc32(Uint8Array.from(a))", list(content)) == zlib.crc32(content)
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("zeros", [0.0, 0.9])
+def test_the_convolution_is_tensorflows(evaluate, stride, zeros):
+    random = np.random.default_rng(0)
+    image = random.normal(size=(1, 9, 8, 3)) * (random.random((1, 9, 8, 3)) > zeros)
+    kernel, bias = random.normal(size=(4, 4, 5, 3)), random.normal(size=5)
+    expected = tf.nn.conv2d(image, kernel.transpose(0, 1, 3, 2), stride, "VALID") + bias
+    received = evaluate(
+        "sums", "Array.from(m.convolve(Float32Array.from(a.image), [9, 8, 3], "
+        "{weights: Float32Array.from(a.weights), bias: Float32Array.from(a.bias)}, 4, b))",
+        {"image": image.ravel().tolist(), "weights": columns_of(tf.constant(kernel)).numpy().ravel().tolist(),
+         "bias": bias.tolist()}, stride)
+    np.testing.assert_allclose(received, expected.numpy().ravel(), atol=1e-5)
+
+
+def test_squash_and_coupling_are_the_papers_also_at_the_extremes(evaluate):
+    s = np.array([[0, 0, 0], [1e-3, 0, 0], [3, -4, 1], [1e4, 1e4, 0]], np.float32)
+    received = evaluate("capsules", "Array.from(m.squash(Float32Array.from(a), 3))", s.ravel().tolist())
+    np.testing.assert_allclose(received, capsules.squash(tf.constant(s)).numpy().ravel(), rtol=1e-3, atol=1e-7)
+    b = np.array([[0, 0, 0], [1, 2, 3], [-900, 900, 0]], np.float32)
+    received = evaluate("capsules", "Array.from(m.couple(Float32Array.from(a), 3))", b.ravel().tolist())
+    np.testing.assert_allclose(received, capsules.couple(tf.constant(b)).numpy().ravel(), atol=1e-6)
+
+
+@pytest.mark.parametrize("strokes", [[[[3, 4], [9, 20]]], [[[1, 1], [27, 1], [20, 27]], [[2, 14], [20, 14]]],
+                                     [[[14, 2], [14.5, 4]]]])
+def test_a_drawing_is_framed_by_size_and_by_mass(evaluate, strokes):
+    frame = {"side": 20, "centre": [14.5, 13.5]}
+    ink = evaluate("strokes", "Array.from(m.rasterise(m.framed(a, b, 28, 28), 28, 28))", strokes, frame)
+    ink = np.reshape(ink, (28, 28))
+    rows, columns = np.indices(ink.shape) + 0.5
+    assert [(columns * ink).sum() / ink.sum(), (rows * ink).sum() / ink.sum()] == pytest.approx([14.5, 13.5], abs=0.2)
+    rows, columns = np.nonzero(ink > 0.5)
+    side = max(np.ptp(rows), np.ptp(columns)) + 1
+    small = np.ptp(np.concatenate(strokes), axis=0).max() < 4
+    assert side == pytest.approx(11 if small else 20, abs=1), "what is small is enlarged four times at most"
+    assert ink.min() >= 0 and ink.max() <= 1
+
+
+def test_a_drawing_of_several_things_keeps_its_size(evaluate):
+    frame, strokes = {"side": None, "centre": [18, 18]}, [[[2, 3], [10, 3]], [[6, 9], [6, 12]]]
+    (moved,), (other,) = (stroke[:1] for stroke in evaluate("strokes", "m.framed(a, b, 36, 36)", strokes, frame))
+    assert np.subtract(other, moved) == pytest.approx([4, 6])
+
+
+@pytest.mark.parametrize("strokes", [[], [[[5, 5]]], [[[-40, -40], [-30, -30]]]])
+def test_little_or_no_ink_is_no_error(evaluate, strokes):
+    frame = {"side": 20, "centre": [14, 14]}
+    ink = evaluate("strokes", "Array.from(m.rasterise(m.framed(a, b, 28, 28), 28, 28))", strokes, frame)
+    assert np.isfinite(ink).all() and (max(ink) > 0.8) == bool(strokes)
