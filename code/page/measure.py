@@ -55,8 +55,8 @@ def ranges_of(capsules: np.ndarray, labels: np.ndarray) -> np.ndarray:
 def frame_of(split: Split) -> dict:
     """How the images are framed: the longer side of the ink in pixels, and [x, y] of its centre.
 
-    The side is the median, and the centre of mass the mean, over the images. Ink is what is brighter
-    than half. A side is None where an image shows several things, which lie where they like.
+    The side is the median, and the centre of mass the mean, over the images. Ink is what is
+    brighter than half. A side is None where an image shows several things, which lie anywhere.
     """
     ink = split.images.mean(axis=3)                                            # [N, H, W]
     ink = ink[(ink > 127).any(axis=(1, 2))]

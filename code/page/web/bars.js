@@ -13,7 +13,7 @@ export class Bars {
       list.append(make("li", {}, whole));
       return whole;
     };
-    this.longest = row("", "The longest", make("span", { className: "hint" }, "follows the drawing"));
+    row("", "The longest", make("span", { className: "hint" }, "follows the drawing"));
     this.rows = names.map((name, j) => {
       const fill = make("span", { className: "fill" });
       const track = make("span", { className: "track", "aria-hidden": "true" }, fill);

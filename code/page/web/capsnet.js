@@ -36,12 +36,13 @@ export class CapsNet {
    */
   predict(image) {
     const { image: [H, W, C], classes, kernel, strides, primaryDim, classDim } = this.about;
-    const features = relu(convolve(image, [H, W, C], this.conv1, kernel, strides[0]));
+    const convolved = convolve(image, [H, W, C], this.conv1, kernel, strides[0]);
+    const features = relu(convolved);                                    // [h, w, channels]
     const h = Math.floor((H - kernel) / strides[0]) + 1;
     const w = Math.floor((W - kernel) / strides[0]) + 1;
     const channels = this.conv1.bias.length;
-    const u = squash(convolve(features, [h, w, channels], this.primary, kernel, strides[1]), primaryDim);
-    const uHat = votes(u, this.W, primaryDim);
+    const s = convolve(features, [h, w, channels], this.primary, kernel, strides[1]);
+    const uHat = votes(squash(s, primaryDim), this.W, primaryDim);       // [I, J, E]
     const history = route(uHat, this.prior, classes, classDim, this.about.iterations);
     const { v } = history[history.length - 1];
     const lengths = new Float32Array(classes);

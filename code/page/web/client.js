@@ -1,12 +1,13 @@
 // The page's side of the worker: one question at a time, and only the newest of those that wait.
 
 export class Client {
-  /** @param {string} code of the worker. Modules and files could not be read from a file:// page. */
+  /** @param {string} code of the worker: a page without a server may read no file */
   constructor(code) {
     const address = URL.createObjectURL(new Blob([code], { type: "text/javascript" }));
     this.worker = new Worker(address);
     this.worker.onmessage = ({ data }) => this.finish(data);
-    this.worker.onerror = (event) => this.finish({ error: event.message || "the worker has not started" });
+    this.worker.onerror = ({ message }) =>
+      this.finish({ error: message || "the worker has not started" });
     this.busy = null;
     this.waiting = new Map();
   }

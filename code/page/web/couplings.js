@@ -24,8 +24,8 @@ const KINDS = {
 
 export class Couplings {
   /**
-   * @param {Object<string, HTMLElement>} parts steps, map, types, type and kind (two selects), words,
-   *   scale
+   * @param {Object<string, HTMLElement>} parts steps, map, scale, types, words, and the selects
+   *   type and kind
    * @param about positions [h, w], types T, classes J, classDim E, iterations r, classNames
    */
   constructor(parts, about) {
@@ -53,13 +53,15 @@ export class Couplings {
   }
 
   step(n) {
-    const input = make("input", { type: "radio", name: "iteration", checked: n === this.iteration });
+    const checked = n === this.iteration;
+    const input = make("input", { type: "radio", name: "iteration", checked });
     const canvas = make("canvas", { "aria-hidden": "true" }), words = make("span");
     input.addEventListener("change", () => {
       this.iteration = n;
       this.draw();
     });
-    this.parts.steps.append(make("label", {}, input, canvas, make("b", {}, `Iteration ${n + 1}`), words));
+    const title = make("b", {}, `Iteration ${n + 1}`);
+    this.parts.steps.append(make("label", {}, input, canvas, title, words));
     return { canvas, words };
   }
 
@@ -117,7 +119,7 @@ export class Couplings {
       drawScaled(canvas, maps[n], most);
       words.textContent = `length ${written(this.lengthIn(history[n]))}`;
     });
-    const chosen = maps[this.iteration], largest = Math.max(...chosen), place = chosen.indexOf(largest);
+    const chosen = maps[this.iteration];
     drawScaled(parts.map, chosen, most);
     const ends = [even - most, even, even + most];
     parts.scale.querySelectorAll("span").forEach((span, n) => {
@@ -134,8 +136,9 @@ export class Couplings {
 
     // in words
     const subject = type === null ? `the ${kind.together} of ${about.types} types` : `type ${type}`;
-    const words = `${kind.words}. Iteration ${this.iteration + 1}, ${subject}: the largest value is ` +
-      `${written(largest, 3)}, in row ${Math.floor(place / w) + 1}, column ${place % w + 1}.`;
+    const largest = Math.max(...chosen), place = chosen.indexOf(largest);
+    const words = `${kind.words}. Iteration ${this.iteration + 1}, ${subject}: the largest value ` +
+      `is ${written(largest, 3)}, in row ${Math.floor(place / w) + 1}, column ${place % w + 1}.`;
     parts.words.textContent = words;
     parts.map.setAttribute("aria-label", words);
   }

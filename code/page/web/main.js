@@ -53,8 +53,9 @@ class Page {
   describe() {
     const { about } = this, [H, W] = about.image;
     document.title = `CapsNet: ${about.name}`;
+    const parameters = about.parameters.toLocaleString("en");
     byId("name").textContent = `${about.name}, trained on ${about.trainedOn}: ${H} × ${W} pixels, ` +
-      `${about.classes} classes, ${about.parameters.toLocaleString("en")} parameters`;
+      `${about.classes} classes, ${parameters} parameters`;
     byId("frame").textContent = about.frame.side === null
       ? "The network sees it centred by its mass."
       : `The network sees it ${about.frame.side} pixels large, centred by its mass.`;
@@ -64,8 +65,8 @@ class Page {
       ? `Below each: what +${effects.per} does most, measured by cap_tweak on test images.`
       : "What each does was not measured: python code/eval.py --mode cap_tweak does that.";
     const [h, w] = about.positions, sees = about.kernel + (about.kernel - 1) * about.strides[0];
-    byId("places").textContent = `${h} × ${w} places with ${about.types} types of primary capsules at ` +
-      `each. A place sees ${sees} × ${sees} pixels.`;
+    byId("places").textContent = `${h} × ${w} places with ${about.types} types of primary capsules ` +
+      `at each. A place sees ${sees} × ${sees} pixels.`;
     byId("pair").hidden = about.labels < 2;
   }
 
@@ -138,10 +139,11 @@ class Page {
     const long = (classes) => classes.map((j) => written(lengths[j])).join(" and ");
     const next = this.order.slice(this.about.labels, this.about.labels + 1);
     byId("answer").textContent = words(this.longest);
-    byId("next").textContent = `length ${long(this.longest)}; next ${words(next)} with ${long(next)}`;
+    const second = next.length ? `; next ${words(next)} with ${long(next)}` : "";
+    byId("next").textContent = `length ${long(this.longest)}${second}`;
     if (ended) {
-      byId("spoken").textContent = `The network sees ${words(this.longest)}, length ` +
-        `${long(this.longest)}. Next is ${words(next)} with ${long(next)}.`;
+      byId("spoken").textContent =
+        `The network sees ${words(this.longest)}, length ${long(this.longest)}${second}.`;
     }
     this.bars.update(lengths, [...new Set([this.j, ...this.longest])]);
     this.capsule = this.capsuleOf(this.j);
@@ -166,11 +168,13 @@ class Page {
     }
     this.sliders.update(j, this.capsule, tweaked);
     byId("reset").disabled = !changed;
-    byId("changed").textContent = changed ? `, length ${written(Math.hypot(...tweaked))} by the sliders` : "";
+    const moved = `, length ${written(Math.hypot(...tweaked))} by the sliders`;
+    byId("changed").textContent = changed ? moved : "";
 
     // the shown capsule, and for two labels the two longest
     const pair = about.labels < 2 ? [] : longest.slice(0, 2);
-    const capsules = [j, ...pair].map((i) => ({ j: i, capsule: i === j ? tweaked : this.capsuleOf(i) }));
+    const shown = (i) => ({ j: i, capsule: i === j ? tweaked : this.capsuleOf(i) });
+    const capsules = [j, ...pair].map(shown);
     const answer = await this.client.ask("decode", { capsules });
     if (!answer) return;
     const [image, ...two] = answer.images;
@@ -199,7 +203,8 @@ async function start() {
 }
 
 for (const kind of ["error", "unhandledrejection"]) {
-  addEventListener(kind, (event) => fail(`This page has stopped: ${event.message ?? event.reason?.message}`));
+  addEventListener(kind, ({ message, reason }) =>
+    fail(`This page has stopped: ${message ?? reason?.message}`));
 }
 document.addEventListener("DOMContentLoaded", () => {
   start().catch((error) => fail(`This file is damaged: ${error.message}. ${REMEDY}`));

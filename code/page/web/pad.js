@@ -109,7 +109,7 @@ export class Pad {
     });
   }
 
-  /** The arrows move the pen, with Shift in small steps; the space bar puts it down and lifts it. */
+  /** The arrows move the pen, with Shift a little; the space bar puts it down and lifts it. */
   press(event) {
     const [H, W] = this.about.image;
     if (event.ctrlKey || event.metaKey || event.altKey) return;
@@ -124,15 +124,17 @@ export class Pad {
     }
     const step = event.shiftKey ? 0.25 : 1, [dx, dy] = KEYS[event.key];
     const [x, y] = this.cursor;
-    this.cursor = [Math.min(W, Math.max(0, x + step * dx)), Math.min(H, Math.max(0, y + step * dy))];
+    const within = (value, most) => Math.min(most, Math.max(0, value));
+    this.cursor = [within(x + step * dx, W), within(y + step * dy, H)];
     if (this.penIsDown) this.extend([this.cursor]);
     else this.draw();
   }
 
-  /** -> where on the image an event is */
+  /** -> where on the image an event is, [x, y] */
   point(event) {
     const [H, W] = this.about.image, box = this.canvas.getBoundingClientRect();
-    return [(event.clientX - box.left) / box.width * W, (event.clientY - box.top) / box.height * H];
+    const x = (event.clientX - box.left) / box.width, y = (event.clientY - box.top) / box.height;
+    return [x * W, y * H];
   }
 
   // ---- the picture ----

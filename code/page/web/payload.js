@@ -1,4 +1,4 @@
-// What the page carries: a header of JSON, then arrays of float16 and of bytes; all of it in base64.
+// What the page carries: a header of JSON, then arrays of float16 and of bytes. All is in base64.
 
 /** The file is not the one that was written. */
 export class Damaged extends Error {}
@@ -26,7 +26,8 @@ export function fromFloat16(bits) {
 const FLOAT16 = Float32Array.from({ length: 65536 }, (_, bits) => {
   const sign = bits & 0x8000 ? -1 : 1, exponent = (bits >> 10) & 31, fraction = bits & 1023;
   if (exponent === 31) return fraction ? NaN : sign * Infinity;
-  return exponent ? sign * 2 ** (exponent - 15) * (1 + fraction / 1024) : sign * 2 ** -24 * fraction;
+  if (exponent === 0) return sign * 2 ** -24 * fraction;
+  return sign * 2 ** (exponent - 15) * (1 + fraction / 1024);
 });
 
 /**
@@ -44,7 +45,8 @@ export function unpack(base64, size, crc) {
   if (crc32(bytes) !== crc) throw new Damaged("its bytes are not those that were written");
 
   const start = 4 + new DataView(bytes.buffer).getUint32(0, true);
-  const { arrays: places, ...about } = JSON.parse(new TextDecoder().decode(bytes.subarray(4, start)));
+  const header = new TextDecoder().decode(bytes.subarray(4, start));
+  const { arrays: places, ...about } = JSON.parse(header);
   const arrays = {};
   for (const [name, { type, from, to }] of Object.entries(places)) {
     const part = bytes.buffer.slice(start + from, start + to);

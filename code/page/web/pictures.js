@@ -34,7 +34,7 @@ export function drawPair(canvas, images, [H, W, C]) {
   });
 }
 
-// Black is zero. Above it is red, orange and pale yellow; below it is blue. Brightness tells how much.
+// Black is zero. Above it is red, orange and pale yellow; below it is blue.
 const ABOVE = [[0, 0, 0], [110, 16, 60], [214, 62, 50], [250, 150, 20], [255, 252, 180]];
 const BELOW = [[0, 0, 0], [16, 40, 120], [30, 100, 210], [80, 180, 250], [200, 240, 255]];
 

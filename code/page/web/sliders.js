@@ -22,7 +22,8 @@ export class Sliders {
     const reset = make("button", { type: "button", className: "reset", title: "reset",
       "aria-label": `Reset dimension ${e}` }, "↺");
     const value = make("output", { htmlFor: id });
-    const usual = make("span", { className: "usual" }), origin = make("span", { className: "origin" });
+    const usual = make("span", { className: "usual" });
+    const origin = make("span", { className: "origin" });
     const track = make("span", { className: "range" }, usual, origin, input);
     const effect = make("span", { className: "effect", id: `${id}-effect` });
     input.setAttribute("aria-describedby", effect.id);
