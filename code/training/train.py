@@ -21,7 +21,8 @@ def train(given: dict, train_dir: str | None = None, ckpt: str | None = None,
     began = load_config(ckpt) if ckpt else None
     cfg = began.resumed(ckpt, given) if began else Config(TRAIN, given)
     dataset = data.load(cfg)
-    config = RunConfig(cfg, dataset.image_shape, dataset.classes, dataset.digest)
+    config = RunConfig(cfg, dataset.image_shape, dataset.classes, dataset.digest,
+                       dataset.class_names)
 
     # devices
     cli.start_tensorflow()

@@ -42,7 +42,7 @@ def run(tmp_path_factory):
     for number in range(40):
         step(training_batch(dataset, 0, number, cfg.BATCH_SIZE))
     (folder / "run").mkdir()
-    saved = RunConfig(cfg, dataset.image_shape, dataset.classes, dataset.digest)
+    saved = RunConfig(cfg, dataset.image_shape, dataset.classes, dataset.digest, dataset.class_names)
     save_config(folder / "run", saved)
     checkpoints.write(folder / "run", "ckpt", 40, saved.identity(), model=network)
     return folder, network, dataset
