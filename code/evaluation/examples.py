@@ -30,7 +30,8 @@ def attack_examples(predictor: "Predictor", attack: Callable, sample: Sample, da
                     title: str, report: Report) -> list[dict]:
     """Attacks one image of each class, towards each other class if cfg.TARGETED, and draws them.
 
-    Of many classes it takes the first SHOWN. -> numbers for each example
+    Of many classes it takes the first SHOWN. attack(images, classes, title) -> Attacked
+    -> numbers for each example
     """
     # attack
     shown = range(min(dataset.classes, SHOWN))
@@ -42,7 +43,7 @@ def attack_examples(predictor: "Predictor", attack: Callable, sample: Sample, da
         return []
     which = [np.flatnonzero(sample.labels == pair.label)[0] for pair in pairs]
     goals = np.array([pair.goal for pair in pairs], sample.labels.dtype)
-    attacked = attack(predictor, sample.images[which], goals, cfg, "examples")
+    attacked = attack(sample.images[which], goals, title="examples")
     after = predictor.predict(attacked.images, sample.labels[which, None])
 
     # describe and draw

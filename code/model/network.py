@@ -14,8 +14,9 @@ class Output(NamedTuple):
 class Network(tf.keras.Model):
     """A network for images [H, W, C] in [0, 1] and J classes.
 
-    `capabilities` says what evaluation may ask for beyond scores: "capsules" (Output.capsules) and
-    "decoder" (Output.reconstruction and `decode`). A network with a decoder has capsules, too.
+    `capabilities` says what evaluation may ask for beyond scores: "capsules" (Output.capsules),
+    "routing" (`encode_unrouted`) and "decoder" (Output.reconstruction and `decode`). A network with
+    routing or a decoder has capsules, too.
     """
     capabilities: frozenset[str] = frozenset()
 
@@ -39,6 +40,10 @@ class Network(tf.keras.Model):
 
     def decode(self, capsules, labels):
         """capsules [B, J, E], labels [B, K] -> an image for each label [B, K, H, W, C] in [0, 1]"""
+        raise NotImplementedError
+
+    def encode_unrouted(self, images):
+        """images [B, H, W, C] in [0, 1] -> the class capsules [B, J, E] as without any routing"""
         raise NotImplementedError
 
     def loss_terms(self, output: Output, labels, sources) -> dict[str, tf.Tensor]:
