@@ -32,13 +32,14 @@ class Climb(NamedTuple):
 
 def climb(predictor: "Predictor", objective: str, images: np.ndarray, classes: np.ndarray,
           targeted: bool, move: Callable, max_steps: int, bar: tqdm,
-          limit: float | None = None) -> Climb:
+          limit: float | None = None, stop: bool = True) -> Climb:
     """Moves each image until it succeeds, its gradient vanishes or max_steps are made.
 
     images [N, H, W, C] in [0, 1]; classes [N]: the targets if `targeted`, otherwise the labels
     move(x, gradient, active) -> the next x, for the n images [active]; no gradient is all zero
     bar: a progress bar, moved on by each success; limit: of objectives that have one, which are
-    above 0 (targeted) or below 0 exactly where the attack has succeeded
+    above 0 (targeted) or below 0 exactly where the attack has succeeded; stop: if false, images
+    go on after they have succeeded
     """
     images, active = images.copy(), np.arange(len(images))
     success, steps = np.zeros(len(images), bool), np.zeros(len(images), int)
@@ -51,11 +52,11 @@ def climb(predictor: "Predictor", objective: str, images: np.ndarray, classes: n
         else:
             done = value > 0 if targeted else value < 0                        # [n]
         success[active] = done
-        bar.update(int(done.sum()))
+        bar.update(int(done.sum()) if stop else 0)
 
         # one step for the others
         moving = norm(gradient)[:, 0, 0, 0] > 0
-        go = ~done & moving & (steps[active] < max_steps)                      # [n]
+        go = ~(done & stop) & moving & (steps[active] < max_steps)                      # [n]
         active = active[go]
         images[active] = move(images[active], gradient[go], active)
         steps[active] += 1

@@ -75,8 +75,10 @@ class Report:
             return set()
 
 
-def readable(name: str, value: float) -> str:
-    """A number as people read it: shares in per cent."""
+def readable(name: str, value: float | str) -> str:
+    """A number as people read it: shares in per cent. A word stays as it is."""
+    if isinstance(value, str):
+        return value
     if name.endswith(("accuracy", "error", "rate")):
         return f"{value:.2%}"
     return f"{value:,}" if isinstance(value, int | np.integer) else f"{value:.5g}"
