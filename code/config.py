@@ -74,6 +74,9 @@ MODEL = {
     "DECODER_UNITS": Setting(
         512, "units of the decoder's first layer; the second has twice as many", "paper, fig. 2",
         at_least(1)),
+    "CNN_LAYERS": Setting(
+        "mnist", "the layers of --model cnn: mnist and multimnist are the paper's, pooled is ours "
+        "for affNIST", "paper, sec. 4, 6.2 and 5.2", one_of(("mnist", "pooled", "multimnist"))),
 }
 LOSS = {
     "M_POS": Setting(

@@ -13,6 +13,7 @@ MODES = {**EVAL, **catalog.settings("evaluation.modes")}
 TRAIN_DEFAULTS = {
     "MODEL": "capsnet", "CONV1_CHANNELS": 256, "PRIMARY_CAPS_CHANNELS": 32, "PRIMARY_DIM": 8, "DIGIT_DIM": 16,
     "ROUTING_ITERS": 3, "ROUTING_WAY": "dynamic", "CONV_WAY": "auto", "PRIOR_TRAINING": False, "DECODER_UNITS": 512,
+    "CNN_LAYERS": "mnist",
     "M_POS": 0.9, "M_NEG": 0.1, "LAMBDA": 0.5, "RECONSTRUCT_W": 0.0005,
     "DATASET": "mnist", "VALIDATION": 5000, "IMAGE_SIZE": 28, "COLOUR": False, "SKIP_BAD_IMAGES": False,
     "SEED": 0, "MAX_ITERS": 5000, "BATCH_SIZE": 100, "SHIFT": 2, "LR": 0.001, "STEP_SIZE": 1000, "DECAY_RATIO": 0.5,

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 class Output(NamedTuple):
     """What a network says of B images. What it does not have is None."""
-    scores: tf.Tensor                          # [B, J] the larger, the likelier the class
+    scores: tf.Tensor                          # [B, J] the larger, the likelier: lengths or logits
     capsules: tf.Tensor | None = None          # [B, J, E]
     reconstruction: tf.Tensor | None = None    # [B, K, H, W, C] in [0, 1], one for each label
 
@@ -16,8 +16,13 @@ class Network(tf.keras.Model):
 
     `capabilities` says what evaluation may ask for beyond scores: "capsules" (Output.capsules) and
     "decoder" (Output.reconstruction and `decode`). A network with a decoder has capsules, too.
+
+    `noise` says how many random numbers a training step draws for each image. If there are any,
+    `call` gets them as `noise` [B, n], uniform in [0, 1), with training=True. They follow from seed
+    and step, and each image has its own: a run resumes exactly, on any number of devices.
     """
     capabilities: frozenset[str] = frozenset()
+    noise = 0
 
     def __init__(self, image_shape: tuple[int, int, int], classes: int, **kwargs):
         super().__init__(**kwargs)
