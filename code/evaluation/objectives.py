@@ -10,7 +10,7 @@ from model.network import Output
 
 
 def length(images: tf.Tensor, output: Output, classes: tf.Tensor) -> tf.Tensor:
-    """The length of that class's capsule."""
+    """The length of that class's capsule; its logit, where a network has no capsules."""
     return tf.gather(output.scores, classes, batch_dims=1)
 
 

@@ -14,6 +14,7 @@ from evaluation.climbing import Attacked, success_curve
 from evaluation.examples import attack_examples
 from evaluation.report import Report
 from evaluation.sampling import Sample
+from output import say
 from settings import POSITIVE, SWITCH, UP_TO_ONE, Setting, one_of
 
 if TYPE_CHECKING:  # imports TensorFlow
@@ -80,6 +81,7 @@ def run(predictor: "Predictor", dataset: Dataset, cfg, report: Report) -> tuple[
         found = measure_detection(predictor, sample, attacked, after, dataset, cfg, title, report)
     else:
         found = {}
+        say("no detection by reconstruction: the network has no decoder")
     numbers = {"images": sample.drawn, "images_classified_right": len(labels), **success, **found}
     return numbers, {"curve": curve, **by_class, "examples": examples}
 
