@@ -54,10 +54,10 @@ def evaluate(given: dict) -> int:
         mode.check_dataset(dataset, cfg)
 
     # measure
-    folder = mode.folder(cfg) if hasattr(mode, "folder") else ""
-    report = Report(Path(cfg.FIG_DIR) / cfg.MODE / folder, cfg)
     predictors = {name: Predictor(network, trained, cfg.BATCH_SIZE)
                   for name, (network, trained, _) in zip(names_of(loaded), loaded, strict=True)}
+    folder = mode.folder(cfg) if hasattr(mode, "folder") else ""
+    report = Report(Path(cfg.FIG_DIR) / cfg.MODE / folder, cfg)
     compares = getattr(mode, "COMPARES", False)
     subjects = predictors if compares else next(iter(predictors.values()))
     numbers, details = mode.run(subjects, dataset, cfg, report)

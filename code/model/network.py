@@ -31,9 +31,15 @@ class Network(tf.keras.Model):
     def make_variables(self):
         """Makes all variables, and computes nothing. The last line of a network's constructor.
 
-        To restore a checkpoint into a network that was never called would go wrong silently.
+        To restore a checkpoint into a network that was never called would go wrong silently. So
+        would saving a layer that is in a list: TypeError if there is one.
         """
         tf.function(self).get_concrete_function(tf.TensorSpec([1, *self.image_shape]))
+        saved = {id(one) for one in tf.train.TrackableView(self).descendants()}
+        lost = [variable.path for variable in self.variables if id(variable) not in saved]
+        if lost:
+            raise TypeError("expected each layer as an attribute of its own, received some that a "
+                            f"checkpoint would not have: {', '.join(lost)}")
 
     def call(self, images, labels=None, training=False) -> Output:
         """images [B, H, W, C] in [0, 1] -> Output

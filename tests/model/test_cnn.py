@@ -16,6 +16,7 @@ import toy
 from data.dataset import Batch
 from model.networks import cnn
 from settings import ROOT
+from training import checkpoints
 from training.devices import Devices
 from training.optimizer import make_optimizer
 from training.step import make_train_step
@@ -136,6 +137,8 @@ def test_the_noise_follows_from_seed_and_step(small):
     images, labels = toy.images(10)
     batch, built = Batch(images.astype(np.float32) / 255, labels[:, None].astype(np.int32)), network()
     norms = {}
+    for variable in built.variables:
+        variable.assign(variable + 0.01)  # of biases that are exactly 0 the smallest change would show
     for seed in (0, 1):
         cfg = toy.settings(MODEL="cnn", CNN_LAYERS="pooled", SEED=seed, LR=1e-30)
         optimizer = make_optimizer(cfg)
@@ -149,6 +152,17 @@ def test_the_noise_follows_from_seed_and_step(small):
 
 
 # ---- runs ----
+
+def test_a_checkpoint_of_the_network_alone_has_all_of_it(small, tmp_path):
+    saved, other = network(), network()
+    for variable in saved.variables:
+        variable.assign(variable + 1)
+    checkpoints.write(tmp_path, "best", 1, {}, model=saved)
+    checkpoints.read(tmp_path / "best-1", {}, model=other)
+    assert len(other.variables) == 10
+    for received, expected in zip(other.variables, saved.variables, strict=True):
+        np.testing.assert_array_equal(received, expected)
+
 
 FLAGS = ["--model", "cnn", "--cnn_layers", "pooled", "--val_every", 2]
 

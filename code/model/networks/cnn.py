@@ -56,17 +56,29 @@ class CNN(Network):
     def __init__(self, cfg, image_shape: tuple[int, int, int], classes: int, **kwargs):
         super().__init__(image_shape, classes, **kwargs)
         self.layout = LAYERS[cfg.CNN_LAYERS]
+        # Each layer is an attribute of its own: of a list, a checkpoint would have nothing.
         sizes = zip(self.layout.filters, self.layout.kernels, strict=True)
-        self.convolutions = [
-            Convolution(filters, kernel, form=cfg.CONV_WAY, activation="relu", same=True,
-                        name=f"conv{number}")
-            for number, (filters, kernel) in enumerate(sizes, 1)]
-        self.dense = [tf.keras.layers.Dense(units, activation="relu", name=f"dense{number}")
-                      for number, units in enumerate(self.layout.dense, 1)]
+        for number, (filters, kernel) in enumerate(sizes, 1):
+            layer = Convolution(filters, kernel, form=cfg.CONV_WAY, activation="relu", same=True,
+                                name=f"conv{number}")
+            setattr(self, layer.name, layer)
+        for number, units in enumerate(self.layout.dense, 1):
+            layer = tf.keras.layers.Dense(units, activation="relu", name=f"dense{number}")
+            setattr(self, layer.name, layer)
         self.scores = tf.keras.layers.Dense(classes, name="scores")
         dropped = zip(self.layout.dense, self.layout.dropped, strict=True)
         self.noise = sum(units for units, is_dropped in dropped if is_dropped)
         self.make_variables()
+
+    @property
+    def convolutions(self) -> list[Convolution]:
+        """The convolutions, in order."""
+        return [getattr(self, f"conv{n}") for n in range(1, 1 + len(self.layout.filters))]
+
+    @property
+    def dense(self) -> list[tf.keras.layers.Dense]:
+        """The dense layers before that of the scores, in order."""
+        return [getattr(self, f"dense{n}") for n in range(1, 1 + len(self.layout.dense))]
 
     def call(self, images, labels=None, training=False, noise=None) -> Output:
         """images [B, H, W, C] in [0, 1] -> Output with the logits as scores.
