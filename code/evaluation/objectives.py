@@ -12,7 +12,7 @@ from model.network import Network, Output
 
 
 def length(network: Network, images: tf.Tensor, output: Output, classes: tf.Tensor) -> tf.Tensor:
-    """The length of that class's capsule."""
+    """The length of that class's capsule; its logit, where a network has no capsules."""
     return tf.gather(output.scores, classes, batch_dims=1)
 
 

@@ -14,7 +14,7 @@ from output import progress
 
 class Predictions(NamedTuple):
     """What a network says of N images with K labels each. What it does not have is None."""
-    scores: np.ndarray                        # [N, J], the lengths of the class capsules
+    scores: np.ndarray                        # [N, J], lengths of the class capsules, or logits
     predicted: np.ndarray                     # [N, K], the classes of the K largest scores
     capsules: np.ndarray | None = None        # [N, J, E]
     from_predicted: np.ndarray | None = None  # [N, K, H, W, C], decoded from the predicted capsules

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from evaluation import figures
 from output import say, write_whole
-from settings import PATH, Config, InputError
+from settings import PATH, PATHS, Config, InputError
 
 
 class Report:
@@ -48,7 +48,7 @@ class Report:
 
         # the file, and nothing of the evaluation before
         settings = {name: value for name, value in self.cfg.items()
-                    if self.cfg.__table__[name].rule is not PATH}
+                    if self.cfg.__table__[name].rule not in (PATH, PATHS)}
         results = {**subject, **numbers, **details, "settings": settings, "figures": self.figures,
                    **about()}
         text = json.dumps(plain(results), indent=1, allow_nan=False) + "\n"

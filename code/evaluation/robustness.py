@@ -52,14 +52,12 @@ class Sample(NamedTuple):
     goals: np.ndarray    # [N]: the targets of targeted attacks; otherwise the labels
 
 
-def compare(predictors: Predictors, dataset: Dataset, cfg, goals_of,
-            report: Report) -> tuple[dict, dict]:
+def compare(predictors: Predictors, dataset: Dataset, cfg, report: Report) -> tuple[dict, dict]:
     """-> success rates and whether the checks hold; all tables.
 
-    cfg.ATTACK: one attack, or "all"; goals_of(labels) -> what the attack is to reach. Draws
-    success.png, transfer.png and corruptions.png.
+    cfg.ATTACK: one attack, or "all". Draws success.png, transfer.png and corruptions.png.
     """
-    drawn, sample = draw_sample(predictors, dataset, cfg, goals_of)
+    drawn, sample = draw_sample(predictors, dataset, cfg)
     limits = {name: detection.limit(predictor, dataset, cfg)
               for name, predictor in predictors.items()
               if "decoder" in predictor.network.capabilities}
@@ -108,7 +106,7 @@ def can(predictor: "Predictor", attack: str) -> bool:
     return need is None or need in predictor.network.capabilities
 
 
-def draw_sample(predictors: Predictors, dataset: Dataset, cfg, goals_of) -> tuple[tuple, Sample]:
+def draw_sample(predictors: Predictors, dataset: Dataset, cfg) -> tuple[tuple, Sample]:
     """-> cfg.NUM_IMAGES test images and labels; and those that all networks classify right.
 
     InputError if there are none.
@@ -121,8 +119,10 @@ def draw_sample(predictors: Predictors, dataset: Dataset, cfg, goals_of) -> tupl
     if not right.any():
         raise InputError(f"--ckpt: expected networks that classify a test image right, all of "
                          f"them, to attack it; received none of {len(labels)}")
-    sample = Sample(images[right], labels[right], goals_of(labels[right]))
-    return (images, labels), sample
+    goals = labels[right]
+    if cfg.TARGETED:
+        goals = sampling.draw_targets(goals, dataset.classes, cfg.SEED)
+    return (images, labels), Sample(images[right], labels[right], goals)
 
 
 # ---- the table ----

@@ -30,6 +30,7 @@ def train(given: dict, train_dir: str | None = None, ckpt: str | None = None,
     from training.devices import devices_of
     used = devices_of(strategy, devices)
     session.check_batch(cfg, used)
+    session.check_validation(cfg, dataset)
 
     # the run's folder, which the chief alone has
     folder = Path(ckpt or train_dir or claim.make_folder(cfg.DATASET))

@@ -7,7 +7,7 @@ import catalog
 import config
 import toy
 from data.dataset import stream
-from evaluation import attacks
+from evaluation import attacks, sampling
 from evaluation.balls import BALLS
 from evaluation.climbing import climb, success_curve
 from evaluation.detection import reconstruction_distance
@@ -55,7 +55,7 @@ def goals(labels, targeted):
 
 def test_the_attacks_are_the_public_functions():
     assert tuple(adversarial.ATTACKS) == KINDS
-    assert adversarial.SETTINGS["ATTACK"].rule.words == f"one of {', '.join(KINDS)}"
+    assert adversarial.SETTINGS["ATTACK"].rule.words == f"one of {', '.join(KINDS)}, all"
 
 
 def lead(scores, classes):
@@ -310,7 +310,7 @@ def test_fewer_steps_than_budgets_are_fewer_budgets(predictor, images, labels):
 
 def test_targets_are_other_classes_by_the_seed():
     labels = np.arange(1000, dtype=np.int32) % 5
-    targets = adversarial.draw_targets(labels, 5, seed=3)
+    targets = sampling.draw_targets(labels, 5, seed=3)
     further = np.random.default_rng([3, 4]).integers(1, 5, 1000)
     np.testing.assert_array_equal(targets, (labels + further) % 5)
     assert (targets != labels).all() and targets.dtype == labels.dtype

@@ -1,7 +1,8 @@
 """How little it takes to fool the network, and how often its reconstruction gives the attack away.
 
 It attacks test images that are classified right. With TARGETED, SEED draws one other class for
-each of them as its target.
+each of them as its target. Several networks, or all attacks, are compared in one table
+(robustness.py).
 """
 import functools
 import inspect
@@ -9,13 +10,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from data.dataset import Dataset, stream
-from evaluation import attacks, charts, detection, sampling, tables
+from data.dataset import Dataset
+from evaluation import attacks, charts, detection, robustness, sampling, tables
 from evaluation.balls import BALLS
 from evaluation.climbing import Attacked, success_curve
 from evaluation.examples import attack_examples
 from evaluation.report import Report
 from evaluation.sampling import Sample
+from output import say
 from settings import POSITIVE, SWITCH, UP_TO_ONE, InputError, Setting, at_least, one_of
 
 if TYPE_CHECKING:  # imports TensorFlow
@@ -27,8 +29,9 @@ ATTACKS = {name: value for name, value in vars(attacks).items()
            and not name.startswith("_")}
 
 SETTINGS = {
-    "ATTACK": Setting("original", f"adversarial: {', '.join(ATTACKS)}", "original; see attacks.py",
-                      one_of(ATTACKS)),
+    "ATTACK": Setting(
+        "original", f"adversarial: {', '.join(ATTACKS)}, or all of them", "original; see attacks.py",
+        one_of((*ATTACKS, "all"))),
     "TARGETED": Setting(
         True, "adversarial: towards a given class, or only away from the true one", "original",
         SWITCH),
@@ -47,6 +50,7 @@ SETTINGS = {
         2, "adversarial --attack strong: random starts for each budget and objective", "ours",
         at_least(1)),
 }
+COMPARES = True
 NEEDS = frozenset()  # detection by reconstruction, which needs a decoder, is left out without one
 
 
@@ -65,7 +69,15 @@ def aim(cfg) -> str:
     return "targeted" if cfg.TARGETED else "untargeted"
 
 
-def run(predictor: "Predictor", dataset: Dataset, cfg, report: Report) -> tuple[dict, dict]:
+def run(predictors: dict[str, "Predictor"], dataset: Dataset, cfg,
+        report: Report) -> tuple[dict, dict]:
+    """One attack on one network in detail, or a table of several."""
+    if len(predictors) > 1 or cfg.ATTACK == "all":
+        return robustness.compare(predictors, dataset, cfg, report)
+    return attack_one(next(iter(predictors.values())), dataset, cfg, report)
+
+
+def attack_one(predictor: "Predictor", dataset: Dataset, cfg, report: Report) -> tuple[dict, dict]:
     """-> success, distances, steps, detection; the success curve, tables and examples.
 
     InputError if the attack needs something of the network that it does not have.
@@ -84,7 +96,7 @@ def run(predictor: "Predictor", dataset: Dataset, cfg, report: Report) -> tuple[
     examples = attack_examples(predictor, attack, sample, dataset, cfg, title, report)
 
     # all images, to measure
-    targets = draw_targets(labels, dataset.classes, cfg.SEED)
+    targets = sampling.draw_targets(labels, dataset.classes, cfg.SEED)
     attacked = attack(sample.images, targets if cfg.TARGETED else labels, title="attack")
     after = predictor.predict(attacked.images, labels[:, None])
 
@@ -95,7 +107,9 @@ def run(predictor: "Predictor", dataset: Dataset, cfg, report: Report) -> tuple[
 
     # detection by reconstruction
     found = {}
-    if limit is not None:
+    if limit is None:
+        say("no detection by reconstruction: the network has no decoder")
+    else:
         found = measure_detection(sample, attacked, after, limit, title, report)
     numbers = {"images": sample.drawn, "images_classified_right": len(labels), **success, **found}
     return numbers, {"curve": curve, **by_class, "examples": examples}
@@ -107,12 +121,6 @@ def check_needs(cfg, predictor: "Predictor"):
     if need and need not in predictor.network.capabilities:
         raise InputError(f"--attack {cfg.ATTACK}: expected a network with {need}, received "
                          f"{predictor.trained.MODEL} without; another attack works")
-
-
-def draw_targets(labels: np.ndarray, classes: int, seed: int) -> np.ndarray:
-    """labels [N] -> another class for each [N]"""
-    further = stream(seed, "target").integers(1, classes, len(labels))
-    return ((labels + further) % classes).astype(labels.dtype)
 
 
 def measure_success(attacked: Attacked, title: str, report: Report) -> tuple[dict, dict]:
