@@ -25,7 +25,6 @@ if TYPE_CHECKING:  # imports TensorFlow
 
 Predictors = dict[str, "Predictor"]  # by name
 
-POINTS = 21        # budgets at which success is drawn
 STEPS = 20         # of the attacks that are made for transfer and for the checks
 CHECKED = 200      # images on which the attacks are checked
 CORRUPTIONS = {name: value for name, value in vars(corruptions).items()
@@ -171,8 +170,9 @@ def distance(done: Attacked) -> np.ndarray:
 
 
 def budgets(row: Row, cfg) -> np.ndarray:
-    """-> budgets [POINTS] from 0, the same for all networks"""
-    return np.linspace(0, cfg.EPSILON_L2 if row.norm == "l2" else cfg.EPSILON, POINTS)
+    """-> no budget, and those that attacks.py tries when there are steps enough [BUDGETS + 1]"""
+    largest = cfg.EPSILON_L2 if row.norm == "l2" else cfg.EPSILON
+    return np.linspace(0, largest, attacks.BUDGETS + 1, dtype=np.float32)
 
 
 def panel(row: Row, found: dict[str, Found], cfg) -> charts.Panel:

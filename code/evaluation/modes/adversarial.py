@@ -18,7 +18,16 @@ from evaluation.examples import attack_examples
 from evaluation.report import Report
 from evaluation.sampling import Sample
 from output import say
-from settings import POSITIVE, SWITCH, UP_TO_ONE, InputError, Setting, at_least, one_of
+from settings import (
+    POSITIVE,
+    SWITCH,
+    UP_TO_ONE,
+    InputError,
+    Setting,
+    at_least,
+    one_of,
+    split_paths,
+)
 
 if TYPE_CHECKING:  # imports TensorFlow
     from evaluation.predictor import Predictions, Predictor
@@ -61,8 +70,9 @@ def check_dataset(dataset: Dataset, cfg):
 
 def folder(cfg) -> str:
     """The folder of this attack, such as pgd-untargeted or pgd-l2-untargeted."""
-    norm = "-l2" if cfg.NORM == "l2" and cfg.ATTACK != "original" else ""
-    return f"{cfg.ATTACK}{norm}-{aim(cfg)}"
+    norm = "-l2" if cfg.NORM == "l2" and cfg.ATTACK not in ("original", "all") else ""
+    compared = "-compared" if len(split_paths(cfg.CKPT)) > 1 else ""
+    return f"{cfg.ATTACK}{norm}-{aim(cfg)}{compared}"
 
 
 def aim(cfg) -> str:
