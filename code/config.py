@@ -19,6 +19,7 @@ from settings import (
     FRACTION,
     NOT_NEGATIVE,
     PATH,
+    PATHS,
     POSITIVE,
     ROOT,
     SEED,
@@ -74,6 +75,9 @@ MODEL = {
     "DECODER_UNITS": Setting(
         512, "units of the decoder's first layer; the second has twice as many", "paper, fig. 2",
         at_least(1)),
+    "CNN_LAYERS": Setting(
+        "mnist", "the layers of --model cnn: mnist and multimnist are the paper's, pooled is ours "
+        "for affNIST", "paper, sec. 4, 6.2 and 5.2", one_of(("mnist", "pooled", "multimnist"))),
 }
 LOSS = {
     "M_POS": Setting(
@@ -104,6 +108,10 @@ TRAINING = {
         SEED),
     "MAX_ITERS": Setting(
         5000, "training steps in all", "original", at_least(1), may_change=True),
+    "STOP_AT": Setting(
+        0.0, "training ends early when the accuracy on validation, with the weights that are "
+        "trained, reaches this; 0: never", "ours; the paper stops early in sec. 5.2", FRACTION,
+        may_change=True),
     "BATCH_SIZE": Setting(
         100, "images per step", "original", at_least(1)),
     "SHIFT": Setting(
@@ -153,7 +161,8 @@ EVAL = {
         "test", f"what to do: {', '.join(MODES)}", "original", one_of(MODES)),
     "CKPT": Setting(
         str(ROOT / "checkpoints" / "mnist"), "the network: a run's folder, a folder of checkpoints "
-        "or a checkpoint's prefix", "original", PATH),
+        "or a checkpoint's prefix; for affine also several, separated by commas", "original",
+        PATHS),
     "DATASET": DATA["DATASET"]._replace(
         help="the images; not given: those the network was trained on"),
     "DATA_DIR": DATA["DATA_DIR"],
@@ -165,8 +174,8 @@ EVAL = {
     "BATCH_SIZE": Setting(
         100, "images per batch", "original", at_least(1)),
     "NUM_IMAGES": Setting(
-        1000, "cap_tweak, adversarial: test images measured, spread evenly over the classes",
-        "ours", at_least(1)),
+        1000, "cap_tweak, adversarial: test images measured, spread evenly over the classes; "
+        "affine: those of each point of a curve", "ours", at_least(1)),
     "MAX_ITERS": Setting(
         100, "reconstruct: most figures; adversarial: most gradient steps for each image",
         "original", at_least(1)),

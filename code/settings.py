@@ -50,12 +50,30 @@ def is_text_everywhere(path: str) -> bool:
         return False
 
 
+def absolute_paths(text: str) -> str:
+    """Paths separated by commas -> the same, absolute. The path of something that is there is one,
+    with whatever commas it has.
+    """
+    if "," not in text or os.path.exists(text) or os.path.exists(f"{text}.index"):
+        return os.path.abspath(text)
+    return ",".join(os.path.abspath(path) if path else path for path in text.split(","))
+
+
+def split_paths(text: str) -> list[str]:
+    """What `absolute_paths` made -> each path of it."""
+    if os.path.exists(text) or os.path.exists(f"{text}.index"):
+        return [text]
+    return text.split(",")
+
+
 POSITIVE = Rule("a finite number above 0", lambda value: 0 < value < math.inf)
 NOT_NEGATIVE = Rule("a finite number, 0 or more", lambda value: 0 <= value < math.inf)
 UP_TO_ONE = Rule("a number above 0, at most 1", lambda value: 0 < value <= 1)
 FRACTION = Rule("a number from 0 to 1", lambda value: 0 <= value <= 1)
 SWITCH = Rule("true or false", lambda value: True)
 PATH = Rule("a path in UTF-8", is_text_everywhere, os.path.abspath)
+PATHS = Rule("a path in UTF-8, or several, separated by commas",
+             lambda value: is_text_everywhere(value) and all(split_paths(value)), absolute_paths)
 SEED = Rule("a whole number from 0 to 4294967295", lambda value: 0 <= value < 2 ** 32)
 
 

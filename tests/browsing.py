@@ -38,10 +38,11 @@ def when(browser, condition: str):
     return found
 
 
-def save(folder: Path, network, cfg, digest=""):
+def save(folder: Path, network, cfg):
     """Writes the network as a run that has ended."""
     folder.mkdir(parents=True)
-    run = RunConfig(cfg, network.image_shape, network.classes, digest)
+    names = tuple(map(str, range(network.classes)))
+    run = RunConfig(cfg, network.image_shape, network.classes, "0123", names)
     save_config(folder, run)
     checkpoints.write(folder, "ckpt", 1, run.identity(), model=network)
     return folder

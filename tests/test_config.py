@@ -13,20 +13,25 @@ MODES = {**EVAL, **catalog.settings("evaluation.modes")}
 TRAIN_DEFAULTS = {
     "MODEL": "capsnet", "CONV1_CHANNELS": 256, "PRIMARY_CAPS_CHANNELS": 32, "PRIMARY_DIM": 8, "DIGIT_DIM": 16,
     "ROUTING_ITERS": 3, "ROUTING_WAY": "dynamic", "CONV_WAY": "auto", "PRIOR_TRAINING": False, "DECODER_UNITS": 512,
+    "CNN_LAYERS": "mnist",
     "M_POS": 0.9, "M_NEG": 0.1, "LAMBDA": 0.5, "RECONSTRUCT_W": 0.0005,
     "DATASET": "mnist", "VALIDATION": 5000, "IMAGE_SIZE": 28, "COLOUR": False, "SKIP_BAD_IMAGES": False,
-    "SEED": 0, "MAX_ITERS": 5000, "BATCH_SIZE": 100, "SHIFT": 2, "LR": 0.001, "STEP_SIZE": 1000, "DECAY_RATIO": 0.5,
-    "STAIRCASE": True, "LR_FLOOR": 0.0, "EMA": 0.0,
+    "AFFNIST_DOWNLOAD": False,
+    "SEED": 0, "MAX_ITERS": 5000, "STOP_AT": 0.0, "BATCH_SIZE": 100, "SHIFT": 2, "LR": 0.001, "STEP_SIZE": 1000,
+    "DECAY_RATIO": 0.5, "STAIRCASE": True, "LR_FLOOR": 0.0, "EMA": 0.0,
     "PRINT_EVERY": 10, "VAL_EVERY": 500, "SAVE_EVERY": 500, "KEEP": 3, "JIT": "auto",
 }
 MODES_DEFAULTS = {
     "MODE": "test", "DATASET": "mnist", "SEED": 0, "BATCH_SIZE": 100, "NUM_IMAGES": 1000, "MAX_ITERS": 100,
     "SHOW": "errors", "MASK": "predicted", "TWEAK_TARGET": -1, "TWEAK_RANGE": 0.25, "TWEAK_STRIDE": 0.05,
-    "ATTACK": "original", "TARGETED": True, "LR": 1.0, "EPSILON": 0.3,
+    "ATTACK": "original", "TARGETED": True, "LR": 1.0, "NORM": "linf", "EPSILON": 0.3, "EPSILON_L2": 4.0,
+    "RESTARTS": 2,
+    "AFFNIST_IMAGES": 10000,
 }
 OF_THIS_MACHINE = {"DATA_DIR", "CKPT", "FIG_DIR"}
 MAY_CHANGE = {"ROUTING_WAY", "CONV_WAY", "DATASET", "DATA_DIR", "MAX_ITERS", "LR", "STEP_SIZE", "DECAY_RATIO",
-              "STAIRCASE", "LR_FLOOR", "PRINT_EVERY", "VAL_EVERY", "SAVE_EVERY", "KEEP", "JIT", "SKIP_BAD_IMAGES"}
+              "STAIRCASE", "LR_FLOOR", "PRINT_EVERY", "VAL_EVERY", "SAVE_EVERY", "KEEP", "JIT", "SKIP_BAD_IMAGES",
+              "STOP_AT", "AFFNIST_DOWNLOAD"}
 
 
 @pytest.mark.parametrize("table, defaults", [(TRAIN, TRAIN_DEFAULTS), (MODES, MODES_DEFAULTS)])

@@ -6,12 +6,15 @@ import zipfile
 
 import numpy as np
 import pytest
+from scipy.io import savemat
 
 from config import TRAIN
 from settings import Config, InputError
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (40, 20, 18), np.uint8)
 LABELS = np.arange(40, dtype=np.int64) % 4
+CANVASES = np.random.default_rng(0).integers(0, 256, (30, 40, 40), np.uint8)  # of affNIST
+DIGITS = (np.arange(30) * 7 % 10).astype(np.uint8)
 
 
 def settings(**changes) -> Config:
@@ -59,6 +62,17 @@ def packed(members: dict[str, bytes], kind: int = zipfile.ZIP_STORED) -> bytes:
     with zipfile.ZipFile(file, "w", kind) as archive:
         for name, content in members.items():
             archive.writestr(name, content)
+    return file.getvalue()
+
+
+def mat(compress: bool = False, name: str = "affNISTdata", **changes) -> bytes:
+    """A file of affNIST's layout that has CANVASES and DIGITS; also parts that nobody reads."""
+    count = len(DIGITS)
+    data = {"image": CANVASES.reshape(count, 1600).T, "label_int": DIGITS[None].astype(float),
+            "label_one_of_n": np.eye(10)[DIGITS].T, "human_readable_transform": np.zeros((6, count)),
+            "affine_transform_details": np.array(["a", "b"], object), **changes}
+    file = io.BytesIO()
+    savemat(file, {name: data}, do_compression=compress)
     return file.getvalue()
 
 

@@ -7,7 +7,7 @@ import functools
 import hashlib
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -32,6 +32,7 @@ class Batch(NamedTuple):
     images: np.ndarray                  # float32 [B, H, W, C] in [0, 1]
     labels: np.ndarray                  # int32 [B, K]
     sources: np.ndarray | None = None   # float32 [B, K, H, W, C] in [0, 1]; None: the image itself
+    noise: np.ndarray | None = None     # float32 [B, n] in [0, 1), for a network that asks for it
 
 
 # How training varies its images: (split, index [B], random generator) -> a Split of B examples.
@@ -45,13 +46,18 @@ def unchanged(split: Split, index: np.ndarray, rng: np.random.Generator) -> Spli
 
 @dataclass(frozen=True)
 class Dataset:
-    """Three splits of images of one size, and the names of their classes."""
+    """Three splits of images of one size, and the names of their classes.
+
+    `further` has more test splits by name, of images of the same size. Each is made when a mode of
+    evaluation asks for it, because it may take long and be large.
+    """
     name: str
     train: Split
     val: Split
     test: Split
     class_names: tuple[str, ...]
     augment: Augment = unchanged
+    further: dict[str, Callable[[], Split]] = field(default_factory=dict)
 
     @property
     def classes(self) -> int:

@@ -1,6 +1,8 @@
-"""One PNG, JPEG or BMP file -> an array of the wanted size. The only module that imports Pillow."""
+"""One PNG, JPEG or BMP file -> an array."""
+import contextlib
 import os
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +20,29 @@ def read(path: Path, size: int, colour: bool) -> np.ndarray:
     black. Its proportions stay. Transparent parts become black. InputError, the reason alone, if
     the file is no image, is damaged, or would expand to more than Pillow's MAX_IMAGE_PIXELS.
     """
+    with opened(path) as image:
+        # A large JPEG is decoded at a half, a quarter or an eighth, which saves most of the time.
+        image.draft(None, (2 * size, 2 * size))
+        return fitted(in_8_bits(image, "RGB" if colour else "L", "black"), size)
+
+
+def read_grey(path: Path, most: int) -> np.ndarray:
+    """-> uint8 [H, W], upright and whole. The longer side is at most `most`.
+
+    Transparent parts become white, unless what is drawn is white. InputError as `read`.
+    """
+    with opened(path) as image:
+        image.draft(None, (most, most))
+        grey = in_8_bits(image, "L", "white")
+        if grey.getextrema() == (255, 255):
+            grey = in_8_bits(image, "L", "black")
+        grey.thumbnail((most, most), Image.Resampling.BILINEAR)
+        return np.asarray(grey)
+
+
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[Image.Image]:
+    """The image in the file. InputError, the reason alone, if it cannot be read as one."""
     if os.path.exists(path) and not os.path.isfile(path):
         raise InputError("not a file")  # opening a pipe would wait for ever
     try:
@@ -25,9 +50,12 @@ def read(path: Path, size: int, colour: bool) -> np.ndarray:
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(file, formats=KINDS) as image:
-                return fitted(image, size, colour)
+                yield image
     except MemoryError:
         raise
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError):
+        raise InputError(f"expected at most {Image.MAX_IMAGE_PIXELS:,} pixels, "
+                         "received more") from None
     except UnidentifiedImageError:
         raise InputError("not a PNG, JPEG or BMP image") from None
     except Exception as error:  # damaged bytes make Pillow raise a dozen kinds
@@ -35,21 +63,20 @@ def read(path: Path, size: int, colour: bool) -> np.ndarray:
         raise InputError(reason or type(error).__name__) from None
 
 
-def fitted(image: Image.Image, size: int, colour: bool) -> np.ndarray:
-    """-> the opened image as `read` says."""
-    # A large JPEG is decoded at a half, a quarter or an eighth, which saves most of the time.
-    image.draft(None, (2 * size, 2 * size))
+def in_8_bits(image: Image.Image, mode: str, background: str) -> Image.Image:
+    """-> the image upright, in 8 bits: of red, green and blue ("RGB") or of grey ("L")."""
     image = ImageOps.exif_transpose(image)
-
-    # Any kind of pixel becomes 8 bits of red, green and blue, or of grey.
     if image.mode.startswith("I"):  # 16 bits, which Pillow would clip
         image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     if "A" in image.getbands() or "transparency" in image.info:
-        black = Image.new("RGBA", image.size, "black")
-        image = Image.alpha_composite(black, image.convert("RGBA"))
-    image = image.convert("RGB" if colour else "L")
+        behind = Image.new("RGBA", image.size, background)
+        image = Image.alpha_composite(behind, image.convert("RGBA"))
+    return image.convert(mode)
 
-    # Fit the longer side, and at least one pixel of the other.
+
+def fitted(image: Image.Image, size: int) -> np.ndarray:
+    """-> uint8 [size, size, C], the image as `read` says."""
+    # The longer side fits, and at least one pixel of the other.
     scale = size / max(image.size)
     width, height = (max(1, round(side * scale)) for side in image.size)
     resized = image.resize((width, height), Image.Resampling.BILINEAR)  # averages where it shrinks

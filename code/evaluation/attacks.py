@@ -11,33 +11,41 @@ would look more robust than it is.
 
 All attacks have one signature:
 
-    attack(predictor, images, classes, cfg, title=None) -> Attacked
+    attack(predictor, images, classes, cfg, limit, title=None) -> Attacked
 
 images [N, H, W, C] in [0, 1], which should be classified right: the others need no attack
 classes [N]: the targets if cfg.TARGETED, otherwise the labels
-cfg: settings of the mode adversarial: MAX_ITERS steps for each image in all, LR, EPSILON, SEED
+cfg: settings of the mode adversarial: MAX_ITERS steps for each image in all, LR, NORM, EPSILON,
+    EPSILON_L2, RESTARTS, SEED
+limit: the distance from its reconstruction at which the detector calls an image suspect; None
+    without a decoder
 title: of a progress bar; None shows no bar
 """
-from collections.abc import Callable
+import itertools
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from data.dataset import stream
-from evaluation.climbing import Attacked, climb, distances, norm
+from evaluation.balls import BALLS, norm
+from evaluation.climbing import Attacked, climb, distances
 from output import progress
 
 if TYPE_CHECKING:  # imports TensorFlow
     from evaluation.predictor import Predictor
 
-BUDGETS = 10   # L-infinity budgets tried on the way to EPSILON
+BUDGETS = 10   # budgets tried on the way to EPSILON
 STRETCH = 2.5  # the steps for a budget are together that many budgets long (Madry 2018)
 POINTS = 60    # L2 budgets at which the original's success rate is drawn
 TITLES = {"original": "attack of the original repository"}  # where the name alone says too little
 
+# What an attack asks of the network, where that is more than scores.
+NEEDS = {"vote": "routing", "hidden": "decoder"}
+
 
 def original(predictor: "Predictor", images: np.ndarray, classes: np.ndarray, cfg,
-             title: str | None = None) -> Attacked:
+             limit: float | None, title: str | None = None) -> Attacked:
     """Steps of the L2 length LR along the gradient of the capsule's length, until it succeeds."""
     step = np.float32(_sign(cfg) * cfg.LR)
 
@@ -53,71 +61,104 @@ def original(predictor: "Predictor", images: np.ndarray, classes: np.ndarray, cf
 
 
 def fgsm(predictor: "Predictor", images: np.ndarray, classes: np.ndarray, cfg,
-         title: str | None = None) -> Attacked:
-    """One step of the budget's length along the signs of the gradient (Goodfellow 2015)."""
-    return _in_growing_balls(predictor, images, classes, cfg, title, steps=1)
+         limit: float | None, title: str | None = None) -> Attacked:
+    """One step as long as the budget (Goodfellow 2015)."""
+    return _in_growing_balls(predictor, images, classes, cfg, title, steps=1, random=None)
 
 
 def bim(predictor: "Predictor", images: np.ndarray, classes: np.ndarray, cfg,
-        title: str | None = None) -> Attacked:
+        limit: float | None, title: str | None = None) -> Attacked:
     """Several smaller steps of that kind for each budget (Kurakin 2017)."""
-    steps = cfg.MAX_ITERS // len(_budgets(cfg))
-    return _in_growing_balls(predictor, images, classes, cfg, title, steps)
+    return _in_growing_balls(predictor, images, classes, cfg, title, _steps(cfg), random=None)
 
 
 def pgd(predictor: "Predictor", images: np.ndarray, classes: np.ndarray, cfg,
-        title: str | None = None) -> Attacked:
+        limit: float | None, title: str | None = None) -> Attacked:
     """The same from a random point within the budget (Madry 2018)."""
-    random = stream(cfg.SEED, "attack")
-    steps = cfg.MAX_ITERS // len(_budgets(cfg))
+    return _in_growing_balls(predictor, images, classes, cfg, title, _steps(cfg),
+                             stream(cfg.SEED, "attack"))
 
-    def start(x, low, high):
-        return random.uniform(low, high).astype(np.float32)
 
-    return _in_growing_balls(predictor, images, classes, cfg, title, steps, start)
+def vote(predictor: "Predictor", images: np.ndarray, classes: np.ndarray, cfg,
+         limit: float | None, title: str | None = None) -> Attacked:
+    """PGD on the average of the votes, so that the routing cannot hide the gradient (Gu 2021)."""
+    return _in_growing_balls(predictor, images, classes, cfg, title, _steps(cfg),
+                             stream(cfg.SEED, "attack"), objectives=("unrouted_margin",))
+
+
+def hidden(predictor: "Predictor", images: np.ndarray, classes: np.ndarray, cfg,
+           limit: float | None, title: str | None = None) -> Attacked:
+    """PGD that also stays below the threshold of the detector (Qin, Frosst and others 2020).
+
+    It has succeeded where the network is wrong and the detector is silent.
+    """
+    objective = "towards_hidden" if cfg.TARGETED else "away_hidden"
+    return _in_growing_balls(predictor, images, classes, cfg, title, _steps(cfg),
+                             stream(cfg.SEED, "attack"), objectives=(objective,), limit=limit)
+
+
+def strong(predictor: "Predictor", images: np.ndarray, classes: np.ndarray, cfg,
+           limit: float | None, title: str | None = None) -> Attacked:
+    """PGD on several objectives from RESTARTS points each, so up to as many times MAX_ITERS steps.
+
+    An image counts as robust only if all of them fail (Carlini and Wagner 2017; Croce and Hein
+    2020).
+    """
+    objectives = ["margin", "log_probability"]
+    if NEEDS["vote"] in predictor.network.capabilities:
+        objectives.append("unrouted_margin")
+    return _in_growing_balls(predictor, images, classes, cfg, title, _steps(cfg),
+                             stream(cfg.SEED, "attack"), objectives, cfg.RESTARTS)
 
 
 def _in_growing_balls(predictor: "Predictor", images: np.ndarray, classes: np.ndarray, cfg,
-                      title: str | None, steps: int,
-                      start: Callable = lambda x, low, high: x) -> Attacked:
-    """Climbs the margin within L-infinity balls, a small one before a large one.
+                      title: str | None, steps: int, random: np.random.Generator | None,
+                      objectives: Sequence[str] = ("margin",), restarts: int = 1,
+                      limit: float | None = None) -> Attacked:
+    """Climbs within balls around the images, a small one before a large one.
 
-    Only images that withstand one budget meet the next, from the natural image on.
-    start(x, low, high) -> where they begin in the ball from `low` to `high`
+    Only images that withstand one budget meet the next, from the natural image on, or from a point
+    in the ball that `random` draws. Every objective has `restarts` tries of that many steps.
     """
     budgets = _budgets(cfg)
     found, success = images.copy(), np.zeros(len(images), bool)
     made, budget = np.zeros(len(images), int), np.full(len(images), np.inf)
     with progress(title=title, total=len(images), unit="image") as bar:
-        for epsilon in budgets:
+        for radius, _, objective in itertools.product(budgets, range(restarts), objectives):
             # the ball around each image that is left, and the steps in it
             left = np.flatnonzero(~success)
-            x = images[left]
-            low, high = np.maximum(0, x - epsilon), np.minimum(1, x + epsilon)
-            step = _sign(cfg) * epsilon * np.float32(STRETCH / steps if steps > 1 else 1)
+            ball = BALLS[cfg.NORM](images[left], radius)
+            start = images[left] if random is None else ball.somewhere(random)
+            step = _sign(cfg) * radius * np.float32(STRETCH / steps if steps > 1 else 1)
 
-            def move(x, gradient, active, low=low, high=high, step=step):
-                return np.clip(x + step * np.sign(gradient), low[active], high[active])
+            def move(x, gradient, active, ball=ball, step=step):
+                return ball.moved(x, gradient, step, active)
 
-            climbed = climb(predictor, "margin", start(x, low, high), classes[left],
-                            cfg.TARGETED, move, steps, bar)
+            climbed = climb(predictor, objective, start, classes[left], cfg.TARGETED, move, steps,
+                            bar, limit)
 
             # what has come of them
             found[left], success[left] = climbed.images, climbed.success
             made[left] += climbed.steps
-            budget[left[climbed.success]] = epsilon
+            budget[left[climbed.success]] = radius
     l2, linf = distances(images, found)
-    return Attacked(found, success, made, l2, linf, norm="L-infinity",
-                    budget=budget, tried=np.append(0, budgets))
+    return Attacked(found, success, made, l2, linf, BALLS[cfg.NORM].norm, budget,
+                    tried=np.append(0, budgets))
 
 
 def _budgets(cfg) -> np.ndarray:
-    """-> the L-infinity budgets that are tried one after the other, up to EPSILON; float32 [n]
+    """-> the budgets that are tried one after the other, up to that of NORM; float32 [n]
 
     There are BUDGETS of them, or MAX_ITERS if that is less: each has one step at least.
     """
+    largest = cfg.EPSILON if cfg.NORM == "linf" else cfg.EPSILON_L2
     count = min(BUDGETS, cfg.MAX_ITERS)
-    return np.linspace(0, cfg.EPSILON, count + 1, dtype=np.float32)[1:]
+    return np.linspace(0, largest, count + 1, dtype=np.float32)[1:]
+
+
+def _steps(cfg) -> int:
+    """-> the steps for each budget, of MAX_ITERS in all"""
+    return cfg.MAX_ITERS // len(_budgets(cfg))
 
 
 def _sign(cfg) -> np.float32:

@@ -23,16 +23,21 @@ def reliability(lengths: np.ndarray, right: np.ndarray, bins: int = 10) -> Relia
     """lengths [N] in [0, 1] of the winning capsules, right [N]: whether they are the label's"""
     place = np.minimum((lengths * bins).astype(int), bins - 1)                 # [N]
     count = np.bincount(place, minlength=bins)
-    z = ndtri((1 + CONFIDENCE) / 2)
     with np.errstate(invalid="ignore", divide="ignore"):  # of empty bins
         length = np.bincount(place, lengths, bins) / count
         accuracy = np.bincount(place, right, bins) / count
-        # Wilson's interval: centre - half to centre + half
-        shrunk = 1 + z**2 / count
-        centre = (accuracy + z**2 / (2 * count)) / shrunk
-        variance = accuracy * (1 - accuracy) / count + z**2 / (4 * count**2)
-        half = z / shrunk * np.sqrt(variance)
-    return Reliability(count, length, accuracy, centre - half, centre + half)
+        low, high = wilson(accuracy, count)
+    return Reliability(count, length, accuracy, low, high)
+
+
+def wilson(accuracy: np.ndarray, count: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """-> the confidence interval of each accuracy, a share of `count` images: low, high (Wilson)"""
+    z = ndtri((1 + CONFIDENCE) / 2)
+    shrunk = 1 + z**2 / count
+    centre = (accuracy + z**2 / (2 * count)) / shrunk
+    variance = accuracy * (1 - accuracy) / count + z**2 / (4 * count**2)
+    half = z / shrunk * np.sqrt(variance)
+    return centre - half, centre + half
 
 
 def expected_calibration_error(found: Reliability) -> float:

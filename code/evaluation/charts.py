@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from evaluation.calibration import Reliability
-from evaluation.figures import BLUE, BODY, DPI, ORANGE, RED, SMALL, shorten
+from evaluation.figures import BLUE, BODY, DPI, MARKERS, ORANGE, RED, SEVERAL, SMALL, shorten
 
 MOST_NUMBERS = 20  # classes up to which a matrix has its numbers written in
 STRETCHES = 100    # points of a curve of training batches
@@ -161,6 +161,41 @@ def success(title: str, budgets: np.ndarray, rates: np.ndarray, budget_label: st
     right.set_xlabel("gradient steps until success", fontsize=BODY)
     right.set_ylabel("images", fontsize=BODY)
     right.yaxis.get_major_locator().set_params(integer=True)
+    return figure
+
+
+class Panel(NamedTuple):
+    """Accuracies of several networks along one parameter."""
+    xlabel: str
+    values: np.ndarray               # [n]
+    networks: dict[str, dict]        # {name: {"accuracy", "low", "high": [n]}}
+    marked: tuple[float, float]      # a range of the parameter
+
+
+def accuracy_curves(title: str, panels: list[Panel]) -> Figure:
+    """A panel for each parameter: a curve for each network, with its interval as a band."""
+    columns = 3
+    rows = math.ceil(len(panels) / columns)
+    figure, axes = chart(title, 3.4 * columns, 0.7 + 2.7 * rows, nrows=rows, ncols=columns,
+                         sharey=True, squeeze=False)
+    for k, one in enumerate(axes.flat):
+        if k >= len(panels):
+            one.set_axis_off()
+            continue
+        panel = panels[k]
+        for n, (name, found) in enumerate(panel.networks.items()):
+            colour, marker = SEVERAL[n % len(SEVERAL)], MARKERS[n % len(MARKERS)]
+            one.plot(panel.values, found["accuracy"], f"{marker}-", color=colour, markersize=4,
+                     linewidth=1.2, label=name)
+            one.fill_between(panel.values, found["low"], found["high"], color=colour, alpha=0.2)
+        for end in panel.marked:
+            one.axvline(end, color="grey", linestyle="--", linewidth=1)
+        one.set_xlabel(panel.xlabel, fontsize=BODY)
+        one.grid(color="#dddddd")
+    for one in axes[:, 0]:
+        one.set_ylabel("accuracy (share right)", fontsize=BODY)
+    handles, names = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, names, fontsize=SMALL + 1, loc="outside lower right")
     return figure
 
 

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from tqdm import tqdm
 
+from evaluation.balls import norm
+
 if TYPE_CHECKING:  # imports TensorFlow
     from evaluation.predictor import Predictor
 
@@ -29,34 +31,36 @@ class Climb(NamedTuple):
 
 
 def climb(predictor: "Predictor", objective: str, images: np.ndarray, classes: np.ndarray,
-          targeted: bool, move: Callable, max_steps: int, bar: tqdm) -> Climb:
+          targeted: bool, move: Callable, max_steps: int, bar: tqdm,
+          limit: float | None = None, stop: bool = True) -> Climb:
     """Moves each image until it succeeds, its gradient vanishes or max_steps are made.
 
     images [N, H, W, C] in [0, 1]; classes [N]: the targets if `targeted`, otherwise the labels
     move(x, gradient, active) -> the next x, for the n images [active]; no gradient is all zero
-    bar: a progress bar, moved on by each success
+    bar: a progress bar, moved on by each success; limit: of objectives that have one, which are
+    above 0 (targeted) or below 0 exactly where the attack has succeeded; stop: if false, images
+    go on after they have succeeded
     """
     images, active = images.copy(), np.arange(len(images))
     success, steps = np.zeros(len(images), bool), np.zeros(len(images), int)
     while len(active):
         # who has succeeded?
-        scores, gradient = predictor.gradient(objective, images[active], classes[active])
-        done = (scores.argmax(axis=1) == classes[active]) == targeted          # [n]
+        scores, value, gradient = predictor.gradient(objective, images[active], classes[active],
+                                                     limit)
+        if limit is None:
+            done = (scores.argmax(axis=1) == classes[active]) == targeted      # [n]
+        else:
+            done = value > 0 if targeted else value < 0                        # [n]
         success[active] = done
-        bar.update(int(done.sum()))
+        bar.update(int(done.sum()) if stop else 0)
 
         # one step for the others
         moving = norm(gradient)[:, 0, 0, 0] > 0
-        go = ~done & moving & (steps[active] < max_steps)                      # [n]
+        go = ~(done & stop) & moving & (steps[active] < max_steps)                      # [n]
         active = active[go]
         images[active] = move(images[active], gradient[go], active)
         steps[active] += 1
     return Climb(images, success, steps)
-
-
-def norm(arrays: np.ndarray) -> np.ndarray:
-    """[N, H, W, C] -> L2 norms [N, 1, 1, 1]"""
-    return np.sqrt(np.square(arrays).sum(axis=(1, 2, 3), keepdims=True))
 
 
 class Distances(NamedTuple):

@@ -4,7 +4,15 @@ Frosst, Sabour, Hinton 2018, arXiv 1811.06969. The decoder draws what the winnin
 for. An image that only pretends to be of that class is farther from this drawing than a natural
 one.
 """
+from typing import TYPE_CHECKING
+
 import numpy as np
+
+from data.dataset import Dataset, scale
+from evaluation import sampling
+
+if TYPE_CHECKING:  # imports TensorFlow
+    from evaluation.predictor import Predictor
 
 FALSE_POSITIVES = 0.05  # share of natural images that the detector may flag
 
@@ -12,6 +20,19 @@ FALSE_POSITIVES = 0.05  # share of natural images that the detector may flag
 def reconstruction_distance(images: np.ndarray, reconstruction: np.ndarray) -> np.ndarray:
     """Both [N, H, W, C] -> the L2 distance [N] of each image from its reconstruction"""
     return np.linalg.norm((images - reconstruction).reshape(len(images), -1), axis=1)
+
+
+def limit(predictor: "Predictor", dataset: Dataset, cfg) -> float:
+    """-> the distance from which the detector calls an image suspect.
+
+    It is that of validation images. Where none were held out, it is that of training images, which
+    are reconstructed a little better.
+    """
+    split = dataset.val if len(dataset.val.labels) else dataset.train
+    chosen = sampling.spread_evenly(split.labels[:, 0], cfg.NUM_IMAGES, cfg.SEED)
+    images, labels = scale(split.images[chosen]), split.labels[chosen]
+    known = predictor.predict(images, labels, "images for the threshold")
+    return threshold(reconstruction_distance(images, known.from_predicted[:, 0]))
 
 
 def threshold(distances: np.ndarray) -> float:

@@ -1,5 +1,6 @@
 """One evaluation from its settings to its report."""
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import catalog
@@ -8,7 +9,7 @@ import config
 import data
 from data.dataset import Dataset
 from evaluation.report import Report
-from settings import Config, InputError
+from settings import Config, InputError, split_paths
 
 if TYPE_CHECKING:  # imports TensorFlow
     from model.network import Network
@@ -22,7 +23,7 @@ TABLE = {**config.EVAL, **OF_MODES, **OF_DATASETS}
 
 
 def evaluate(given: dict) -> int:
-    """Runs the mode on the network and the test split that the settings name -> exit status
+    """Runs the mode on the networks and the test split that the settings name -> exit status
 
     given: the settings that the user gave. InputError if they cannot be had.
     """
@@ -30,31 +31,68 @@ def evaluate(given: dict) -> int:
     mode = catalog.module(FOLDER, cfg.MODE)
     if hasattr(mode, "check"):
         mode.check(cfg)
+    paths = split_paths(cfg.CKPT)
+    check_count(len(paths), mode, cfg.MODE)
 
-    # the network
+    # the networks
     cli.start_tensorflow()
     from evaluation.predictor import Predictor
     from training import checkpoints
-    network, trained, prefix = checkpoints.load(cfg.CKPT)
-    check_needs(mode.NEEDS, network, f"{prefix} ({trained.MODEL})", cfg.MODE)
+    loaded = [checkpoints.load(path) for path in paths]
+    for network, trained, prefix in loaded:
+        check_needs(mode.NEEDS, network, f"{prefix} ({trained.MODEL})", cfg.MODE)
 
-    # the images: those of its training, split by its seed, unless the user says otherwise
+    # the images: those of the first one's training, split by its seed, unless the user says
+    # otherwise
+    _, trained, _ = loaded[0]
     as_trained = {name: trained[name] for name in config.DATA.keys() - given.keys()}
-    cfg = cfg.changed(**as_trained, CKPT=str(prefix))
+    cfg = cfg.changed(**as_trained, CKPT=",".join(str(prefix) for _, _, prefix in loaded))
     dataset = data.load(trained.changed(**{name: cfg[name] for name in config.DATA}))
-    check_fit(network, prefix, dataset)
+    for network, _, prefix in loaded:
+        check_fit(network, prefix, dataset)
     if hasattr(mode, "check_dataset"):
         mode.check_dataset(dataset, cfg)
 
     # measure
+    predictors = {name: Predictor(network, trained, cfg.BATCH_SIZE)
+                  for name, (network, trained, _) in zip(names_of(loaded), loaded, strict=True)}
     folder = mode.folder(cfg) if hasattr(mode, "folder") else ""
     report = Report(Path(cfg.FIG_DIR) / cfg.MODE / folder, cfg)
-    predictor = Predictor(network, trained, cfg.BATCH_SIZE)
-    numbers, details = mode.run(predictor, dataset, cfg, report)
-    subject = {"checkpoint": f"{prefix.parent.name}/{prefix.name}",
-               "trained_on": Path(trained.DATASET).stem, "evaluated_on": dataset.name}
+    compares = getattr(mode, "COMPARES", False)
+    subjects = predictors if compares else next(iter(predictors.values()))
+    numbers, details = mode.run(subjects, dataset, cfg, report)
+    trained_on = {Path(trained.DATASET).stem: None for _, trained, _ in loaded}
+    subject = {"checkpoint": ", ".join(f"{one.parent.name}/{one.name}" for _, _, one in loaded),
+               "trained_on": ", ".join(trained_on), "evaluated_on": dataset.name}
     report.close(subject, numbers, details)
     return 0
+
+
+def check_count(count: int, mode: ModuleType, name: str):
+    """InputError, with the modes that work, if there are several networks and the mode takes one.
+
+    name: of the mode
+    """
+    if count > 1 and not getattr(mode, "COMPARES", False):
+        able = [other for other in catalog.names(FOLDER)
+                if getattr(catalog.module(FOLDER, other), "COMPARES", False)]
+        raise InputError(f"--ckpt: expected one network for --mode {name}, received {count}; "
+                         f"--mode {' or '.join(able)} compares several")
+
+
+def names_of(loaded: list[tuple]) -> list[str]:
+    """-> a name of its own for each of the (network, settings, prefix)
+
+    That is its folder, and if others lie in a folder of that name also its checkpoint.
+    """
+    short = [prefix.parent.name for _, _, prefix in loaded]
+    longer = [f"{prefix.parent.name}/{prefix.name}" for _, _, prefix in loaded]
+    full = [str(prefix) for _, _, prefix in loaded]
+    for names in (short, longer, full):
+        if len(set(names)) == len(names):
+            return names
+    twice = next(name for name in full if full.count(name) > 1)
+    raise InputError(f"--ckpt: expected different networks, received {twice} twice")
 
 
 def check_needs(needs: frozenset[str], network: "Network", name: str, mode: str):

@@ -30,7 +30,8 @@ def attack_examples(predictor: "Predictor", attack: Callable, sample: Sample, da
                     title: str, report: Report) -> list[dict]:
     """Attacks one image of each class, towards each other class if cfg.TARGETED, and draws them.
 
-    Of many classes it takes the first SHOWN. -> numbers for each example
+    Of many classes it takes the first SHOWN. attack(images, classes, title) -> Attacked
+    -> numbers for each example
     """
     # attack
     shown = range(min(dataset.classes, SHOWN))
@@ -42,7 +43,7 @@ def attack_examples(predictor: "Predictor", attack: Callable, sample: Sample, da
         return []
     which = [np.flatnonzero(sample.labels == pair.label)[0] for pair in pairs]
     goals = np.array([pair.goal for pair in pairs], sample.labels.dtype)
-    attacked = attack(predictor, sample.images[which], goals, cfg, "examples")
+    attacked = attack(sample.images[which], goals, title="examples")
     after = predictor.predict(attacked.images, sample.labels[which, None])
 
     # describe and draw
@@ -61,9 +62,10 @@ def attack_examples(predictor: "Predictor", attack: Callable, sample: Sample, da
 
 def describe(pair: Pair, attacked: Attacked, after: "Predictions", n: int, cfg) -> dict:
     """-> the numbers of the n-th example, for results.json"""
+    score = "score" if after.capsules is None else "length"
     return {"label": pair.label, "target": pair.goal if cfg.TARGETED else None,
             "success": attacked.success[n], "predicted": after.predicted[n, 0],
-            "length": after.scores[n].max(), "steps": attacked.steps[n],
+            score: after.scores[n].max(), "steps": attacked.steps[n],
             "l2": attacked.l2[n], "linf": attacked.linf[n]}
 
 
@@ -74,7 +76,8 @@ def figure_of_pair(example: dict, natural: np.ndarray, adversarial: np.ndarray, 
     label, predicted = names[example["label"]], names[example["predicted"]]
     goal = "any other class" if example["target"] is None else names[example["target"]]
     outcome = "success" if example["success"] else "failed"
-    captions = (f"class {label}", f"classified as {predicted} ({example['length']:.2f})",
+    score = example.get("length", example.get("score"))
+    captions = (f"class {label}", f"classified as {predicted} ({score:.2f})",
                 f"L2 {example['l2']:.2f}, L-infinity {example['linf']:.2f}")
     title = f"{title}\n{label} to {goal}: {outcome} after {example['steps']} steps"
     return sheets.pair(title, natural, adversarial, captions)

@@ -1,24 +1,71 @@
-"""What an attack climbs, as a function of the images.
+"""What an attack climbs towards a target, or descends away from a label, as a function of the images.
 
-Each takes the images [B, H, W, C], the network's Output and classes [B], and returns [B].
+Each takes the network, images [B, H, W, C], the network's Output of them and classes [B], and
+returns [B].
 """
 import math
 
 import tensorflow as tf
 
-from model.network import Output
+from model import capsules
+from model.network import Network, Output
 
 
-def length(images: tf.Tensor, output: Output, classes: tf.Tensor) -> tf.Tensor:
-    """The length of that class's capsule."""
+def length(network: Network, images: tf.Tensor, output: Output, classes: tf.Tensor) -> tf.Tensor:
+    """The length of that class's capsule; its logit, where a network has no capsules."""
     return tf.gather(output.scores, classes, batch_dims=1)
 
 
-def margin(images: tf.Tensor, output: Output, classes: tf.Tensor) -> tf.Tensor:
-    """By how much that capsule is longer than the longest other one.
+def margin(network: Network, images: tf.Tensor, output: Output, classes: tf.Tensor) -> tf.Tensor:
+    """By how much that capsule is longer than the longest other one (Carlini and Wagner 2017).
 
     It is above 0 where that class is predicted.
     """
-    mine = tf.one_hot(classes, output.scores.shape[1], on_value=True, off_value=False)
-    others = tf.where(mine, -math.inf, output.scores)                          # [B, J]
-    return length(images, output, classes) - tf.reduce_max(others, axis=1)
+    return margin_of(output.scores, classes)
+
+
+def log_probability(network: Network, images: tf.Tensor, output: Output,
+                    classes: tf.Tensor) -> tf.Tensor:
+    """The logarithm of that class's softmax over all scores, in which every class has a part."""
+    return tf.gather(tf.nn.log_softmax(output.scores), classes, batch_dims=1)
+
+
+def unrouted_margin(network: Network, images: tf.Tensor, output: Output,
+                    classes: tf.Tensor) -> tf.Tensor:
+    """The margin that the class capsules would have without routing (Gu, Wu, Tresp 2021).
+
+    They are made of the average of all votes. So the gradient does not go through the routing.
+    """
+    v = network.encode_unrouted(images)                                        # [B, J, E]
+    return margin_of(capsules.length(v), classes)
+
+
+def towards_hidden(network: Network, images: tf.Tensor, output: Output, classes: tf.Tensor,
+                   limit: float) -> tf.Tensor:
+    """Above 0 where that class is predicted and the detector, whose threshold is `limit`, is silent.
+
+    The smaller one of what is missing for either decides, so the gradient is that of the one that
+    is missing (as Qin, Frosst and others 2020, who take turns).
+    """
+    return tf.minimum(margin(network, images, output, classes),
+                      limit - distance_to_reconstruction(images, output))
+
+
+def away_hidden(network: Network, images: tf.Tensor, output: Output, classes: tf.Tensor,
+                limit: float) -> tf.Tensor:
+    """Below 0 where another class is predicted and the detector is silent; see towards_hidden."""
+    return tf.maximum(margin(network, images, output, classes),
+                      distance_to_reconstruction(images, output) - limit)
+
+
+def margin_of(scores: tf.Tensor, classes: tf.Tensor) -> tf.Tensor:
+    """scores [B, J], classes [B] -> by how much each class leads [B]"""
+    mine = tf.one_hot(classes, scores.shape[1], on_value=True, off_value=False)
+    others = tf.where(mine, -math.inf, scores)                                 # [B, J]
+    return tf.gather(scores, classes, batch_dims=1) - tf.reduce_max(others, axis=1)
+
+
+def distance_to_reconstruction(images: tf.Tensor, output: Output) -> tf.Tensor:
+    """The L2 distance [B] of each image from what its longest capsule draws (detection.py)."""
+    squares = tf.square(images - output.reconstruction[:, 0])                  # [B, H, W, C]
+    return tf.sqrt(tf.reduce_sum(squares, axis=[1, 2, 3]) + capsules.EPSILON)

@@ -14,7 +14,7 @@ from output import progress
 
 class Predictions(NamedTuple):
     """What a network says of N images with K labels each. What it does not have is None."""
-    scores: np.ndarray                        # [N, J], the lengths of the class capsules
+    scores: np.ndarray                        # [N, J], lengths of the class capsules, or logits
     predicted: np.ndarray                     # [N, K], the classes of the K largest scores
     capsules: np.ndarray | None = None        # [N, J, E]
     from_predicted: np.ndarray | None = None  # [N, K, H, W, C], decoded from the predicted capsules
@@ -23,6 +23,13 @@ class Predictions(NamedTuple):
     def take(self, which: np.ndarray) -> "Predictions":
         """-> those of the images [which]."""
         return Predictions(*(None if array is None else array[which] for array in self))
+
+
+class Gradient(NamedTuple):
+    """Where N images stand, and which way an attack would move them."""
+    scores: np.ndarray    # [N, J]
+    value: np.ndarray     # [N], of the objective
+    gradient: np.ndarray  # [N, H, W, C], of the objective with respect to the images
 
 
 class Predictor:
@@ -48,17 +55,19 @@ class Predictor:
         """One capsule [N, E] and its class [N] for each image -> images [N, H, W, C]"""
         return self._in_batches(self._decode, capsule, classes)[0]
 
-    def gradient(self, objective: str, images: np.ndarray,
-                 classes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """-> scores [N, J], and the gradient [N, H, W, C] of the objective with respect to images.
+    def gradient(self, objective: str, images: np.ndarray, classes: np.ndarray,
+                 limit: float | None = None) -> Gradient:
+        """What an attack needs to know of images [N, H, W, C] and classes [N].
 
-        objective: the name of a function of objectives.py; classes [N]
+        objective: the name of a function of objectives.py; limit: for those that take one
         """
-        if objective not in self._gradients:
-            of_batch = functools.partial(self._gradient_of_batch, getattr(objectives, objective))
-            self._gradients[objective] = compiled(of_batch, self.trained)
-        scores, gradient = self._in_batches(self._gradients[objective], images, classes)
-        return scores, gradient
+        if (objective, limit) not in self._gradients:
+            climbed = getattr(objectives, objective)
+            if limit is not None:
+                climbed = functools.partial(climbed, limit=limit)
+            of_batch = functools.partial(self._gradient_of_batch, climbed)
+            self._gradients[objective, limit] = compiled(of_batch, self.trained)
+        return Gradient(*self._in_batches(self._gradients[objective, limit], images, classes))
 
     # ---- what is compiled ----
 
@@ -81,8 +90,8 @@ class Predictor:
         with tf.GradientTape() as tape:
             tape.watch(images)
             output = self.network(images)
-            climbed = objective(images, output, classes)                       # [B]
-        return output.scores, tape.gradient(climbed, images)
+            climbed = objective(self.network, images, output, classes)         # [B]
+        return output.scores, climbed, tape.gradient(climbed, images)
 
     # ---- batches ----
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from evaluation import figures
 from output import say, write_whole
-from settings import PATH, Config, InputError
+from settings import PATH, PATHS, Config, InputError
 
 
 class Report:
@@ -48,7 +48,7 @@ class Report:
 
         # the file, and nothing of the evaluation before
         settings = {name: value for name, value in self.cfg.items()
-                    if self.cfg.__table__[name].rule is not PATH}
+                    if self.cfg.__table__[name].rule not in (PATH, PATHS)}
         results = {**subject, **numbers, **details, "settings": settings, "figures": self.figures,
                    **about()}
         text = json.dumps(plain(results), indent=1, allow_nan=False) + "\n"
@@ -75,8 +75,10 @@ class Report:
             return set()
 
 
-def readable(name: str, value: float) -> str:
-    """A number as people read it: shares in per cent."""
+def readable(name: str, value: float | str) -> str:
+    """A number as people read it: shares in per cent. A word stays as it is."""
+    if isinstance(value, str):
+        return value
     if name.endswith(("accuracy", "error", "rate")):
         return f"{value:.2%}"
     return f"{value:,}" if isinstance(value, int | np.integer) else f"{value:.5g}"

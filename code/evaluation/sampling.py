@@ -39,6 +39,12 @@ def spread_evenly(labels: np.ndarray, count: int, seed: int) -> np.ndarray:
     return order[np.argsort(rank, kind="stable")[:count]]
 
 
+def draw_targets(labels: np.ndarray, classes: int, seed: int) -> np.ndarray:
+    """labels [N] -> another class for each [N]"""
+    further = stream(seed, "target").integers(1, classes, len(labels))
+    return ((labels + further) % classes).astype(labels.dtype)
+
+
 def classified_right(predictor: "Predictor", split: Split, candidates: np.ndarray,
                      cfg) -> Sample:
     """-> those that are classified right, of cfg.NUM_IMAGES drawn from the split's [candidates].

@@ -12,18 +12,21 @@ from model import fourier, patches
 
 
 class Convolution(tf.keras.layers.Layer):
-    """A convolution without padding, with bias. [B, H, W, C] -> [B, out_h, out_w, filters]
+    """A convolution with bias. [B, H, W, C] -> [B, out_h, out_w, filters]
 
-    out = (H - k) // stride + 1. form: "direct", "patches", "fourier", or "auto" for the fastest,
-    which depends on B. All have the same variables: kernel [k, k, filters, C] and bias [filters].
-    next_stride: that of a convolution which reads the result, for patches.convolve_for_fourier.
+    out = (H - k) // stride + 1 without padding. same: zeros around the image let out be H; only at
+    stride 1. form: "direct", "patches", "fourier", or "auto" for the fastest, which depends on B.
+    All have the same variables: kernel [k, k, filters, C] and bias [filters]. next_stride: that of
+    a convolution which reads the result, for patches.convolve_for_fourier.
     """
 
     def __init__(self, filters: int, kernel: int, stride: int = 1, form: str = "auto",
-                 activation=None, next_stride: int = 1, **kwargs):
+                 activation=None, next_stride: int = 1, same: bool = False, **kwargs):
         super().__init__(**kwargs)
+        if same and stride != 1:
+            raise ValueError(f"expected stride 1 with padding, received {stride}")
         self.filters, self.kernel_size, self.stride = filters, (kernel, kernel), stride
-        self.form, self.next_stride = form, next_stride
+        self.form, self.next_stride, self.same = form, next_stride, same
         self.activation = tf.keras.activations.get(activation)
 
     def build(self, shape):
@@ -33,6 +36,9 @@ class Convolution(tf.keras.layers.Layer):
 
     def call(self, images):
         form = self.form
+        if self.same:  # one zero more below and to the right if the kernel is even
+            around = [[(k - 1) // 2, k // 2] for k in self.kernel_size]
+            images = tf.pad(images, [[0, 0], *around, [0, 0]])
         if form == "auto":
             form = fastest(images.shape, self.kernel.shape, self.stride)
         if form == "direct":
@@ -43,7 +49,8 @@ class Convolution(tf.keras.layers.Layer):
         elif form == "patches":
             y = patches.convolve(images, self.kernel, self.stride)
         else:
-            y = fourier.convolve(images, self.kernel, self.stride)
+            tile = best_tile(images.shape, self.kernel.shape, self.stride)
+            y = fourier.convolve(images, self.kernel, self.stride, tile)
         return self.activation(y + self.bias)
 
     def _has_whole_phases(self, images) -> bool:
@@ -60,6 +67,7 @@ class Convolution(tf.keras.layers.Layer):
 # for 16 and 20 images: training 154 and 187 by patches, 159 and 142 by Fourier; prediction 57 and
 # 68 by patches, 87 and 63 by Fourier.
 PRODUCTS_FOR_A_NUMBER = 60
+LARGE = 10_000  # images, if their number is unknown
 
 
 def fastest(image_shape: tuple, kernel_shape: tuple, stride: int) -> str:
@@ -71,12 +79,24 @@ def fastest(image_shape: tuple, kernel_shape: tuple, stride: int) -> str:
     """
     if tf.config.get_visible_devices("GPU"):
         return "direct"
-    costs = fourier.costs(image_shape[1:], kernel_shape, stride)
+    tile = best_tile(image_shape, kernel_shape, stride)
+    costs = fourier.costs(image_shape[1:], kernel_shape, stride, tile)
     saved = costs.direct - costs.fourier
     batch = image_shape[0] or math.inf
     if batch * saved > PRODUCTS_FOR_A_NUMBER * costs.kernel:
         return "fourier"
     return "patches"
+
+
+def best_tile(image_shape: tuple, kernel_shape: tuple, stride: int) -> fourier.Size:
+    """-> the tile with which the Fourier form is the fastest, for the same arguments."""
+    batch = image_shape[0] or LARGE
+
+    def price(tile):
+        costs = fourier.costs(image_shape[1:], kernel_shape, stride, tile)
+        return batch * costs.fourier + PRODUCTS_FOR_A_NUMBER * costs.kernel
+
+    return min(fourier.possible_tiles(image_shape[1:], kernel_shape, stride), key=price)
 
 
 def is_slow_in_xla(form: str) -> bool:

@@ -1,5 +1,5 @@
 """The convolution of the primary capsules with a fraction of its multiplications: exact, by the
-Fourier transform.
+Fourier transform. It serves any large convolution without padding.
 
 PrimaryCaps is over 90 % of a CapsNet's arithmetic: 9 x 9 taps at 36 positions between 256 and 256
 channels. Three ideas make it 2.9 times less for 100 images, with no approximation beyond rounding:
@@ -22,6 +22,10 @@ Written down together this is one bilinear algorithm with three constant matrice
 where * is a product of matrices over the channels for each of the R rows: 148 for the paper's
 network, where the direct convolution has 36 * 81 / 4 = 729 such products. Gradients come from
 automatic differentiation: they are made of the same matrices.
+
+R grows with the positions at once, and with it the transformed kernel. So a large result is computed
+in *tiles*: each is the convolution of a piece of the image, and the pieces overlap by taps - 1
+pixels of each phase. They share one transformed kernel.
 """
 import functools
 import math
@@ -37,47 +41,58 @@ class Geometry(NamedTuple):
     """The sizes that a convolution has to do with."""
     out: Size     # of the result
     taps: Size    # of the kernel of one phase
-    n: Size       # of the image of one phase, as far as it is read: out + taps - 1
+    tile: Size    # of the part of the result that is computed at once
+    n: Size       # of the piece of one phase's image that a tile reads: tile + taps - 1
+    tiles: Size   # how many cover the result: rows and columns of them
 
 
-def geometry(size: Size, kernel: Size, stride: int) -> Geometry:
-    """`size` of the images and `kernel` -> the sizes of a convolution without padding."""
+def geometry(size: Size, kernel: Size, stride: int, tile: Size | None = None) -> Geometry:
+    """`size` of the images, `kernel` and `tile` (None: the whole result) -> the sizes of a
+    convolution without padding.
+    """
     out = tuple((side - k) // stride + 1 for side, k in zip(size, kernel, strict=True))
     taps = tuple(math.ceil(k / stride) for k in kernel)
-    n = tuple(o + t - 1 for o, t in zip(out, taps, strict=True))
-    return Geometry(out, taps, n)
+    tile = tile or out
+    n = tuple(t + k - 1 for t, k in zip(tile, taps, strict=True))
+    tiles = tuple(math.ceil(o / t) for o, t in zip(out, tile, strict=True))
+    return Geometry(out, taps, tile, n, tiles)
 
 
 # ---- the convolution ----
 
-def convolve(images: tf.Tensor, kernel: tf.Tensor, stride: int) -> tf.Tensor:
+def convolve(images: tf.Tensor, kernel: tf.Tensor, stride: int,
+             tile: Size | None = None) -> tf.Tensor:
     """A convolution without padding, to float32 rounding the numbers of tf.nn.conv2d.
 
     images [N, H, W, C], kernel [k_h, k_w, O, C] -> [N, out_h, out_w, O] with out = (H - k) //
-    stride + 1
+    stride + 1. tile: the positions of the result that are computed at once; None: all.
     """
-    sizes = geometry(images.shape[1:3], kernel.shape[:2], stride)
-    A, B, G = _constants(sizes.out, sizes.taps)
-    X = transform_images(images, B, sizes.n, stride)         # [R, N, s s C]
+    sizes = geometry(images.shape[1:3], kernel.shape[:2], stride, tile)
+    A, B, G = _constants(sizes.tile, sizes.taps)
+    X = transform_images(images, B, sizes, stride)           # [R, T N, s s C], of T tiles
     W = transform_kernel(kernel, G, sizes.taps, stride)      # [R, O, s s C]
-    return multiply_and_return(X, W, A, sizes.out)
+    y = multiply_and_return(X, W, A)                         # [tile tile, T N O]
+    return join(y, sizes, tf.shape(images)[0])
 
 
-def transform_images(images: tf.Tensor, B: np.ndarray, n: Size, stride: int) -> tf.Tensor:
-    """The phases of the images, side by side as channels, times B.
+def transform_images(images: tf.Tensor, B: np.ndarray, sizes: Geometry, stride: int) -> tf.Tensor:
+    """The phases of the images, side by side as channels, cut into the pieces of T tiles, times B.
 
-    images [N, H, W, C], B [R, n n] -> [R, N, s s C]
+    images [N, H, W, C], B [R, n n] -> [R, T N, s s C]
     """
     N, (H, W, C), s = tf.shape(images)[0], images.shape[1:], stride
-    # As many pixels as n points of each phase need. Missing ones count as zero.
-    rows, columns = min(H, n[0] * s), min(W, n[1] * s)
-    missing = [[0, 0], [0, n[0] * s - rows], [0, n[1] * s - columns], [0, 0]]
+    # As many pixels as the tiles need of each phase. Missing ones count as zero.
+    h, w = ((count - 1) * tile + n
+            for count, tile, n in zip(sizes.tiles, sizes.tile, sizes.n, strict=True))
+    rows, columns = min(H, h * s), min(W, w * s)
+    missing = [[0, 0], [0, h * s - rows], [0, w * s - columns], [0, 0]]
     x = tf.pad(images[:, :rows, :columns], missing)
     # The phases beside the channels, the points of the transform in front.
-    x = tf.reshape(x, [N, n[0], s, n[1], s, C])
-    x = tf.transpose(x, [1, 3, 0, 2, 4, 5])                  # [n, n, N, s, s, C]
-    X = tf.matmul(B, tf.reshape(x, [n[0] * n[1], N * s * s * C]))
-    return tf.reshape(X, [-1, N, s * s * C])
+    x = tf.reshape(x, [N, h, s, w, s, C])
+    x = tf.transpose(x, [1, 3, 0, 2, 4, 5])                  # [h, w, N, s, s, C]
+    x = cut(x, sizes)                                        # [n, n, ..., N, s, s, C]
+    X = tf.matmul(B, tf.reshape(x, [math.prod(sizes.n), -1]))
+    return tf.reshape(X, [len(B), -1, s * s * C])
 
 
 def transform_kernel(kernel: tf.Tensor, G: np.ndarray, taps: Size, stride: int) -> tf.Tensor:
@@ -96,15 +111,39 @@ def transform_kernel(kernel: tf.Tensor, G: np.ndarray, taps: Size, stride: int) 
     return tf.reshape(W, [-1, O, s * s * C])
 
 
-def multiply_and_return(X: tf.Tensor, W: tf.Tensor, A: np.ndarray, out: Size) -> tf.Tensor:
+def multiply_and_return(X: tf.Tensor, W: tf.Tensor, A: np.ndarray) -> tf.Tensor:
     """The products of images and kernel, row by row, and their way back through A.
 
-    X [R, N, s s C], W [R, O, s s C], A [out out, R] -> [N, out_h, out_w, O]
+    X [R, T N, s s C], W [R, O, s s C], A [tile tile, R] -> [tile tile, T N O]
     """
     N, O = tf.shape(X)[1], W.shape[1]
-    Y = tf.matmul(X, W, transpose_b=True)                    # [R, N, O]
-    y = tf.matmul(A, tf.reshape(Y, [-1, N * O]))             # [out out, N O]
-    return tf.transpose(tf.reshape(y, [*out, N, O]), [2, 0, 1, 3])
+    Y = tf.matmul(X, W, transpose_b=True)                    # [R, T N, O]
+    return tf.matmul(A, tf.reshape(Y, [-1, N * O]))
+
+
+# ---- tiles ----
+
+def cut(x: tf.Tensor, sizes: Geometry) -> tf.Tensor:
+    """The pieces of an image [h, w, ...] that the tiles read -> [n, n, columns, rows, ...]
+
+    Neighbours overlap by taps - 1 points. A single piece is the image itself, [n, n, ...].
+    """
+    if sizes.tiles == (1, 1):
+        return x
+    (rows, columns), (height, width), (n, m) = sizes.tiles, sizes.tile, sizes.n
+    x = tf.stack([x[k * height:k * height + n] for k in range(rows)], axis=2)
+    return tf.stack([x[:, k * width:k * width + m] for k in range(columns)], axis=2)
+
+
+def join(y: tf.Tensor, sizes: Geometry, N: tf.Tensor) -> tf.Tensor:
+    """The tiles of N images, side by side. [tile tile, columns rows N O] -> [N, out_h, out_w, O]"""
+    (rows, columns), (height, width), out = sizes.tiles, sizes.tile, sizes.out
+    if sizes.tiles == (1, 1):
+        return tf.transpose(tf.reshape(y, [*out, N, -1]), [2, 0, 1, 3])
+    y = tf.reshape(y, [height, width, columns, rows, N, -1])
+    y = tf.transpose(y, [4, 3, 0, 2, 1, 5])                  # [N, rows, height, columns, width, O]
+    y = tf.reshape(y, [N, rows * height, columns * width, -1])
+    return y[:, :out[0], :out[1]]
 
 
 # ---- its constants ----
@@ -157,15 +196,28 @@ class Costs(NamedTuple):
     kernel: int     # numbers of the transformed kernel, made once for all images
 
 
-def costs(image_shape: tuple, kernel_shape: tuple, stride: int) -> Costs:
-    """image_shape (H, W, C), kernel_shape (k_h, k_w, O, C) -> Costs"""
+def costs(image_shape: tuple, kernel_shape: tuple, stride: int, tile: Size | None = None) -> Costs:
+    """image_shape (H, W, C), kernel_shape (k_h, k_w, O, C), tile as in `convolve` -> Costs"""
     *kernel, filters, channels = kernel_shape
-    out, _, n = geometry(image_shape[:2], kernel, stride)
-    direct = math.prod(out) * math.prod(kernel) * channels * filters
+    sizes = geometry(image_shape[:2], kernel, stride, tile)
+    direct = math.prod(sizes.out) * math.prod(kernel) * channels * filters
 
     # R: one row for a bin that is its own conjugate, three for each pair of others.
-    real = math.prod(2 - side % 2 for side in n)
-    R = real + 3 * (math.prod(n) - real) // 2
+    real = math.prod(2 - side % 2 for side in sizes.n)
+    R = real + 3 * (math.prod(sizes.n) - real) // 2
     phases = stride * stride * channels
-    transforms = math.prod(n) * phases + math.prod(out) * filters      # by B and by A
-    return Costs(direct, R * (transforms + phases * filters), R * phases * filters)
+    transforms = math.prod(sizes.n) * phases + math.prod(sizes.tile) * filters   # by B and by A
+    products = math.prod(sizes.tiles) * R * (transforms + phases * filters)
+    return Costs(direct, products, R * phases * filters)
+
+
+def possible_tiles(image_shape: tuple, kernel_shape: tuple, stride: int) -> list[Size]:
+    """-> tiles to choose from, for the arguments of `costs`: the whole result, or parts of it.
+
+    A part smaller than the taps of a phase would read more border than middle.
+    """
+    sizes = geometry(image_shape[:2], kernel_shape[:2], stride)
+    parts = [tuple(math.ceil(side / count) for side in sizes.out)
+             for count in range(2, max(sizes.out) + 1)]
+    return [sizes.out] + [part for part in parts
+                          if all(t >= k for t, k in zip(part, sizes.taps, strict=True))]

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 class Output(NamedTuple):
     """What a network says of B images. What it does not have is None."""
-    scores: tf.Tensor                          # [B, J] the larger, the likelier the class
+    scores: tf.Tensor                          # [B, J] the larger, the likelier: lengths or logits
     capsules: tf.Tensor | None = None          # [B, J, E]
     reconstruction: tf.Tensor | None = None    # [B, K, H, W, C] in [0, 1], one for each label
 
@@ -14,10 +14,16 @@ class Output(NamedTuple):
 class Network(tf.keras.Model):
     """A network for images [H, W, C] in [0, 1] and J classes.
 
-    `capabilities` says what evaluation may ask for beyond scores: "capsules" (Output.capsules) and
-    "decoder" (Output.reconstruction and `decode`). A network with a decoder has capsules, too.
+    `capabilities` says what evaluation may ask for beyond scores: "capsules" (Output.capsules),
+    "routing" (`encode_unrouted`) and "decoder" (Output.reconstruction and `decode`). A network with
+    routing or a decoder has capsules, too.
+
+    `noise` says how many random numbers a training step draws for each image. If there are any,
+    `call` gets them as `noise` [B, n], uniform in [0, 1), with training=True. They follow from seed
+    and step, and each image has its own: a run resumes exactly, on any number of devices.
     """
     capabilities: frozenset[str] = frozenset()
+    noise = 0
 
     def __init__(self, image_shape: tuple[int, int, int], classes: int, **kwargs):
         super().__init__(**kwargs)
@@ -26,9 +32,15 @@ class Network(tf.keras.Model):
     def make_variables(self):
         """Makes all variables, and computes nothing. The last line of a network's constructor.
 
-        To restore a checkpoint into a network that was never called would go wrong silently.
+        To restore a checkpoint into a network that was never called would go wrong silently. So
+        would saving a layer that is in a list: TypeError if there is one.
         """
         tf.function(self).get_concrete_function(tf.TensorSpec([1, *self.image_shape]))
+        saved = {id(one) for one in tf.train.TrackableView(self).descendants()}
+        lost = [variable.path for variable in self.variables if id(variable) not in saved]
+        if lost:
+            raise TypeError("expected each layer as an attribute of its own, received some that a "
+                            f"checkpoint would not have: {', '.join(lost)}")
 
     def call(self, images, labels=None, training=False) -> Output:
         """images [B, H, W, C] in [0, 1] -> Output
@@ -39,6 +51,10 @@ class Network(tf.keras.Model):
 
     def decode(self, capsules, labels):
         """capsules [B, J, E], labels [B, K] -> an image for each label [B, K, H, W, C] in [0, 1]"""
+        raise NotImplementedError
+
+    def encode_unrouted(self, images):
+        """images [B, H, W, C] in [0, 1] -> the class capsules [B, J, E] as without any routing"""
         raise NotImplementedError
 
     def loss_terms(self, output: Output, labels, sources) -> dict[str, tf.Tensor]:

@@ -1,7 +1,6 @@
 """One page from a checkpoint: the network, what its test images say of it, and the code."""
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,10 +13,7 @@ from output import say, write_whole
 from page import assemble, effects, measure
 from settings import Config, InputError
 
-if TYPE_CHECKING:  # imports TensorFlow
-    from model.network import Network
-
-DIGITS = tuple("0123456789")
+GLYPHS = (28, 28, 1), tuple("0123456789")  # image_shape and class_names of the glyphs
 MIB = 2 ** 20
 
 
@@ -35,13 +31,16 @@ def explore(given: dict, out: str, effects_file: str | None):
     from evaluation.predictor import Predictor
     from page import weights
     from training import checkpoints
+    from training.run_config import load_config
     network, trained, prefix = checkpoints.load(given["CKPT"])
     name = f"{prefix.parent.name}/{prefix.name}"
+    class_names = load_config(prefix.parent).class_names
     described, arrays = weights.describe(network, f"{prefix} ({trained.MODEL})")
     effects_of_it = effects.read(effects_file, name, network.classes, described["classDim"])
 
     # what its test images say of it
-    dataset, missing = load_images(network, prefix, trained, given)
+    dataset, missing = load_images(trained, given, (network.image_shape, class_names))
+    check_fit(network, prefix, dataset)
     predictor = Predictor(network, trained, config.EVAL["BATCH_SIZE"].default)
     measured = measure.measure(predictor, dataset)
     samples, titles = choose_samples(dataset, trained)
@@ -52,7 +51,7 @@ def explore(given: dict, out: str, effects_file: str | None):
 
     # the page
     about = {**described, "name": name, "trainedOn": Path(trained.DATASET).stem,
-             "classNames": dataset.class_names, "labels": dataset.test.labels.shape[1],
+             "classNames": class_names, "labels": dataset.test.labels.shape[1],
              "ranges": measured.ranges.round(5).tolist(), "rangesFrom": source,
              "frame": measured.frame, "samples": titles, "effects": effects_of_it}
     content = assemble.page(about, {**arrays, "samples": samples})
@@ -73,24 +72,19 @@ def check_writable(out: Path):
         raise InputError(f"--out: expected a file in a folder to write in, received {out}")
 
 
-def load_images(network: "Network", prefix: Path, trained: Config,
-                given: dict) -> tuple[Dataset, str | None]:
+def load_images(trained: Config, given: dict, kind: tuple) -> tuple[Dataset, str | None]:
     """-> the dataset, and why it is not the one of the training, or None
 
-    Where that one cannot be had, the glyphs take its place if the network is one for digits of
-    their size. InputError if they do not, or if the user named the images.
+    Where that one cannot be had, the glyphs take its place if they are of the same kind. InputError
+    if they are not, or if the user named the images. kind: image_shape and class_names
     """
     named = {name: value for name, value in given.items() if name in config.DATA}
     try:
-        dataset, missing = data.load(trained.changed(**named)), None
+        return data.load(trained.changed(**named)), None
     except InputError as error:
-        if named:
+        if named or kind != GLYPHS:
             raise
-        dataset, missing = data.load(trained.changed(DATASET="glyphs")), str(error)
-        if (network.image_shape, network.classes) != (dataset.image_shape, dataset.classes):
-            raise
-    check_fit(network, prefix, dataset)
-    return dataset, missing
+        return data.load(trained.changed(DATASET="glyphs")), str(error)
 
 
 def choose_samples(dataset: Dataset, trained: Config) -> tuple[np.ndarray, list[str]]:
@@ -99,8 +93,7 @@ def choose_samples(dataset: Dataset, trained: Config) -> tuple[np.ndarray, list[
     Test images, and glyphs where they are of the same size and show the same classes.
     """
     sources = [dataset]
-    if dataset.name != "glyphs" and (dataset.image_shape, dataset.class_names) == (
-            (28, 28, 1), DIGITS):
+    if dataset.name != "glyphs" and (dataset.image_shape, dataset.class_names) == GLYPHS:
         sources.append(data.load(trained.changed(DATASET="glyphs")))
     chosen = [measure.one_of_each(source.test) for source in sources]
     images = np.concatenate([split.images for split in chosen])

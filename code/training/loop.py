@@ -16,7 +16,8 @@ SHOWN = 8  # images that TensorBoard shows with their reconstructions
 
 
 def fit(network: Network, optimizer, dataset: Dataset, cfg, run, devices: Devices) -> int | None:
-    """Trains from the optimizer's step to MAX_ITERS. -> the signal that ended it early, or None.
+    """Trains from the optimizer's step to MAX_ITERS, or until the accuracy on validation is
+    STOP_AT. -> the signal that ended it early, or None.
 
     run: a run_folder.Run, or a Follower. Whether something is due depends on the step and on
     MAX_ITERS alone, so a resumed run does what an uninterrupted one would have done. When a step
@@ -25,6 +26,7 @@ def fit(network: Network, optimizer, dataset: Dataset, cfg, run, devices: Device
     train_step = make_train_step(network, optimizer, cfg, devices)
     test_step = make_test_step(network, cfg, devices)
     step = step_of(optimizer)
+    reached = devices.of_chief(run.reached(cfg.STOP_AT))
 
     def due(every):
         return step % every == 0 or step == cfg.MAX_ITERS
@@ -32,7 +34,7 @@ def fit(network: Network, optimizer, dataset: Dataset, cfg, run, devices: Device
     bar = progress(title="training", total=cfg.MAX_ITERS, initial=step, unit=" images",
                    unit_scale=cfg.BATCH_SIZE)
     with StopSignals() as stop, bar:
-        while step < cfg.MAX_ITERS and not stop.received:
+        while step < cfg.MAX_ITERS and not reached and not stop.received:
             learning_rate = float(optimizer.learning_rate)
             batch = training_batch(dataset, cfg.SEED, step, cfg.BATCH_SIZE)
 
@@ -53,6 +55,7 @@ def fit(network: Network, optimizer, dataset: Dataset, cfg, run, devices: Device
                 run.record(step, "train", **metrics, learning_rate=learning_rate)
             if due(cfg.VAL_EVERY):
                 lines = validate(network, optimizer, dataset, cfg, run, test_step)
+                reached = devices.of_chief(run.reached(cfg.STOP_AT))
                 if "decoder" in network.capabilities:
                     run.images(step, *reconstructions(network, batch))
             if due(cfg.SAVE_EVERY):
@@ -66,7 +69,7 @@ def fit(network: Network, optimizer, dataset: Dataset, cfg, run, devices: Device
                 run.save(step)
                 raise
         run.save(step)
-    return stop.received if step < cfg.MAX_ITERS else None
+    return stop.received if step < cfg.MAX_ITERS and not reached else None
 
 
 def validate(network: Network, optimizer, dataset: Dataset, cfg, run, test_step) -> list[str]:

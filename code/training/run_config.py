@@ -16,6 +16,7 @@ class RunConfig(NamedTuple):
     image_shape: tuple[int, int, int]  # (H, W, C)
     classes: int
     data: str                          # Dataset.digest
+    class_names: tuple[str, ...]       # J; for people alone
 
     def identity(self) -> dict:
         """What a run keeps from its first step to its last, and its checkpoints hold."""
@@ -55,9 +56,13 @@ def load_config(folder: str | Path) -> RunConfig:
         saved = json.loads(path.read_text(encoding="utf-8"))
         height, width, channels = (int(side) for side in saved["image_shape"])
         settings, classes = Config(TRAIN, saved["settings"]), int(saved["classes"])
-        run = RunConfig(settings, (height, width, channels), classes, str(saved["data"]))
         if min(height, width) < MIN_SIDE or channels < 1 or not 1 < classes <= MAX_CLASSES:
             raise ValueError(f"image_shape {height, width, channels}, classes {classes}")
+        names = saved.get("class_names", list(range(classes)))  # older runs did not record them
+        if not isinstance(names, list) or len(names) != classes:
+            raise ValueError(f"class_names {names!s:.100}, classes {classes}")
+        run = RunConfig(settings, (height, width, channels), classes, str(saved["data"]),
+                        tuple(map(str, names)))
     except FileNotFoundError:
         raise InputError(f"{path} is missing: expected a folder that train.py made, "
                          "with its config.json") from None

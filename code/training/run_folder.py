@@ -136,6 +136,24 @@ class Run:
         self._log(line)
         return line
 
+    def reached(self, accuracy: float) -> dict[str, float] | None:
+        """-> step and accuracy of the first validation that reached `accuracy`, or None.
+
+        Of the weights that are trained, not of their average. Nothing reaches an accuracy of 0.
+        """
+        path = self.folder / "metrics.jsonl"
+        if not accuracy or not path.exists():
+            return None
+        try:
+            for line in path.read_text(encoding="utf-8").splitlines():
+                record = json.loads(line)
+                if record["split"] == "val" and record["accuracy"] >= accuracy:
+                    return {"step": record["step"], "accuracy": record["accuracy"]}
+        except (OSError, ValueError, LookupError, TypeError) as error:
+            raise InputError(f"{path} is not a metrics.jsonl of train.py, which --stop_at needs "
+                             f"({type(error).__name__}: {error})") from None
+        return None
+
     def images(self, step: int, images: np.ndarray, reconstructions: np.ndarray):
         """Images [B, H, W, C], each beside its reconstructions [B, K, H, W, C], to TensorBoard."""
         columns = [images, *np.moveaxis(reconstructions, 1, 0)]            # K + 1 of [B, H, W, C]
@@ -214,7 +232,7 @@ class Follower:
         """What the chief alone does."""
 
     images = save = save_if_best = save_average = restore_best = save_results = close = nothing
-    record = show = nothing
+    record = show = reached = nothing
     say = staticmethod(say)
 
 

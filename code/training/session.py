@@ -46,9 +46,15 @@ def train(folder: Path, config: RunConfig, dataset: Dataset, again: str, devices
             run.say(f"stopped by signal {int(stopped)} after step {step}; continue with: {again}")
             return 128 + stopped
 
+        # why it ended
+        early = {}
+        if cfg.STOP_AT:
+            early = {"stopped": ended_by(devices.of_chief(run.reached(cfg.STOP_AT)), step, cfg)}
+            run.say(f"training ended at step {step}: {early['stopped']['why']}")
+
         # test
         results = test(network, optimizer, dataset, cfg, run, devices)
-        run.save_results(results)
+        run.save_results({**results, **early})
         for name, result in results.items():
             run.say(in_words(name, result))
         return 0
@@ -93,6 +99,16 @@ def test(network: Network, optimizer, dataset: Dataset, cfg, run: Run | Follower
     return results
 
 
+def ended_by(reached: dict | None, step: int, cfg) -> dict:
+    """-> why a run with STOP_AT ended, for results.json. reached: see run_folder.Run.reached"""
+    if reached is None:
+        return {"step": step, "why": f"MAX_ITERS {cfg.MAX_ITERS} before STOP_AT {cfg.STOP_AT}"}
+    why = (f"the accuracy on validation, {reached['accuracy']:.4%} at step {reached['step']}, has "
+           f"reached STOP_AT {cfg.STOP_AT}")
+    return {"step": step, "accuracy_reached": reached["accuracy"],
+            "reached_at_step": reached["step"], "why": why}
+
+
 def in_words(name: str, result: dict) -> str:
     """-> the line about a result: its accuracy and error rate first, then the network's terms."""
     terms = {key: value for key, value in result.items() if key not in ("step", "loss", "accuracy")}
@@ -114,9 +130,16 @@ def check_batch(cfg, devices: Devices):
                          f"replica, received {cfg.BATCH_SIZE}")
 
 
+def check_validation(cfg, dataset: Dataset):
+    """InputError if training is to stop by an accuracy on validation that nothing measures."""
+    if cfg.STOP_AT and not len(dataset.val.labels):
+        raise InputError(f"--stop_at {cfg.STOP_AT}: expected images that are held out for "
+                         "validation, received none; give --validation or leave --stop_at out")
+
+
 def check_same_images(folder: Path, began: RunConfig, now: RunConfig, name: str):
     """InputError unless the images of `now`, called `name`, are those that the run began with."""
-    if now._replace(settings=began.settings) != began:
+    if now._replace(settings=began.settings, class_names=began.class_names) != began:
         raise InputError(f"{folder} is a run on images of {in_numbers(began)}; "
                          f"{name} now has {in_numbers(now)}")
 

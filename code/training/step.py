@@ -5,10 +5,11 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from data.dataset import Batch
+from data.dataset import Batch, stream
 from model.compile import compiled
 from model.network import Network, are_right
 from training.devices import Devices
+from training.optimizer import step_of
 
 
 class NotFinite(ArithmeticError):
@@ -24,8 +25,9 @@ def make_train_step(network: Network, optimizer, cfg, devices: Devices) -> Calla
 
     def differentiate(part: Batch, count: int):
         """A replica's part of a batch of `count` images: over all parts it adds up to the means."""
+        noise = {"noise": part.noise} if network.noise else {}
         with tf.GradientTape() as tape:
-            output = network(part.images, part.labels, training=True)
+            output = network(part.images, part.labels, training=True, **noise)
             terms = loss_terms(network, output, part)
             metrics = {name: tf.reduce_sum(term) / count for name, term in terms.items()}
         gradients = tape.gradient(metrics["loss"], network.trainable_variables)
@@ -35,6 +37,11 @@ def make_train_step(network: Network, optimizer, cfg, devices: Devices) -> Calla
     update = devices.update(optimizer, network.trainable_variables, cfg)
 
     def train_step(batch: Batch) -> dict[str, float]:
+        if network.noise:
+            random = stream(cfg.SEED, "noise", step_of(optimizer))
+            noise = random.random((len(batch.labels), network.noise), np.float32)
+            batch = batch._replace(noise=noise)
+
         # forward and backward
         gradients, metrics = differentiate(batch, count=len(batch.labels))
         metrics = {name: float(value) for name, value in devices.local(metrics).items()}

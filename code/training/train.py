@@ -21,7 +21,8 @@ def train(given: dict, train_dir: str | None = None, ckpt: str | None = None,
     began = load_config(ckpt) if ckpt else None
     cfg = began.resumed(ckpt, given) if began else Config(TRAIN, given)
     dataset = data.load(cfg)
-    config = RunConfig(cfg, dataset.image_shape, dataset.classes, dataset.digest)
+    config = RunConfig(cfg, dataset.image_shape, dataset.classes, dataset.digest,
+                       dataset.class_names)
 
     # devices
     cli.start_tensorflow()
@@ -29,6 +30,7 @@ def train(given: dict, train_dir: str | None = None, ckpt: str | None = None,
     from training.devices import devices_of
     used = devices_of(strategy, devices)
     session.check_batch(cfg, used)
+    session.check_validation(cfg, dataset)
 
     # the run's folder, which the chief alone has
     folder = Path(ckpt or train_dir or claim.make_folder(cfg.DATASET))

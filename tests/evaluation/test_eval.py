@@ -42,7 +42,7 @@ def run(tmp_path_factory):
     for number in range(40):
         step(training_batch(dataset, 0, number, cfg.BATCH_SIZE))
     (folder / "run").mkdir()
-    saved = RunConfig(cfg, dataset.image_shape, dataset.classes, dataset.digest)
+    saved = RunConfig(cfg, dataset.image_shape, dataset.classes, dataset.digest, dataset.class_names)
     save_config(folder / "run", saved)
     checkpoints.write(folder / "run", "ckpt", 40, saved.identity(), model=network)
     return folder, network, dataset
@@ -382,7 +382,7 @@ def test_a_mode_that_needs_capsules_says_which_network_lacks_them(evaluate, scor
     assert status == 2 and out == "" and not (tmp_path / mode).exists()
     assert f"--mode {mode}: expected a network with capsules and decoder" in lines[0]
     assert "run/ckpt-20 (capsnet) without" in lines[0]
-    assert "--mode adversarial or test works" in lines[0]
+    assert "--mode adversarial or affine or test works" in lines[0]
 
 
 @pytest.mark.parametrize("mode", ["reconstruct", "cap_tweak", "adversarial"])

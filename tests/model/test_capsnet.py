@@ -90,8 +90,8 @@ def test_scores_are_the_lengths_of_the_capsules():
     np.testing.assert_allclose(output.scores, lengths, rtol=1e-3, atol=1e-4)
 
 
-def test_it_has_capsules_and_a_decoder():
-    assert small().capabilities == {"capsules", "decoder"}
+def test_it_has_capsules_routing_and_a_decoder():
+    assert small().capabilities == {"capsules", "routing", "decoder"}
 
 
 def test_an_image_does_not_depend_on_its_batch():
@@ -129,6 +129,12 @@ def test_the_number_of_routing_iterations_counts(iterations):
     images = uniform(3, 28, 28, 1)
     expected, received = lively()(images), lively(ROUTING_ITERS=iterations)(images)
     assert np.max(np.abs(received.capsules - expected.capsules)) > 1e-3
+
+
+def test_unrouted_capsules_are_those_of_one_iteration():
+    images = uniform(3, 28, 28, 1)
+    expected = lively(ROUTING_ITERS=1)(images).capsules
+    np.testing.assert_allclose(lively().encode_unrouted(images), expected, rtol=1e-4, atol=1e-6)
 
 
 def test_the_mask_is_the_labels_or_else_the_longest_capsule():

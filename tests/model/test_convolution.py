@@ -68,6 +68,25 @@ def test_a_form_is_the_convolution_and_its_gradients(form, size, kernel, stride,
         assert relative_error(received, expected) < 2e-6
 
 
+@pytest.mark.parametrize("size, kernel, stride, tile", [
+    ((20, 20), (9, 9), 2, (3, 3)), ((20, 20), (9, 9), 2, (5, 4)), ((10, 12), (3, 4), 1, (3, 3)),
+    ((17, 13), (5, 5), 3, (1, 2)), ((13, 15), (4, 4), 2, (2, 6)), ((9, 9), (9, 9), 2, (1, 1))])
+def test_tiles_change_no_number(size, kernel, stride, tile):
+    """Nor a gradient, beyond rounding: whether they cover the result exactly or more than that."""
+    images, weights = data(size, kernel, 3, 4)
+    x, k = tf.constant(images, tf.float32), tf.constant(weights, tf.float32)
+    expected = by_loops(images, weights, stride)
+    dy = np.random.default_rng(1).normal(size=expected.shape)
+    with tf.GradientTape() as tape:
+        tape.watch([x, k])
+        y = fourier.convolve(x, k, stride, tile)
+    assert y.shape == expected.shape
+    assert relative_error(y, expected) < 2e-6
+    gradients = tape.gradient(y, [x, k], tf.constant(dy, tf.float32))
+    for received, by_hand in zip(gradients, gradients_by_loops(images, weights, stride, dy), strict=True):
+        assert relative_error(received, by_hand) < 2e-6
+
+
 @pytest.mark.parametrize("size, stride, s", [((28, 28), 1, 2), ((14, 22), 1, 2), ((14, 11), 2, 3)])
 def test_the_order_for_fourier_changes_no_number(size, stride, s):
     """Nor a gradient, beyond rounding."""
@@ -134,6 +153,15 @@ def test_costs_are_those_of_the_matrices(size, kernel, stride, channels, filters
     assert costs.direct == A.shape[0] * np.prod(kernel) * channels * filters
 
 
+def test_costs_of_tiles_are_those_of_their_matrices():
+    size, kernel, stride, channels, filters, tile = (20, 20), (9, 9), 2, 3, 4, (4, 5)
+    A, B, G = fourier.matrices(tile, (5, 5))
+    costs = fourier.costs((*size, channels), (*kernel, filters, channels), stride, tile)
+    phases = stride * stride * channels
+    assert costs.fourier == 2 * 2 * (B.size * phases + len(B) * phases * filters + A.size * filters)
+    assert costs.kernel == len(G) * phases * filters
+
+
 # ---- the layer ----
 
 SQUARE = [shape for shape in SHAPES if shape[1][0] == shape[1][1]]
@@ -148,6 +176,27 @@ def test_the_layer_is_the_same_in_every_form(size, kernel, stride, channels, fil
     by_hand = np.maximum(0, by_loops(images, layer.kernel.numpy(), stride) + layer.bias.numpy())
     for layer.form in ("direct", "fourier", "patches", "auto"):
         assert relative_error(layer(tf.constant(images, tf.float32)), by_hand) < 2e-6
+
+
+@pytest.mark.parametrize("size, kernel", [((6, 7), 5), ((5, 5), 3), ((9, 6), 4), ((3, 3), 5), ((21, 23), 5)])
+def test_the_layer_with_padding_is_the_same_in_every_form(size, kernel):
+    """Zeros around the image, as TensorFlow's SAME has them."""
+    images, weights = data(size, (kernel, kernel), 2, 3)
+    layer = Convolution(3, kernel, same=True)
+    layer.build(images.shape)
+    layer.kernel.assign(weights)
+    before, after = (kernel - 1) // 2, kernel // 2
+    padded = np.pad(images, [(0, 0), (before, after), (before, after), (0, 0)])
+    expected = by_loops(padded, weights, 1)
+    assert expected.shape == (*images.shape[:3], 3)
+    np.testing.assert_allclose(tf.nn.conv2d(images, weights.transpose(0, 1, 3, 2), 1, "SAME"), expected, atol=1e-9)
+    for layer.form in ("direct", "fourier", "patches", "auto"):
+        assert relative_error(layer(tf.constant(images, tf.float32)), expected) < 2e-6
+
+
+def test_padding_is_refused_with_a_stride():
+    with pytest.raises(ValueError, match="stride 1"):
+        Convolution(2, 5, stride=2, same=True)
 
 
 @pytest.mark.parametrize("form", ["direct", "fourier", "patches"])
@@ -190,6 +239,17 @@ def test_auto_takes_fourier_for_the_papers_network_but_not_for_a_handful_of_imag
     image, kernel, stride = PRIMARY
     chosen = [fastest((batch, *image), kernel, stride) for batch in (1, 8, 16, 20, 32, 100, None)]
     assert chosen == ["patches"] * 3 + ["fourier"] * 4
+
+
+@pytest.mark.parametrize("batch", [1, 8, 20, 100, 10_000, None])
+def test_the_papers_network_is_computed_without_tiles(batch):
+    assert convolution.best_tile((batch, *PRIMARY[0]), *PRIMARY[1:]) == (6, 6)
+
+
+def test_large_results_are_computed_in_tiles():
+    """Those of 40 x 40 pixels, and of the MNIST baseline's second convolution, padded to 32 x 32."""
+    assert convolution.best_tile((100, 32, 32, 256), *PRIMARY[1:]) == (6, 6)
+    assert convolution.best_tile((100, 32, 32, 256), (5, 5, 256, 256), 1) == (7, 7)
 
 
 @pytest.mark.parametrize("batch", [1, 100, 100_000, None])

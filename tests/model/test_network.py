@@ -1,5 +1,6 @@
 """What all networks share: targets, the longest capsules, which predictions are right."""
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from model import network
@@ -21,3 +22,18 @@ def test_an_image_is_right_if_its_longest_capsules_are_its_labels_in_any_order()
     labels = tf.constant([[1, 2], [2, 1], [0, 1], [1, 2]])
     np.testing.assert_array_equal(network.are_right(scores, labels), [1, 1, 0, 0])
     np.testing.assert_array_equal(network.are_right(scores, labels[:, :1]), [1, 0, 0, 0])
+
+
+def test_layers_that_a_checkpoint_would_not_have_are_refused():
+    """TensorFlow saves the layers that are attributes, and nothing of a list of layers."""
+    class Listed(network.Network):
+        def __init__(self):
+            super().__init__((4, 4, 1), 2)
+            self.layers_of_mine = [tf.keras.layers.Dense(2, name="hidden")]
+            self.make_variables()
+
+        def call(self, images, labels=None, training=False):
+            return network.Output(self.layers_of_mine[0](tf.reshape(images, [-1, 16])))
+
+    with pytest.raises(TypeError, match="each layer as an attribute of its own.*hidden/kernel"):
+        Listed()

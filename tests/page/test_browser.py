@@ -244,7 +244,7 @@ def test_the_routing_is_stepped_and_shows_one_type_or_all(browser, toy_page):
 def test_two_labels_are_drawn_apart_in_two_colours(browser, page_of_pairs):
     network, path = page_of_pairs
     open_page(browser, path)
-    assert re.fullmatch("[a-d] and [a-d]", text(browser, "answer"))
+    assert re.fullmatch("[0-3] and [0-3]", text(browser, "answer"))
     assert browser.find_element("id", "pair").is_displayed()
     answer = browser.execute_script("return [...explorer.longest]")
     v = np.array(browser.execute_script("return Array.from(explorer.output.history.at(-1).v)")).reshape(1, 4, -1)

@@ -68,7 +68,7 @@ def test_glyphs_are_among_the_samples_of_digits(tmp_path):
     assert titles == [f"glyphs, test image: {digit}" for digit in range(10)]
 
 
-def test_where_the_images_are_not_at_hand_the_glyphs_take_their_place(tmp_path, monkeypatch):
+def test_where_the_images_are_not_at_hand_the_glyphs_take_their_place(monkeypatch):
     load = data.load
 
     def offline(cfg):
@@ -77,12 +77,13 @@ def test_where_the_images_are_not_at_hand_the_glyphs_take_their_place(tmp_path, 
         return load(cfg)
 
     monkeypatch.setattr(data, "load", offline)
-    digits, bars = toy.network((28, 28, 1), 10), toy.network()
-    dataset, missing = load_images(digits, tmp_path, toy.settings(DATASET="mnist"), {})
+    cfg, digits = toy.settings(DATASET="mnist"), ((28, 28, 1), tuple("0123456789"))
+    dataset, missing = load_images(cfg, {}, digits)
     assert (dataset.name, missing) == ("glyphs", "no images")
-    for network, given in ((bars, {}), (digits, {"DATASET": "mnist"})):
+    for given, kind in (({}, ((28, 28, 1), ("shirt", "shoe"))), ({}, ((36, 36, 1), digits[1])),
+                        ({"DATASET": "mnist"}, digits)):
         with pytest.raises(InputError, match="no images"):
-            load_images(network, tmp_path, toy.settings(DATASET="mnist"), given)
+            load_images(cfg, given, kind)
 
 
 # ---- refusals ----
@@ -96,7 +97,7 @@ def test_what_is_no_network_is_refused(run, tmp_path):
 
 def test_a_network_without_capsules_is_refused(run, tmp_path, monkeypatch):
     network = Network(toy.IMAGE_SHAPE, toy.CLASSES)
-    monkeypatch.setattr("training.checkpoints.load", lambda path: (network, toy.settings(), tmp_path / "ckpt-1"))
+    monkeypatch.setattr("training.checkpoints.load", lambda path: (network, toy.settings(), run / "ckpt-1"))
     refused(tmp_path, "expected a network with capsules.*received one without", "--ckpt", run)
 
 

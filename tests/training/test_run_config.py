@@ -7,10 +7,12 @@ from config import TRAIN
 from settings import ROOT, Config, InputError
 from training import run_config
 
+DIGITS = tuple("0123456789")
+
 
 def test_saved_settings_come_back(tmp_path):
     settings = Config(TRAIN, {"LR": 0.01, "PRIOR_TRAINING": True})
-    run = run_config.RunConfig(settings, (28, 28, 1), 10, "0123")
+    run = run_config.RunConfig(settings, (28, 28, 1), 10, "0123", DIGITS)
     run_config.save_config(tmp_path, run)
     assert run_config.load_config(tmp_path) == run
 
@@ -24,7 +26,9 @@ def test_saved_settings_come_back(tmp_path):
     '{"settings": {}, "image_shape": [8, 28, 1], "classes": 10, "data": ""}',
     '{"settings": {}, "image_shape": [28, 28, 0], "classes": 10, "data": ""}',
     '{"settings": {}, "image_shape": [28, 28, 1], "classes": 0, "data": ""}',
-    '{"settings": {}, "image_shape": [28, 28, 1], "classes": Infinity, "data": ""}'])
+    '{"settings": {}, "image_shape": [28, 28, 1], "classes": Infinity, "data": ""}',
+    '{"settings": {}, "image_shape": [28, 28, 1], "classes": 2, "data": "", "class_names": ["a"]}',
+    '{"settings": {}, "image_shape": [28, 28, 1], "classes": 2, "data": "", "class_names": "ab"}'])
 def test_a_damaged_config_is_refused(tmp_path, content):
     (tmp_path / "config.json").write_bytes(content.encode("latin-1"))
     with pytest.raises(InputError, match="config.json"):
@@ -36,7 +40,7 @@ def test_a_damaged_config_is_refused(tmp_path, content):
 def test_the_folder_of_mnist_is_this_machines(tmp_path, monkeypatch):
     """CAPSNET_DATA_DIR, else where the run had it if that is still there, else the default."""
     def data_dir(recorded):
-        run = run_config.RunConfig(Config(TRAIN, {"DATA_DIR": str(recorded)}), (28, 28, 1), 10, "0123")
+        run = run_config.RunConfig(Config(TRAIN, {"DATA_DIR": str(recorded)}), (28, 28, 1), 10, "0123", DIGITS)
         run_config.save_config(tmp_path, run)
         return run_config.load_config(tmp_path).settings.DATA_DIR
 
@@ -52,7 +56,7 @@ def test_the_folder_of_mnist_is_this_machines(tmp_path, monkeypatch):
 
 def test_a_setting_that_is_newer_than_the_run_takes_its_default(tmp_path):
     """As the network's name, in the config.json of a run from before there were several."""
-    run = run_config.RunConfig(Config(TRAIN, {"LR": 0.01}), (28, 28, 1), 10, "0123")
+    run = run_config.RunConfig(Config(TRAIN, {"LR": 0.01}), (28, 28, 1), 10, "0123", DIGITS)
     run_config.save_config(tmp_path, run)
     saved = json.loads((tmp_path / "config.json").read_text())
     del saved["settings"]["MODEL"], saved["settings"]["LAMBDA"]
@@ -61,8 +65,18 @@ def test_a_setting_that_is_newer_than_the_run_takes_its_default(tmp_path):
     assert run.settings.MODEL == "capsnet"
 
 
+def test_classes_without_recorded_names_are_numbers(tmp_path):
+    run = run_config.RunConfig(Config(TRAIN), (28, 28, 1), 2, "0123", ("cat", "dog"))
+    run_config.save_config(tmp_path, run)
+    assert run_config.load_config(tmp_path).class_names == ("cat", "dog")
+    saved = json.loads((tmp_path / "config.json").read_text())
+    del saved["class_names"]
+    (tmp_path / "config.json").write_text(json.dumps(saved))
+    assert run_config.load_config(tmp_path).class_names == ("0", "1")
+
+
 def test_a_run_keeps_what_makes_it_and_may_change_the_rest():
-    run = run_config.RunConfig(Config(TRAIN, {"LR": 0.01}), (28, 28, 1), 10, "0123")
+    run = run_config.RunConfig(Config(TRAIN, {"LR": 0.01}), (28, 28, 1), 10, "0123", DIGITS)
     changed = run.resumed("runs/1", {"LR": 0.1, "MAX_ITERS": 7, "SEED": 0})
     assert (changed.LR, changed.MAX_ITERS, run.settings.LR) == (0.1, 7, 0.01)
     for name, value in (("SEED", 1), ("BATCH_SIZE", 50), ("M_POS", 0.8), ("SHIFT", 0), ("DECODER_UNITS", 8)):

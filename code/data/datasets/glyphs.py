@@ -6,10 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
+from data import handwriting
 from data.dataset import Dataset
 from data.formats import npz
 from output import write_whole
 from settings import ROOT, InputError
+
+prepare = handwriting.as_mnist  # for pictures from elsewhere
 
 
 def load(cfg) -> Dataset:

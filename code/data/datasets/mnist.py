@@ -1,5 +1,5 @@
 """MNIST, handwritten digits: 55,000 / 5,000 / 10,000 images [28, 28, 1] (LeCun, Cortes, Burges)."""
-from data import idx
+from data import handwriting, idx
 from data.dataset import Dataset
 
 SOURCE = idx.Source(
@@ -24,6 +24,8 @@ SOURCE = idx.Source(
             "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
     },
 )
+
+prepare = handwriting.as_mnist  # for pictures from elsewhere
 
 
 def load(cfg) -> Dataset:

@@ -91,8 +91,8 @@ def as_split(images: np.ndarray, labels: np.ndarray, part: str, where: Any) -> S
 
 # ---- file -> arrays ----
 
-def read(path: Path) -> dict[str, np.ndarray]:
-    """-> the arrays x_train, y_train, ... of the file, of any type except Python objects.
+def read(path: Path, names: list[str] = NAMES) -> dict[str, np.ndarray]:
+    """-> the arrays of the file that have these `names`, of any type except Python objects.
 
     np.load would allocate what an array's header claims, and inflate what an archive claims.
     InputError if the file is not an undamaged .npz of arrays with these names.
@@ -101,7 +101,7 @@ def read(path: Path) -> dict[str, np.ndarray]:
     try:
         expect(path.is_file(), path, "an .npz file", found)
         with zipfile.ZipFile(path) as archive:
-            return read_members(archive, path)
+            return read_members(archive, path, names)
     except (InputError, MemoryError):
         raise
     except Exception as error:  # damaged bytes make zipfile and NumPy raise a dozen kinds
@@ -110,11 +110,11 @@ def read(path: Path) -> dict[str, np.ndarray]:
                          f"received: {reason}") from None
 
 
-def read_members(archive: zipfile.ZipFile, path: Path) -> dict[str, np.ndarray]:
+def read_members(archive: zipfile.ZipFile, path: Path, names: list[str]) -> dict[str, np.ndarray]:
     """-> {name: array}. InputError if the archive has other names, or claims too much."""
     # Judge the archive's table of contents first.
     members = {member.filename.removesuffix(".npy"): member for member in archive.infolist()}
-    expect(members.keys() <= set(NAMES), path, f"no arrays except {', '.join(NAMES)}",
+    expect(members.keys() <= set(names), path, f"no arrays except {', '.join(names)}",
            sorted(members))
     size = path.stat().st_size
     claim = sum(member.file_size for member in members.values())

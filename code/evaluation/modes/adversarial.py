@@ -1,20 +1,33 @@
 """How little it takes to fool the network, and how often its reconstruction gives the attack away.
 
 It attacks test images that are classified right. With TARGETED, SEED draws one other class for
-each of them as its target.
+each of them as its target. Several networks, or all attacks, are compared in one table
+(robustness.py).
 """
+import functools
 import inspect
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from data.dataset import Dataset, scale, stream
-from evaluation import attacks, charts, detection, sampling, tables
+from data.dataset import Dataset
+from evaluation import attacks, charts, detection, robustness, sampling, tables
+from evaluation.balls import BALLS
 from evaluation.climbing import Attacked, success_curve
 from evaluation.examples import attack_examples
 from evaluation.report import Report
 from evaluation.sampling import Sample
-from settings import POSITIVE, SWITCH, UP_TO_ONE, Setting, one_of
+from output import say
+from settings import (
+    POSITIVE,
+    SWITCH,
+    UP_TO_ONE,
+    InputError,
+    Setting,
+    at_least,
+    one_of,
+    split_paths,
+)
 
 if TYPE_CHECKING:  # imports TensorFlow
     from evaluation.predictor import Predictions, Predictor
@@ -25,18 +38,28 @@ ATTACKS = {name: value for name, value in vars(attacks).items()
            and not name.startswith("_")}
 
 SETTINGS = {
-    "ATTACK": Setting("original", f"adversarial: {', '.join(ATTACKS)}", "original; see attacks.py",
-                      one_of(ATTACKS)),
+    "ATTACK": Setting(
+        "original", f"adversarial: {', '.join(ATTACKS)}, or all of them", "original; see attacks.py",
+        one_of((*ATTACKS, "all"))),
     "TARGETED": Setting(
         True, "adversarial: towards a given class, or only away from the true one", "original",
         SWITCH),
     "LR": Setting(
         1.0, "adversarial, original attack: L2 length of one step, pixels in [0, 1]", "original",
         POSITIVE),
+    "NORM": Setting(
+        "linf", "adversarial, other attacks: what a budget limits, the largest change of a pixel "
+        "(linf) or the Euclidean length of the change (l2)", "Madry 2018", one_of(BALLS)),
     "EPSILON": Setting(
-        0.3, "adversarial, other attacks: largest change of a pixel (L-infinity), pixels in [0, 1]",
-        "Madry 2018", UP_TO_ONE),
+        0.3, "adversarial, --norm linf: the largest budget, pixels in [0, 1]", "Madry 2018",
+        UP_TO_ONE),
+    "EPSILON_L2": Setting(
+        4.0, "adversarial, --norm l2: the largest budget, pixels in [0, 1]", "ours", POSITIVE),
+    "RESTARTS": Setting(
+        2, "adversarial --attack strong: random starts for each budget and objective", "ours",
+        at_least(1)),
 }
+COMPARES = True
 NEEDS = frozenset()  # detection by reconstruction, which needs a decoder, is left out without one
 
 
@@ -46,28 +69,45 @@ def check_dataset(dataset: Dataset, cfg):
 
 
 def folder(cfg) -> str:
-    """The folder of this attack, such as pgd-untargeted."""
-    return f"{cfg.ATTACK}-{aim(cfg)}"
+    """The folder of this attack, such as pgd-untargeted or pgd-l2-untargeted."""
+    norm = "-l2" if cfg.NORM == "l2" and cfg.ATTACK not in ("original", "all") else ""
+    compared = "-compared" if len(split_paths(cfg.CKPT)) > 1 else ""
+    return f"{cfg.ATTACK}{norm}-{aim(cfg)}{compared}"
 
 
 def aim(cfg) -> str:
     return "targeted" if cfg.TARGETED else "untargeted"
 
 
-def run(predictor: "Predictor", dataset: Dataset, cfg, report: Report) -> tuple[dict, dict]:
-    """-> success, distances, steps, detection; the success curve, tables and examples."""
-    attack = ATTACKS[cfg.ATTACK]
+def run(predictors: dict[str, "Predictor"], dataset: Dataset, cfg,
+        report: Report) -> tuple[dict, dict]:
+    """One attack on one network in detail, or a table of several."""
+    if len(predictors) > 1 or cfg.ATTACK == "all":
+        return robustness.compare(predictors, dataset, cfg, report)
+    return attack_one(next(iter(predictors.values())), dataset, cfg, report)
+
+
+def attack_one(predictor: "Predictor", dataset: Dataset, cfg, report: Report) -> tuple[dict, dict]:
+    """-> success, distances, steps, detection; the success curve, tables and examples.
+
+    InputError if the attack needs something of the network that it does not have.
+    """
+    check_needs(cfg, predictor)
     title = f"{dataset.name}, {attacks.TITLES.get(cfg.ATTACK, cfg.ATTACK)}, {aim(cfg)}"
     everything = np.arange(len(dataset.test.labels))
     sample = sampling.classified_right(predictor, dataset.test, everything, cfg)
     labels = sample.labels
+    limit = None
+    if "decoder" in predictor.network.capabilities:
+        limit = detection.limit(predictor, dataset, cfg)
 
     # one image of each class, to look at
+    attack = functools.partial(ATTACKS[cfg.ATTACK], predictor, cfg=cfg, limit=limit)
     examples = attack_examples(predictor, attack, sample, dataset, cfg, title, report)
 
     # all images, to measure
-    targets = draw_targets(labels, dataset.classes, cfg.SEED)
-    attacked = attack(predictor, sample.images, targets if cfg.TARGETED else labels, cfg, "attack")
+    targets = sampling.draw_targets(labels, dataset.classes, cfg.SEED)
+    attacked = attack(sample.images, targets if cfg.TARGETED else labels, title="attack")
     after = predictor.predict(attacked.images, labels[:, None])
 
     # success rate, distance, steps
@@ -76,18 +116,21 @@ def run(predictor: "Predictor", dataset: Dataset, cfg, report: Report) -> tuple[
     by_class = draw_tables(labels, others, attacked, dataset, cfg, title, report)
 
     # detection by reconstruction
-    if "decoder" in predictor.network.capabilities:
-        found = measure_detection(predictor, sample, attacked, after, dataset, cfg, title, report)
+    found = {}
+    if limit is None:
+        say("no detection by reconstruction: the network has no decoder")
     else:
-        found = {}
+        found = measure_detection(sample, attacked, after, limit, title, report)
     numbers = {"images": sample.drawn, "images_classified_right": len(labels), **success, **found}
     return numbers, {"curve": curve, **by_class, "examples": examples}
 
 
-def draw_targets(labels: np.ndarray, classes: int, seed: int) -> np.ndarray:
-    """labels [N] -> another class for each [N]"""
-    further = stream(seed, "target").integers(1, classes, len(labels))
-    return ((labels + further) % classes).astype(labels.dtype)
+def check_needs(cfg, predictor: "Predictor"):
+    """InputError if the network lacks what the attack asks of it."""
+    need = attacks.NEEDS.get(cfg.ATTACK)
+    if need and need not in predictor.network.capabilities:
+        raise InputError(f"--attack {cfg.ATTACK}: expected a network with {need}, received "
+                         f"{predictor.trained.MODEL} without; another attack works")
 
 
 def measure_success(attacked: Attacked, title: str, report: Report) -> tuple[dict, dict]:
@@ -129,23 +172,12 @@ def draw_tables(labels: np.ndarray, others: np.ndarray, attacked: Attacked, data
     return drawn | draw("share_by_class", table, "share of the true class", "{:.2f}")
 
 
-def measure_detection(predictor: "Predictor", sample: Sample, attacked: Attacked,
-                      after: "Predictions", dataset: Dataset, cfg, title: str,
-                      report: Report) -> dict:
+def measure_detection(sample: Sample, attacked: Attacked, after: "Predictions", limit: float,
+                      title: str, report: Report) -> dict:
     """-> how well the reconstruction tells attacked from natural images. Draws detection.png.
 
-    after: predictions of the attacked images. The threshold is that of validation images. Where
-    none were held out, it is that of training images, which are reconstructed a little better.
+    after: predictions of the attacked images; limit: from which distance an image is suspect
     """
-    # the threshold
-    split = dataset.val if len(dataset.val.labels) else dataset.train
-    chosen = sampling.spread_evenly(split.labels[:, 0], cfg.NUM_IMAGES, cfg.SEED)
-    images, labels = scale(split.images[chosen]), split.labels[chosen]
-    known = predictor.predict(images, labels, "images for the threshold")
-    distances = detection.reconstruction_distance(images, known.from_predicted[:, 0])
-    limit = detection.threshold(distances)
-
-    # natural and successfully attacked test images
     natural = detection.reconstruction_distance(sample.images,
                                                 sample.predictions.from_predicted[:, 0])
     fooling = detection.reconstruction_distance(attacked.images, after.from_predicted[:, 0])

@@ -24,7 +24,7 @@ class CapsNet(Network):
 
     1,411,344 of them are the decoder's.
     """
-    capabilities = frozenset({"capsules", "decoder"})
+    capabilities = frozenset({"capsules", "decoder", "routing"})
 
     def __init__(self, cfg, image_shape: tuple[int, int, int], classes: int, **kwargs):
         super().__init__(image_shape, classes, **kwargs)
@@ -56,6 +56,12 @@ class CapsNet(Network):
         features = self.conv1(images)                          # [B, 20, 20, 256] for MNIST
         u = self.primary_caps(features)                        # [B, I, D] = [B, 1152, 8]
         return self.digit_caps(u)                              # [B, J, E] = [B, 10, 16]
+
+    def encode_unrouted(self, images):
+        """images [B, H, W, C] in [0, 1] -> class capsules [B, J, E] after a single iteration, in
+        which all votes count the same"""
+        u = self.primary_caps(self.conv1(images))              # [B, I, D]
+        return self.digit_caps.unrouted(u)                     # [B, J, E]
 
     def decode(self, v, labels):
         """-> an image for each label [B, K, H, W, C] in [0, 1]
@@ -121,6 +127,10 @@ class DigitCaps(tf.keras.layers.Layer):
             return capsules.route(u_hat, self.iterations, self.prior)
         u_hat = routing.votes(u, self.W)                       # [I, J, E, B]
         return routing.route(u_hat, self.iterations, self.way, self.prior)
+
+    def unrouted(self, u):
+        """Every vote with the same coupling coefficient 1 / J. u [B, I, D] -> [B, J, E]"""
+        return capsules.squash(tf.einsum("bid,idje->bje", u, self.W) / self.classes)
 
 
 class Decoder(tf.keras.layers.Layer):

@@ -1,0 +1,110 @@
+"""Affine transforms of images: turned, sheared, scaled and moved, with a single interpolation.
+
+The transforms are those of affNIST (https://www.cs.toronto.edu/~tijmen/affNIST). Its own files are
+made from MNIST with the ranges below. Images made here by `draw` and `apply` are synthetic affNIST:
+from the same ranges, and not the same images.
+"""
+from typing import NamedTuple
+
+import numpy as np
+
+from data.dataset import stream
+from output import progress
+
+ROTATION, SHEAR, SCALES = 20, 0.2, (0.8, 1.2)  # degrees either way; either way; least and most
+
+
+class Transforms(NamedTuple):
+    """N transforms. The shear comes first, then the scales, the rotation and the displacement."""
+    rotation: np.ndarray    # degrees, anticlockwise [N]
+    shear: np.ndarray       # pixels to the right for each pixel upwards [N]
+    horizontal: np.ndarray  # scale [N]
+    vertical: np.ndarray    # scale [N]
+    right: np.ndarray       # pixels from the middle of the canvas [N]
+    down: np.ndarray        # pixels from the middle of the canvas [N]
+
+    def matrices(self) -> np.ndarray:
+        """-> what the transforms without displacement do to (down, right) [N, 2, 2]"""
+        turn, one, none = np.deg2rad(self.rotation), np.ones(len(self.shear)), np.zeros(1)
+        shear = _matrices(one, none, -self.shear, one)
+        scale = _matrices(self.vertical, none, none, self.horizontal)
+        rotate = _matrices(np.cos(turn), -np.sin(turn), np.sin(turn), np.cos(turn))
+        return rotate @ scale @ shear
+
+
+def _matrices(*entries: np.ndarray) -> np.ndarray:
+    """Four entries [N] or [1], row by row -> [N, 2, 2]"""
+    return np.stack(np.broadcast_arrays(*entries), axis=-1).reshape(-1, 2, 2)
+
+
+def identity(count: int, **changes: float) -> Transforms:
+    """-> that many transforms that change nothing except what is given, alike for all."""
+    values = {"rotation": 0, "shear": 0, "horizontal": 1, "vertical": 1, "right": 0, "down": 0}
+    return Transforms(**{name: np.full(count, float(value))
+                         for name, value in {**values, **changes}.items()})
+
+
+def apply(images: np.ndarray, transforms: Transforms, side: int,
+          title: str | None = None) -> np.ndarray:
+    """Each image about its middle, by its transform, onto the middle of a black canvas.
+
+    images uint8 [N, H, W, 1] -> uint8 [N, side, side, 1], interpolated linearly. title: of a
+    progress bar; None shows no bar.
+    """
+    from scipy import ndimage  # only here, because other data do not need it
+
+    # Where each pixel of the canvas comes from: y = M^-1 (x - middle - moved) + middle of the image
+    inverse = np.linalg.inv(transforms.matrices())                             # [N, 2, 2]
+    moved = np.stack([transforms.down, transforms.right], axis=-1)             # [N, 2]
+    middle = (np.array(images.shape[1:3]) - 1) / 2
+    start = middle - (inverse @ ((side - 1) / 2 + moved)[..., None])[..., 0]   # [N, 2]
+    canvas = np.empty((len(images), side, side, 1), np.uint8)
+    for n in progress(range(len(images)), title, unit=" images"):
+        ndimage.affine_transform(images[n, ..., 0], inverse[n], start[n], (side, side),
+                                 canvas[n, ..., 0], order=1)
+    return canvas
+
+
+def draw(images: np.ndarray, side: int, copies: int, seed: int) -> Transforms:
+    """Random transforms in the ranges of affNIST, `copies` for each image: pure in the seed.
+
+    images uint8 [N, H, W, 1] -> N * copies transforms, those of an image one after the other. The
+    displacement is uniform among those that keep all ink on the canvas of side x side pixels.
+    """
+    random = stream(seed, "affine")
+    count = len(images) * copies
+    rotation = random.uniform(-ROTATION, ROTATION, count)
+    shear = random.uniform(-SHEAR, SHEAR, count)
+    horizontal, vertical = random.uniform(*SCALES, (2, count))
+    still = np.zeros(count)
+    transforms = Transforms(rotation, shear, horizontal, vertical, still, still)
+
+    low, high = ink_extents(images, transforms.matrices(), copies)             # [count, 2]
+    # One pixel beyond the outermost one, interpolation has no ink left. An ink that is larger than
+    # the canvas stays in the middle.
+    edge = (side + 1) / 2
+    least, most = np.minimum(-edge - low, 0), np.maximum(edge - high, 0)
+    down, right = (least + random.uniform(size=(count, 2)) * (most - least)).T
+    return transforms._replace(right=right, down=down)
+
+
+def ink_extents(images: np.ndarray, matrices: np.ndarray,
+                copies: int) -> tuple[np.ndarray, np.ndarray]:
+    """-> the least and the largest (down, right) of each image's ink from the middle [M, 2]
+
+    images [N, H, W, 1], matrices [M, 2, 2] with M = N * copies. A pixel with ink colours, after the
+    interpolation, all within one pixel around it. An image without ink has a point in the middle.
+    """
+    middle = (np.array(images.shape[1:3]) - 1) / 2
+    corners = np.array([[-1, -1], [-1, 1], [1, -1], [1, 1]])
+    low, high = np.zeros((2, len(matrices), 2))
+    for n, image in enumerate(images):
+        ink = np.argwhere(image[..., 0]) - middle                              # [pixels, 2]
+        if not len(ink):
+            continue
+        of_image = slice(n * copies, (n + 1) * copies)
+        reach = np.abs(matrices[of_image] @ corners.T).max(axis=2)             # [copies, 2]
+        places = matrices[of_image] @ ink.T                                    # [copies, 2, pixels]
+        low[of_image] = places.min(axis=2) - reach
+        high[of_image] = places.max(axis=2) + reach
+    return low, high

@@ -1,0 +1,144 @@
+"""Expanded MNIST to train on, and affNIST, whose transforms training never sees (paper, sec. 5.2).
+
+Each image is a digit of MNIST on a black canvas of 40 x 40 pixels. Training places it anywhere: the
+28 x 28 pixels, in the middle, are shifted by at most SHIFT = 6 in each direction, anew in each
+step. Validation and test images have a place each, the same for every seed.
+
+affNIST has 32 random affine transforms of each test digit. Its own test.mat or test.mat.zip is read
+if it lies in --data_dir or in the folder affnist there. Otherwise the same number of images is made
+from the same ranges of transforms, and called synthetic affNIST.
+"""
+import contextlib
+import hashlib
+import io
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from data import affine, files, mat
+from data.augment import random_shift
+from data.dataset import Dataset, Split, stream
+from data.datasets import mnist
+from data.formats import npz
+from output import write_whole
+from settings import ROOT, SWITCH, InputError, Setting
+
+SETTINGS = {
+    "AFFNIST_DOWNLOAD": Setting(
+        False, "affnist: download affNIST's own test images if they are missing, not make "
+        "synthetic ones", "ours", SWITCH, may_change=True),
+}
+DEFAULTS = {"SHIFT": 6, "CNN_LAYERS": "pooled"}
+
+SIDE, COPIES = 40, 32
+REAL, SYNTHETIC, CENTRED = "affNIST", "synthetic affNIST", "centred MNIST"
+FILES = ("test.mat", "test.mat.zip")
+URL = "https://www.cs.toronto.edu/~tijmen/affNIST/32x/transformed/test.mat.zip"
+MAX_BYTES = 2 ** 30   # of the download
+PARTS = ("images", *affine.Transforms._fields)   # of the cache
+
+
+def load(cfg) -> Dataset:
+    """The four files of MNIST are read or downloaded as for --dataset mnist.
+
+    `further` has the test digits in the middle of the canvas, and affNIST or synthetic affNIST.
+    InputError if a file is missing or is not what it should be.
+    """
+    digits = mnist.load(cfg)
+    path = find(Path(cfg.DATA_DIR))
+    if path or cfg.AFFNIST_DOWNLOAD:
+        name, make = REAL, partial(read_or_download, path, Path(cfg.DATA_DIR))
+    else:
+        name, make = SYNTHETIC, partial(synthetic, digits.test)
+    return Dataset(
+        name="affnist",
+        train=centred(digits.train),
+        val=placed(digits.val, "val"),
+        test=placed(digits.test, "test"),
+        class_names=digits.class_names,
+        augment=random_shift(cfg.SHIFT, (SIDE, SIDE, 1)),
+        further={CENTRED: partial(centred, digits.test), name: make},
+    )
+
+
+# ---- expanded MNIST ----
+
+def centred(split: Split) -> Split:
+    """Digits [N, 28, 28, 1] -> the same in the middle of the canvas [N, 40, 40, 1]"""
+    before = (SIDE - split.images.shape[1]) // 2
+    around = [(0, 0), (before, before), (before, before), (0, 0)]
+    return split._replace(images=np.pad(split.images, around))
+
+
+def placed(split: Split, part: str) -> Split:
+    """Digits [N, 28, 28, 1] -> each anywhere on the canvas [N, 40, 40, 1], always at that place"""
+    most = (SIDE - split.images.shape[1]) // 2
+    place = random_shift(most, (SIDE, SIDE, 1))
+    return place(centred(split), np.arange(len(split.labels)), stream(0, f"place {part}"))
+
+
+# ---- affNIST ----
+
+def find(data_dir: Path) -> Path | None:
+    """-> where affNIST's own file is; None if it is not there"""
+    paths = [folder / name for folder in (data_dir / "affnist", data_dir) for name in FILES]
+    return next((path for path in paths if path.exists()), None)
+
+
+def read_or_download(path: Path | None, data_dir: Path) -> Split:
+    """affNIST's own test images. InputError if they cannot be had."""
+    if path:
+        return mat.read(path)
+    way_out = (f"Ways out: place {' or '.join(FILES)} of affNIST in {data_dir / 'affnist'}, or "
+               "leave --affnist_download out for synthetic affNIST")
+    return files.download([URL], data_dir / "affnist" / FILES[1], mat.parse, MAX_BYTES, way_out)
+
+
+def synthetic(digits: Split) -> Split:
+    """Test digits [N, 28, 28, 1] -> COPIES transformed images of each, one after the other.
+
+    Made once for each version of the code and of the digits, then read from ROOT/data/affnist.
+    """
+    labels = np.repeat(digits.labels, COPIES, axis=0)
+    return Split(synthetic_arrays(digits)["images"], labels)
+
+
+def transforms_of(digits: Split) -> affine.Transforms:
+    """-> the transforms of the synthetic images of the digits, as `synthetic` has them"""
+    return affine.draw(digits.images, SIDE, COPIES, seed=0)
+
+
+def synthetic_arrays(digits: Split) -> dict[str, np.ndarray]:
+    """-> "images" uint8 [N COPIES, 40, 40, 1], and the entries of Transforms by name"""
+    version = hashlib.sha256(Path(affine.__file__).read_bytes())
+    version.update(np.ascontiguousarray(digits.images))
+    cache = ROOT / "data" / "affnist" / f"synthetic-{version.hexdigest()[:16]}.npz"
+    shape = (len(digits.labels) * COPIES, SIDE, SIDE, 1)
+    arrays = read_cache(cache, shape)
+    if arrays is None:
+        transforms = transforms_of(digits)
+        repeated = np.repeat(digits.images, COPIES, axis=0)
+        images = affine.apply(repeated, transforms, SIDE, SYNTHETIC)
+        arrays = {"images": images, **transforms._asdict()}
+        write_cache(cache, arrays)
+    return arrays
+
+
+def read_cache(path: Path, shape: tuple[int, ...]) -> dict[str, np.ndarray] | None:
+    """-> the arrays, or None if they are not there, or damaged."""
+    try:
+        arrays = npz.read(path, list(PARTS))
+    except InputError:
+        return None
+    shapes = {name: array.shape for name, array in arrays.items()}
+    wanted = {name: shape if name == "images" else shape[:1] for name in PARTS}
+    return arrays if shapes == wanted and arrays["images"].dtype == np.uint8 else None
+
+
+def write_cache(path: Path, arrays: dict[str, np.ndarray]):
+    """A cache that cannot be written costs time, not results."""
+    content = io.BytesIO()
+    np.savez_compressed(content, **arrays)
+    with contextlib.suppress(OSError):
+        write_whole(path, content.getvalue())

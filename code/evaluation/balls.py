@@ -1,0 +1,63 @@
+"""The images that an attacker with some budget may choose from: a ball around each natural image.
+
+Pixels stay in [0, 1]. A norm says how far an image has moved: L-infinity by its most changed pixel,
+L2 by the Euclidean length of the change.
+"""
+import math
+
+import numpy as np
+
+
+class LInfinity:
+    """No pixel differs by more than the radius. It moves along the signs of the gradient."""
+    norm = "L-infinity"
+
+    def __init__(self, images: np.ndarray, radius: np.float32):
+        """images [N, H, W, C]: the natural ones, in [0, 1]"""
+        self.low, self.high = np.maximum(0, images - radius), np.minimum(1, images + radius)
+
+    def somewhere(self, random: np.random.Generator) -> np.ndarray:
+        """-> a random image in each ball [N, H, W, C], uniform"""
+        return random.uniform(self.low, self.high).astype(np.float32)
+
+    def moved(self, x: np.ndarray, gradient: np.ndarray, step: np.float32,
+              active: np.ndarray) -> np.ndarray:
+        """x [n, H, W, C], those of the balls [active], one step of that length along the gradient.
+
+        A negative step goes against it. No gradient [n, H, W, C] is all zero.
+        """
+        return np.clip(x + step * np.sign(gradient), self.low[active], self.high[active])
+
+
+class L2:
+    """The change has at most the length of the radius. It moves along the gradient itself."""
+    norm = "L2"
+
+    def __init__(self, images: np.ndarray, radius: np.float32):
+        """images [N, H, W, C]: the natural ones, in [0, 1]"""
+        self.images, self.radius = images, radius
+
+    def somewhere(self, random: np.random.Generator) -> np.ndarray:
+        """-> a random image in each ball [N, H, W, C], uniform before pixels are clipped"""
+        direction = random.normal(size=self.images.shape)
+        dimensions = math.prod(self.images.shape[1:])
+        share = random.random((len(self.images), 1, 1, 1)) ** (1 / dimensions)
+        change = self.radius * share * direction / norm(direction)
+        return np.clip(self.images + change, 0, 1).astype(np.float32)
+
+    def moved(self, x: np.ndarray, gradient: np.ndarray, step: np.float32,
+              active: np.ndarray) -> np.ndarray:
+        """As LInfinity.moved."""
+        natural = self.images[active]
+        change = x + step * gradient / norm(gradient) - natural
+        length = np.maximum(norm(change), np.finfo(np.float32).tiny)
+        # To clip a pixel brings it nearer to the natural one, so the image stays in the ball.
+        return np.clip(natural + change * np.minimum(1, self.radius / length), 0, 1)
+
+
+BALLS = {"linf": LInfinity, "l2": L2}
+
+
+def norm(arrays: np.ndarray) -> np.ndarray:
+    """[N, H, W, C] -> L2 norms [N, 1, 1, 1]"""
+    return np.sqrt(np.square(arrays).sum(axis=(1, 2, 3), keepdims=True))

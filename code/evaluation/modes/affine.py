@@ -1,0 +1,152 @@
+"""How well the network reads digits that are turned, sheared, scaled and moved, as no training
+image was.
+
+Measured on affNIST as a whole, and on test digits that one parameter at a time changes, from the
+middle of the canvas. Several networks are measured on the same images.
+"""
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from tqdm import tqdm
+
+from data import affine
+from data.dataset import Dataset, Split, scale
+from data.datasets import affnist
+from evaluation import charts, sampling, sheets
+from evaluation.calibration import wilson
+from evaluation.report import Report
+from output import progress
+from settings import InputError, Setting, at_least
+
+if TYPE_CHECKING:  # imports TensorFlow
+    from evaluation.predictor import Predictor
+
+SETTINGS = {
+    "AFFNIST_IMAGES": Setting(
+        10_000, "affine: images of affNIST measured, spread evenly over the classes; it has 320000",
+        "ours", at_least(1)),
+}
+NEEDS = frozenset()
+COMPARES = True
+
+PIECE = 1_000  # images that are float32 at once
+SHOWN = 100    # images on the sheet
+
+
+class Parameter(NamedTuple):
+    """One parameter of a transform: its values on a curve, and affNIST's range."""
+    words: str
+    values: np.ndarray
+    low: float
+    high: float
+
+
+# affNIST's displacements keep all ink on the canvas. For most digits, 20 pixels high or wide, that
+# is 10 pixels. Training moves by 6 at most.
+PARAMETERS = {
+    "rotation": Parameter("rotation, degrees anticlockwise", np.linspace(-40, 40, 9),
+                          -affine.ROTATION, affine.ROTATION),
+    "shear": Parameter("shear, to the right", np.linspace(-0.4, 0.4, 9),
+                       -affine.SHEAR, affine.SHEAR),
+    "horizontal": Parameter("horizontal scale", np.linspace(0.6, 1.4, 9), *affine.SCALES),
+    "vertical": Parameter("vertical scale", np.linspace(0.6, 1.4, 9), *affine.SCALES),
+    "right": Parameter("displacement to the right, pixels", np.linspace(-12, 12, 9), -10, 10),
+}
+
+
+def check_dataset(dataset: Dataset, cfg):
+    """InputError unless the dataset has affNIST, too."""
+    if affnist.CENTRED not in dataset.further:
+        raise InputError("--mode affine: expected --dataset affnist and a network trained on it, "
+                         f"received {dataset.name}")
+
+
+def run(predictors: dict[str, "Predictor"], dataset: Dataset, cfg,
+        report: Report) -> tuple[dict, dict]:
+    """-> the accuracies on whole splits; those, and those along each parameter, with intervals."""
+    # the images
+    centred = dataset.further[affnist.CENTRED]()
+    name = next(name for name in dataset.further if name != affnist.CENTRED)
+    whole = dataset.further[name]()
+    chosen = sampling.spread_evenly(whole.labels[:, 0], cfg.AFFNIST_IMAGES, cfg.SEED)
+    digits = centred.take(sampling.spread_evenly(centred.labels[:, 0], cfg.NUM_IMAGES, cfg.SEED))
+    report.draw("examples", examples(name, centred, whole, chosen[:SHOWN]))
+
+    # whole splits, then one parameter at a time
+    splits = {"expanded MNIST": dataset.test, name: whole.take(chosen)}
+    points = sum(len(parameter.values) for parameter in PARAMETERS.values())
+    total = sum(len(split.labels) for split in splits.values()) + points * len(digits.labels)
+    with progress(title="affine", total=total * len(predictors), unit=" images") as bar:
+        table = {split: accuracies(predictors, images, bar) for split, images in splits.items()}
+        curves = {field: along(predictors, digits, field, parameter.values, bar)
+                  for field, parameter in PARAMETERS.items()}
+    draw_curves(name, dataset, len(digits.labels), curves, report)
+
+    numbers = {}
+    for split, found in table.items():
+        numbers[f"{split}_images"] = found["images"]
+        for network, measured in found["networks"].items():
+            owner = f"{network}:_" if len(predictors) > 1 else ""
+            numbers[f"{owner}{split}_accuracy"] = measured["accuracy"]
+    return numbers, {"table": table, "curves": curves}
+
+
+# ---- measuring ----
+
+def accuracies(predictors: dict[str, "Predictor"], split: Split, bar: tqdm) -> dict[str, Any]:
+    """-> how many images were measured, and each network's accuracy with its interval (Wilson)"""
+    count, found = len(split.labels), {}
+    for name, predictor in predictors.items():
+        right = 0
+        for start in range(0, count, PIECE):
+            piece = split.take(slice(start, start + PIECE))
+            predictions = predictor.predict(scale(piece.images), piece.labels)
+            right += int((predictions.predicted == piece.labels).sum())
+            bar.update(len(piece.labels))
+        low, high = wilson(right / count, count)
+        found[name] = {"accuracy": right / count, "low": low, "high": high}
+    return {"images": count, "networks": found}
+
+
+def along(predictors: dict[str, "Predictor"], digits: Split, field: str, values: np.ndarray,
+          bar: tqdm) -> dict[str, Any]:
+    """-> the accuracies on the digits as one parameter takes each of its `values`"""
+    measured = []
+    for value in values:
+        transforms = affine.identity(len(digits.labels), **{field: value})
+        images = affine.apply(digits.images, transforms, digits.images.shape[1])
+        measured.append(accuracies(predictors, digits._replace(images=images), bar)["networks"])
+    networks = {name: {key: [one[name][key] for one in measured]
+                       for key in ("accuracy", "low", "high")} for name in predictors}
+    return {"values": values, "networks": networks}
+
+
+# ---- drawing ----
+
+def draw_curves(name: str, dataset: Dataset, count: int, curves: dict, report: Report):
+    """Draws curves.png: a panel for each parameter, a curve for each network."""
+    title = (f"test digits of MNIST in the middle of {dataset.image_shape[0]} x "
+             f"{dataset.image_shape[1]} pixels, one parameter changed at a time: {count} for each "
+             f"point, 95 % intervals\ndashed: the range of {name}")
+    panels = [charts.Panel(parameter.words, parameter.values, curves[field]["networks"],
+                           (parameter.low, parameter.high))
+              for field, parameter in PARAMETERS.items()]
+    report.draw("curves", charts.accuracy_curves(title, panels))
+
+
+def examples(name: str, centred: Split, whole: Split, chosen: np.ndarray):
+    """-> a sheet of the images [chosen] of affNIST, each below its digit where that is known"""
+    labels = [str(label) for label in whole.labels[chosen, 0]]
+    none = np.zeros(len(chosen), bool)
+    images = scale(whole.images[chosen])
+    if name != affnist.SYNTHETIC:
+        return sheets.rows_of_images(f"{name}, test", [sheets.Row(name, images, labels, none)])
+    digit = chosen // affnist.COPIES
+    transforms = affine.Transforms(*(values[chosen] for values in affnist.transforms_of(centred)))
+    words = [f"{turn:+.0f}° {shear:+.2f}\n{wide:.2f} x {high:.2f}" for turn, shear, wide, high, *_
+             in zip(*transforms, strict=True)]
+    title = (f"{name}: test digits of MNIST and their transforms\n"
+             "rotation anticlockwise, shear to the right, horizontal x vertical scale")
+    return sheets.rows_of_images(title, [
+        sheets.Row("centred", scale(centred.images[digit]), labels, none),
+        sheets.Row("synthetic", images, words, none)])

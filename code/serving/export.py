@@ -1,0 +1,139 @@
+"""A trained network -> a file for other programs, checked against the network before it is kept.
+
+The file's function takes "images", float32 [N, H, W, C] in [0, 1] for any N, and gives "scores"
+[N, J]. A network with capsules also gives "capsules" [N, J, E], and one with a decoder
+"reconstruction" [N, 1, H, W, C] of the longest capsule.
+"""
+import importlib.util
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+import catalog
+import cli
+from output import say
+from settings import ROOT, InputError
+
+if TYPE_CHECKING:  # imports TensorFlow
+    from model.network import Network
+
+FORMATS = catalog.names("serving.exports")
+READERS = catalog.CODE / "serving" / "readers"
+TOLERANCE = 1e-5           # the largest difference between the file's numbers and the network's
+BATCHES = (1, 7)           # images at once, when that is measured
+
+
+def export(ckpt: str, kind: str, out: str | None) -> int:
+    """Writes the network at `ckpt` in the format `kind` to `out` -> exit status
+
+    out: None for output/NETWORK with the format's suffix. InputError if the format's packages are
+    missing, or if `out` is there already or cannot be written.
+    """
+    cli.start_tensorflow()
+    from training import checkpoints
+
+    # the format, the network and the place
+    form = catalog.module("serving.exports", kind)
+    missing = [name for name in form.PACKAGES if not importlib.util.find_spec(name)]
+    if missing:
+        raise InputError(f"--format {kind}: expected the packages {' and '.join(form.PACKAGES)}; "
+                         f"pip install {' '.join(missing)}")
+    network, trained, prefix = checkpoints.load(ckpt)
+    name = prefix.parent.name + (form.SUFFIX or f"-{kind}")
+    target = Path(out) if out else ROOT / "output" / name
+    if target.exists():
+        raise InputError(f"--out: expected a path where nothing is, received {target}")
+
+    # written beside its place, checked, and moved there
+    function = as_function(rebuilt(network, trained))
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".export", dir=target.parent) as folder:
+            partial = Path(folder) / f"network{form.SUFFIX}"
+            with cli.held_back():
+                form.write(function, str(partial))
+            worst = largest_difference(partial, kind, network)
+            shutil.move(partial, target)
+    except OSError as error:
+        raise InputError(f"--out: expected a path to write, received {target} "
+                         f"({error.strerror})") from None
+    size = sum(path.stat().st_size for path in [target, *target.rglob("*")] if path.is_file())
+    say(f"{target}: {size / 1e6:.1f} MB; its numbers differ from the network's by at most "
+        f"{worst:.1e}")
+    return 0
+
+
+def rebuilt(network: "Network", trained) -> "Network":
+    """-> the same network, computed as the paper writes it.
+
+    The fast forms would bring the constants of a Fourier transform, and a gradient that nobody
+    needs. The numbers are equal to float32 rounding.
+    """
+    import model
+
+    plain = trained.changed(CONV_WAY="direct", ROUTING_WAY="plain")
+    copy = model.build(plain, network.image_shape, network.classes)
+    copy.set_weights(network.get_weights())
+    return copy
+
+
+def as_function(network: "Network") -> Callable:
+    """-> images [N, H, W, C] -> {name: array}, a tf.function with the weights as constants.
+
+    Constants, because TensorFlow Lite's converter loses the variables of a Keras 3 network.
+    """
+    import tensorflow as tf
+
+    trainable, other = ([variable.numpy() for variable in variables] for variables
+                        in (network.trainable_variables, network.non_trainable_variables))
+
+    @tf.function(input_signature=[tf.TensorSpec([None, *network.image_shape], name="images")])
+    def answer(images):
+        constants = ([tf.constant(value) for value in values] for values in (trainable, other))
+        output, _ = network.stateless_call(*constants, images)
+        return {name: value for name, value in output._asdict().items() if value is not None}
+
+    return answer
+
+
+def largest_difference(path: Path, kind: str, network: "Network") -> float:
+    """-> between the numbers of the exported file, read without our code, and the network's.
+
+    RuntimeError if it is above TOLERANCE: then the export is wrong.
+    """
+    worst = 0.0
+    for count in BATCHES:
+        images = np.random.default_rng(count).random((count, *network.image_shape), np.float32)
+        expected = {name: value.numpy() for name, value in network(images)._asdict().items()
+                    if value is not None}
+        received = read(path, kind, images)
+        if received.keys() != expected.keys():
+            raise RuntimeError(f"{kind}: has {sorted(received)}, expected {sorted(expected)}")
+        for name, value in expected.items():
+            worst = max(worst, float(np.abs(received[name] - value).max(initial=0)))
+    if not worst <= TOLERANCE:
+        raise RuntimeError(f"{kind}: differs from the network by {worst}, expected {TOLERANCE}")
+    return worst
+
+
+def read(path: Path, kind: str, images: np.ndarray) -> dict[str, np.ndarray]:
+    """-> {name: array}, what the exported file says of the images in a process of its own.
+
+    RuntimeError, with what the process printed, if it fails.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        given, taken = Path(folder) / "images.npy", Path(folder) / "outputs.npz"
+        np.save(given, images)
+        command = [sys.executable, "-I", str(READERS / f"ask_{kind}.py"), str(path), str(given),
+                   str(taken)]
+        process = subprocess.run(command, capture_output=True, text=True, cwd=folder)
+        if process.returncode:
+            raise RuntimeError(f"{kind}: the exported file cannot be used:\n{process.stderr}")
+        with np.load(taken, allow_pickle=False) as outputs:
+            return dict(outputs)

@@ -1,0 +1,95 @@
+"""The command predict.py: files in, a table, JSON or a figure out."""
+import json
+from pathlib import Path
+
+import numpy as np
+
+import cli
+from evaluation import figures, sheets
+from output import progress, say, write_whole
+from serving import images
+from serving.trained import Answer, Trained, load
+from settings import InputError
+
+MOST_DRAWN = 100  # images in a figure
+MOST_LETTERS = 11  # of a class's name above an image
+
+
+def predict(paths: list[str], ckpt: str, as_is: bool, as_json: bool, figure: str | None) -> int:
+    """Prints an answer for each image of the paths -> 0, or 2 if one of them could not be read.
+
+    One that cannot be read is a line on standard error, and the others are still answered.
+    """
+    # what can be refused before TensorFlow starts, which takes seconds
+    if figure and Path(figure).suffix != ".png":
+        raise InputError(f"--figure: expected a file called .png, received {figure}")
+    files = images.find(paths)
+    network = load(ckpt)
+
+    # read
+    names, pictures, bad = [], [], 0
+    for path in progress(files, "reading", delay=1):
+        try:
+            read = read_file(network, path, as_is)
+        except InputError as error:
+            cli.complain(f"predict.py: error: {error}")
+            bad += 1
+            continue
+        names += read.keys()
+        pictures += read.values()
+
+    # answer
+    answers = network.answers(images.stack(pictures, network.image_shape))
+    lines = as_objects(names, answers) if as_json else as_table(names, answers)
+    for line in lines if answers else ():
+        say(line)
+    if figure and answers:
+        draw(answers, figure)
+    return 2 if bad else 0
+
+
+def read_file(network: Trained, path: Path, as_is: bool) -> dict:
+    """-> {name: image [H, W, C]}: one of a picture, all N of an .npy. InputError if it is neither.
+    """
+    if path.suffix != ".npy":
+        return {str(path): network.read(path, as_is)}
+    array = images.read_npy(path, network.image_shape)
+    return {f"{path}[{n}]": image for n, image in enumerate(array)}
+
+
+def as_objects(names: list[str], answers: list[Answer]) -> list[str]:
+    """-> a line of JSON for each image"""
+    return [json.dumps({"file": name, "class": answer.name, "score": round(answer.score, 6),
+                        "runner_up": answer.runner_up,
+                        "runner_up_score": round(answer.runner_up_score, 6)})
+            for name, answer in zip(names, answers, strict=True)]
+
+
+def as_table(names: list[str], answers: list[Answer]) -> list[str]:
+    """-> the lines of a table, the first of which names its columns"""
+    rows = [("file", "class", "score", "runner-up", "score")]
+    rows += [(name, answer.name, f"{answer.score:.3f}", answer.runner_up,
+              f"{answer.runner_up_score:.3f}")
+             for name, answer in zip(names, answers, strict=True)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+
+
+def draw(answers: list[Answer], path: str):
+    """Writes the sheet of the first MOST_DRAWN images. InputError if it cannot be written."""
+    answers = answers[:MOST_DRAWN]
+    seen = np.stack([answer.image for answer in answers])
+    captions = [f"{figures.shorten(answer.name, MOST_LETTERS)}\n({answer.score:.2f})"
+                for answer in answers]
+    blank, unmarked = [""] * len(answers), np.zeros(len(answers), bool)
+    rows = [sheets.Row("as the network saw it", seen, captions, unmarked)]
+    if answers[0].reconstruction is not None:
+        drawn = np.stack([answer.reconstruction for answer in answers])
+        rows.append(sheets.Row("reconstruction", drawn, blank, unmarked))
+    sheet = sheets.rows_of_images("class (score)", rows)
+    try:
+        write_whole(Path(path), figures.png(sheet))
+    except OSError as error:
+        raise InputError(f"--figure: expected a file to write, received {path} "
+                         f"({error.strerror})") from None
+    say(f"{path}: {len(answers)} image{'s' * (len(answers) > 1)}")

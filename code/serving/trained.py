@@ -1,0 +1,88 @@
+"""A trained network that answers questions about images, with no set-up call to remember."""
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+import catalog
+import cli
+from config import DATASETS, EVAL
+from serving import images
+
+if TYPE_CHECKING:  # imports TensorFlow
+    from evaluation.predictor import Predictor
+
+BATCH = 100  # images at once
+
+
+class Answer(NamedTuple):
+    """What the network says of one image."""
+    name: str                          # of the likeliest class
+    score: float                       # of that class: the length of its capsule, if it has any
+    runner_up: str                     # the second likeliest class
+    runner_up_score: float
+    scores: np.ndarray                 # [J], of all classes
+    image: np.ndarray                  # float32 [H, W, C] in [0, 1], as the network saw it
+    reconstruction: np.ndarray | None  # the same shape, of the likeliest class; None: no decoder
+
+
+class Trained:
+    """A trained network, the names of its classes, and how pictures are made fit for it."""
+
+    def __init__(self, predictor: "Predictor", class_names: Sequence[str]):
+        self.predictor, self.class_names = predictor, tuple(class_names)
+        self.image_shape = predictor.network.image_shape
+        self.prepare = preparation(predictor.trained.DATASET)
+
+    def predict(self, pictures: Sequence[str | Path] | np.ndarray,
+                as_is: bool = False) -> list[Answer]:
+        """-> an answer for each picture.
+
+        pictures: files (PNG, JPEG or BMP of any size), or images as the network takes them: uint8
+        or float in [0, 1], [N, H, W, C] or [N, H, W]. as_is: fit files as whole pictures, even
+        where the network's dataset has a form of its own, such as MNIST. InputError for others.
+        """
+        if isinstance(pictures, np.ndarray):
+            return self.answers(images.as_network_takes(pictures, self.image_shape, "images"))
+        return self.answers(images.stack([self.read(path, as_is) for path in pictures],
+                                         self.image_shape))
+
+    def read(self, path: str | Path, as_is: bool = False) -> np.ndarray:
+        """A PNG, JPEG or BMP file -> float32 [H, W, C] in [0, 1], as the network takes it."""
+        prepare = None if as_is else self.prepare
+        return images.read(Path(path), self.image_shape, prepare)
+
+    def answers(self, pictures: np.ndarray, title: str | None = None) -> list[Answer]:
+        """pictures: float32 [N, H, W, C] in [0, 1]; title: of a progress bar, None for no bar"""
+        if not len(pictures):
+            return []
+        labels = np.zeros((len(pictures), 1), np.int32)   # which nobody knows, and nothing reads
+        said = self.predictor.predict(pictures, labels, title)
+        drawn = [None] * len(pictures) if said.from_predicted is None else said.from_predicted[:, 0]
+        two = np.argsort(-said.scores, axis=1, kind="stable")[:, :2]         # [N, 2]
+        return [Answer(self.class_names[first], float(scores[first]), self.class_names[second],
+                       float(scores[second]), scores, picture, reconstruction)
+                for (first, second), scores, picture, reconstruction
+                in zip(two, said.scores, pictures, drawn, strict=True)]
+
+
+def load(path: str | Path = EVAL["CKPT"].default) -> Trained:
+    """The network of a run's folder, a folder of checkpoints or a checkpoint's prefix.
+
+    Without a path it is the released one. Starts TensorFlow. InputError if there is none.
+    """
+    cli.start_tensorflow()
+    from evaluation.predictor import Predictor
+    from training import checkpoints
+    from training.run_config import load_config
+
+    network, trained, prefix = checkpoints.load(path)
+    return Trained(Predictor(network, trained, BATCH), load_config(prefix.parent).class_names)
+
+
+def preparation(dataset: str) -> images.Prepare | None:
+    """-> `prepare` of the dataset's file: how its images were made from pictures; None: as is."""
+    if dataset not in DATASETS:
+        return None
+    return getattr(catalog.module("data.datasets", dataset), "prepare", None)

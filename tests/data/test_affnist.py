@@ -1,0 +1,161 @@
+"""Expanded MNIST and affNIST: where digits lie, which file is taken, and the cache of synthetic images."""
+import numpy as np
+import pytest
+
+import config
+import data
+from config import TRAIN, Config
+from data import affine, files, mat
+from data.augment import random_shift
+from data.dataset import Dataset, Split, training_batch
+from data.datasets import affnist
+from settings import InputError
+from untrusted import CANVASES, DIGITS, refusal
+from untrusted import mat as content
+
+
+@pytest.fixture
+def digits(tmp_path, monkeypatch):
+    """MNIST of a few digits: 16 x 14 bright pixels around the middle of each."""
+    def split(count, seed):
+        images = np.zeros((count, 28, 28, 1), np.uint8)
+        images[:, 6:22, 7:21] = np.random.default_rng(seed).integers(1, 256, (count, 16, 14, 1), np.uint8)
+        return Split(images, (np.arange(count, dtype=np.int32) % 10)[:, None])
+
+    digits = Dataset("mnist", split(40, 0), split(9, 1), split(11, 2), tuple("0123456789"))
+    monkeypatch.setattr(affnist.mnist, "load", lambda cfg: digits)
+    monkeypatch.setattr(affnist, "ROOT", tmp_path / "repository")
+    monkeypatch.setattr(affnist, "COPIES", 3)
+    return digits
+
+
+def load(tmp_path, **changes):
+    cfg = Config(TRAIN, {"DATASET": "affnist", "DATA_DIR": str(tmp_path), **affnist.DEFAULTS, **changes})
+    return data.load(cfg)
+
+
+def place_of(image):
+    """-> the upper left corner of its ink"""
+    rows, columns = np.nonzero(image[..., 0].any(axis=1))[0], np.nonzero(image[..., 0].any(axis=0))[0]
+    return rows[0], columns[0]
+
+
+def test_training_places_the_digit_anywhere_and_loses_nothing(tmp_path, digits):
+    dataset = load(tmp_path)
+    assert dataset.image_shape == (40, 40, 1) and dataset.classes == 10 and dataset.name == "affnist"
+    np.testing.assert_array_equal(dataset.train.images[:, 6:34, 6:34], digits.train.images)
+    places = []
+    for step in range(60):
+        batch = training_batch(dataset, 5, step, 40)
+        again = training_batch(dataset, 5, step, 40)
+        np.testing.assert_array_equal(batch.images, again.images)
+        assert np.isclose(batch.images.sum(), digits.train.images.sum() / 255, rtol=1e-5)
+        places += [place_of(image) for image in batch.images]
+    rows, columns = np.array(places).T
+    assert set(rows) == set(range(6, 19)) and set(columns) == set(range(7, 20)), "0 to 12 of the 28 x 28 pixels"
+    counts = np.bincount(rows)[6:]
+    assert counts.min() > 0.7 * counts.mean() and abs(np.corrcoef(rows, columns)[0, 1]) < 0.1
+    first, other = training_batch(dataset, 5, 0, 40), training_batch(dataset, 6, 0, 40)
+    assert not np.array_equal(first.images, other.images)
+
+
+def test_validation_and_test_have_one_place_for_every_seed(tmp_path, digits):
+    dataset, other = load(tmp_path), load(tmp_path, SEED=3)
+    for part in ("val", "test"):
+        mine, original = getattr(dataset, part), getattr(digits, part)
+        np.testing.assert_array_equal(mine.images, getattr(other, part).images)
+        np.testing.assert_array_equal(mine.labels, original.labels)
+        places = [place_of(image) for image in mine.images]
+        assert len(set(places)) > 5
+        for image, digit, (row, column) in zip(mine.images, original.images, places, strict=True):
+            np.testing.assert_array_equal(image[row:row + 16, column:column + 14], digit[6:22, 7:21])
+    assert dataset.digest == other.digest
+
+
+def test_the_dataset_brings_its_own_defaults():
+    filled = config.filled_in("original", "affnist")
+    assert filled == {"SHIFT": 6, "CNN_LAYERS": "pooled"}
+    assert set(filled) <= set(TRAIN) and random_shift(filled["SHIFT"], (40, 40, 1))
+
+
+# ---- affNIST ----
+
+def test_without_its_files_affnist_is_synthetic_and_made_once(tmp_path, digits, monkeypatch):
+    made, apply = [], affine.apply
+    monkeypatch.setattr(affine, "apply", lambda *given: made.append(given[1]) or apply(*given))
+
+    def split():
+        return load(tmp_path).further["synthetic affNIST"]()
+
+    assert list(load(tmp_path).further) == ["centred MNIST", "synthetic affNIST"] and not made, "not before it is asked"
+    first = split()
+    assert first.images.shape == (33, 40, 40, 1) and len(made) == 1
+    np.testing.assert_array_equal(first.labels, np.repeat(digits.test.labels, 3, axis=0))
+    transforms = affnist.transforms_of(digits.test)
+    np.testing.assert_array_equal(first.images, apply(np.repeat(digits.test.images, 3, axis=0), transforms, 40))
+    np.testing.assert_array_equal(split().images, first.images)
+    assert len(made) == 1, "the second time from the cache"
+
+    # the parameters are kept, and those of the digits in the middle are the same
+    cache, = (tmp_path / "repository" / "data" / "affnist").iterdir()
+    kept = np.load(cache)
+    for name, values in transforms._asdict().items():
+        np.testing.assert_array_equal(kept[name], values)
+    for a, b in zip(affnist.transforms_of(affnist.centred(digits.test)), transforms, strict=True):
+        np.testing.assert_allclose(a, b)
+
+    # a damaged cache is made again, and so is one of other arrays, or one for other digits
+    cache.write_bytes(cache.read_bytes()[:-100])
+    np.testing.assert_array_equal(split().images, first.images)
+    assert len(made) == 2
+    np.savez(cache, images=first.images)
+    np.testing.assert_array_equal(split().images, first.images)
+    np.savez(cache, **{**kept, "images": first.images[:5]})
+    np.testing.assert_array_equal(split().images, first.images)
+    assert len(made) == 4
+    digits.test.images[0, 10, 10] ^= 1
+    split()
+    assert len(made) == 5
+    monkeypatch.setattr(affnist, "ROOT", cache)  # not a folder: no cache can be written
+    split()
+    assert len(made) == 6
+
+
+@pytest.mark.parametrize("place", ["test.mat", "affnist/test.mat", "affnist/test.mat.zip"])
+def test_its_own_files_are_taken_where_they_lie(tmp_path, digits, place):
+    path = tmp_path / place
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(content())
+    further = load(tmp_path).further
+    assert list(further) == ["centred MNIST", "affNIST"]
+    np.testing.assert_array_equal(further["affNIST"]().images[..., 0], CANVASES)
+    path.write_bytes(content()[:-900])
+    assert str(path) in refusal(load(tmp_path).further["affNIST"]), "damaged, not replaced by synthetic ones"
+
+
+def test_a_download_is_tried_only_if_it_is_asked_for(tmp_path, digits, monkeypatch):
+    asked = []
+
+    def fetch(url, limit):
+        asked.append(url)
+        return replies.pop(0)
+
+    replies = [b"<html>some page</html>", content(True)]
+    monkeypatch.setattr(files, "fetch", fetch)
+    load(tmp_path).further["synthetic affNIST"]()
+    assert not asked
+    make = load(tmp_path, AFFNIST_DOWNLOAD=True).further["affNIST"]
+    message = refusal(make)
+    assert "test.mat.zip could not be downloaded" in message and "leave --affnist_download out" in message
+    assert not (tmp_path / "affnist").exists()
+    np.testing.assert_array_equal(make().labels[:, 0], DIGITS)
+    assert asked == [affnist.URL] * 2 and mat.read(tmp_path / "affnist" / "test.mat.zip")
+
+
+def test_no_download_makes_one_line(tmp_path, digits, monkeypatch):
+    def fetch(url, limit):
+        raise OSError("no route to host")
+
+    monkeypatch.setattr(files, "fetch", fetch)
+    with pytest.raises(InputError, match="no route to host"):
+        load(tmp_path, AFFNIST_DOWNLOAD=True).further["affNIST"]()

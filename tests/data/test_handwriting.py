@@ -1,0 +1,99 @@
+"""Pictures of characters take the form that MNIST's digits have."""
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import data
+from config import TRAIN
+from data.handwriting import as_mnist
+from data.image_file import read_grey
+from settings import Config, InputError
+
+DATA_DIR = Path(os.environ.get("CAPSNET_DATA_DIR", "nowhere"))
+MNIST_IS_THERE = any(DATA_DIR.glob("**/t10k-images-idx3-ubyte*"))
+
+
+def bar(height=400, width=300, background=0, ink=255):
+    """An upright bar of 200 x 40 pixels, far from the middle."""
+    picture = np.full((height, width), background, np.uint8)
+    picture[30:230, 210:250] = ink
+    return picture
+
+
+@pytest.mark.parametrize("picture", [
+    bar(), bar(background=255, ink=0), bar(background=200, ink=120), bar(background=40, ink=100), bar(800, 1200)])
+def test_ink_of_any_brightness_is_scaled_to_20_pixels_and_centred(picture):
+    image = as_mnist(picture, 28)
+    assert image.shape == (28, 28, 1) and image.dtype == np.uint8
+    expected = np.zeros((28, 28), np.uint8)
+    expected[4:24, 12:16] = 255   # 20 x 4; its centre is at (14, 14), nearest to (14.5, 14.5)
+    moved = np.roll(expected, 1, axis=(0, 1)), np.roll(expected, 1, axis=0), np.roll(expected, 1, axis=1)
+    assert any(np.array_equal(image[..., 0], one) for one in (expected, *moved))
+
+
+def test_other_sizes_keep_the_proportions():
+    rows, columns = np.nonzero(as_mnist(bar(), 56)[..., 0])
+    assert (np.ptp(rows) + 1, np.ptp(columns) + 1) == (40, 8)
+
+
+def test_what_is_heavy_on_one_side_is_placed_by_its_mass_but_not_beyond_the_edge():
+    picture = np.zeros((100, 100), np.uint8)
+    picture[10:90, 10:14] = 255        # a long thin stroke
+    picture[86:90, 10:50] = 255        # and its foot: an L
+    image = as_mnist(picture, 28)[..., 0].astype(float)
+    places = np.arange(28) + 0.5
+    down, across = image.sum(1) @ places / image.sum(), image.sum(0) @ places / image.sum()
+    assert abs(down - 14.5) <= 0.5 and abs(across - 14.5) <= 0.5
+
+    picture = np.zeros((100, 100), np.uint8)
+    picture[10:30, 10:12] = 60
+    picture[29, 10:30] = 255           # nearly all its mass is in the lowest row
+    assert as_mnist(picture, 20).shape == (20, 20, 1), "it would reach beyond the image"
+
+
+def test_specks_do_not_count_and_faint_traces_become_black():
+    clean, dirty = bar(), bar()
+    dirty[390, 5] = 20                 # 8 % of the ink: a trace of dust
+    np.testing.assert_array_equal(as_mnist(dirty, 28), as_mnist(clean, 28))
+    dirty[:] = np.where(dirty == 0, 15, dirty)   # and a background that is not quite black
+    np.testing.assert_array_equal(as_mnist(dirty, 28), as_mnist(clean, 28))
+
+
+@pytest.mark.parametrize("picture", [np.zeros((30, 30), np.uint8), np.full((1, 1), 255, np.uint8), bar(ink=20)])
+def test_an_empty_picture_is_refused(picture):
+    with pytest.raises(InputError, match="nothing to see on it"):
+        as_mnist(picture, 28)
+
+
+@pytest.mark.skipif(not MNIST_IS_THERE, reason="CAPSNET_DATA_DIR has no MNIST")
+def test_mnists_own_digits_stay_nearly_as_they_are():
+    images = data.load(Config(TRAIN, {"DATASET": "mnist"})).test.images[:200]
+    prepared = np.stack([as_mnist(image[..., 0], 28) for image in images])
+    assert np.abs(prepared.astype(int) - images).mean() < 1.5   # moved by a pixel it would be 15
+
+
+# ---- from a file ----
+
+def test_a_large_file_is_read_smaller_but_whole(tmp_path):
+    Image.fromarray(bar(2000, 1500, 255, 0)).save(tmp_path / "page.png")
+    picture = read_grey(tmp_path / "page.png", 500)
+    assert picture.shape == (500, 375)
+    assert as_mnist(picture, 28).any()
+
+
+@pytest.mark.parametrize("ink", [0, 255])
+def test_strokes_on_a_transparent_ground_are_seen(tmp_path, ink):
+    picture = np.zeros((60, 60, 4), np.uint8)
+    picture[20:40, 28:32] = ink, ink, ink, 255
+    Image.fromarray(picture).save(tmp_path / "stroke.png")
+    image = as_mnist(read_grey(tmp_path / "stroke.png", 1000), 28)[..., 0]
+    assert image[14, 14] == 255 and image[14, 2] == 0
+
+
+def test_no_image_is_refused(tmp_path):
+    (tmp_path / "notes.png").write_text("no image")
+    with pytest.raises(InputError, match="not a PNG, JPEG or BMP image"):
+        read_grey(tmp_path / "notes.png", 1000)

@@ -1,0 +1,72 @@
+"""export.py: a file that programs without our code can use, with the network's numbers, or nothing."""
+import numpy as np
+import pytest
+
+import export
+from serving import export as exporting
+from settings import InputError
+from training import checkpoints
+
+
+@pytest.fixture(scope="module")
+def run(toy_run):
+    return toy_run()
+
+
+@pytest.fixture
+def call(run, monkeypatch, capsys):
+    """call(words) -> what it printed"""
+    def call(*words):
+        monkeypatch.setattr("sys.argv", ["export.py", "--ckpt", *map(str, (run, *words))])
+        assert export.main() == 0
+        return capsys.readouterr().out
+    return call
+
+
+@pytest.mark.parametrize("kind", exporting.FORMATS)
+def test_an_export_has_the_networks_numbers_for_any_batch(call, run, tmp_path, monkeypatch, kind):
+    monkeypatch.setattr(exporting, "BATCHES", (7,))
+    out = tmp_path / "new" / "network"
+    printed = call("--format", kind, "--out", out)
+    assert printed.startswith(f"{out}: ") and "differ from the network's by at most" in printed
+    assert [path.name for path in out.parent.iterdir()] == ["network"], "nothing else is left"
+
+    network, _, _ = checkpoints.load(run)
+    images = np.random.default_rng(5).random((1, *network.image_shape), np.float32)
+    answer = exporting.read(out, kind, images)
+    assert answer.keys() == {"scores", "capsules", "reconstruction"}
+    assert answer["scores"].max() > 0.1, "numbers large enough to compare"
+    for name, expected in network(images)._asdict().items():
+        assert answer[name].dtype == np.float32
+        np.testing.assert_allclose(answer[name], expected, atol=1e-5)
+
+
+def test_a_wrong_export_is_an_error_and_nothing_is_kept(call, tmp_path, monkeypatch):
+    def other_weights(network, trained):
+        copy = rebuilt(network, trained)
+        copy.set_weights([1.01 * value for value in network.get_weights()])
+        return copy
+
+    rebuilt = exporting.rebuilt
+    monkeypatch.setattr(exporting, "rebuilt", other_weights)
+    with pytest.raises(RuntimeError, match="onnx: differs from the network"):
+        call("--format", "onnx", "--out", tmp_path / "a.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("words, reason", [
+    (["--out", "{here}/taken"], "--out: expected a path where nothing is"),
+    (["--out", "/proc/none/a.onnx"], "--out: expected a path to write"),
+    (["--out", "{here}/taken/a.onnx"], "--out: expected a path to write"),
+    (["--ckpt", "{here}"], "no checkpoint at")])
+def test_bad_input_is_refused(call, tmp_path, words, reason):
+    (tmp_path / "taken").write_text("a file")
+    with pytest.raises(InputError, match=reason):
+        call("--format", "onnx", *(word.format(here=tmp_path) for word in words))
+    assert [path.name for path in tmp_path.iterdir()] == ["taken"]
+
+
+def test_a_missing_package_is_named(call, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(InputError, match="expected the packages tf2onnx and onnxruntime; pip install tf2onnx onnxrun"):
+        call("--format", "onnx", "--out", "/tmp/nowhere.onnx")

@@ -1,0 +1,185 @@
+"""predict.py: files of any kind in, an answer for each out, and one line for each that is no image."""
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import data
+import predict
+from config import TRAIN
+from serving import images, load, trained
+from settings import Config, InputError
+
+
+@pytest.fixture(scope="module")
+def square(toy_run):
+    return toy_run((20, 20, 1), DATASET="mnist")
+
+
+@pytest.fixture
+def call(square, monkeypatch, capsys):
+    """call(words) -> exit status, output, error lines"""
+    def call(*words):
+        monkeypatch.setattr("sys.argv", ["predict.py", "--ckpt", *map(str, (square, *words))])
+        try:
+            status = predict.main()
+        except InputError as error:   # which cli.run prints
+            return 2, "", str(error)
+        printed = capsys.readouterr()
+        return status, printed.out, printed.err
+    return call
+
+
+def stroke(path, size=(90, 60), colour=False):
+    picture = np.full((*size, 3) if colour else size, 250, np.uint8)
+    picture[10:70, 20:30] = 10
+    Image.fromarray(picture).save(path)
+    return path
+
+
+# ---- the command ----
+
+def test_files_and_folders_get_a_row_each(call, tmp_path):
+    (tmp_path / "more" / "deeper").mkdir(parents=True)
+    stroke(tmp_path / "a.png")
+    stroke(tmp_path / "more" / "b.jpg", (300, 400), colour=True)
+    stroke(tmp_path / "more" / "deeper" / "c.BMP")
+    (tmp_path / "more" / "notes.txt").write_text("not looked at")
+    status, out, err = call(tmp_path / "a.png", tmp_path / "more")
+    head, *rows = out.splitlines()
+    assert status == 0 and not err and head.split() == ["file", "class", "score", "runner-up", "score"]
+    assert [row.split()[0] for row in rows] == [str(tmp_path / name) for name in
+                                                ("a.png", "more/b.jpg", "more/deeper/c.BMP")]
+    for row in rows:
+        _, name, score, other, less = row.split()
+        assert {name, other} < {"cat", "dog", "eel"} and 1 > float(score) >= float(less) >= 0
+
+
+def test_json_has_the_same_numbers_as_the_network(call, square, tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 20, 20), np.uint8)
+    np.save(tmp_path / "images.npy", pixels)
+    status, out, _ = call(tmp_path / "images.npy", "--json")
+    answers = [json.loads(line) for line in out.splitlines()]
+    network = load(square)
+    scores = network.predictor.network(pixels[..., None].astype(np.float32) / 255).scores.numpy()
+    assert status == 0 and [answer["file"] for answer in answers] == [f"{tmp_path}/images.npy[{n}]" for n in range(3)]
+    for answer, row in zip(answers, scores, strict=True):
+        first, second, _ = np.argsort(-row)
+        assert (answer["class"], answer["runner_up"]) == (("cat", "dog", "eel")[first], ("cat", "dog", "eel")[second])
+        assert answer["score"] == pytest.approx(row[first], abs=2e-6)
+        assert answer["runner_up_score"] == pytest.approx(row[second], abs=2e-6)
+
+
+def test_what_is_no_image_is_one_line_and_the_rest_is_still_done(call, tmp_path):
+    (tmp_path / "bad.png").write_bytes(b"\x89PNG nothing")
+    (tmp_path / "empty.jpg").touch()
+    Image.new("1", (10_000, 10_001)).save(tmp_path / "huge.png")   # 100 megapixels
+    Image.new("L", (30, 30), 255).save(tmp_path / "white.png")
+    stroke(tmp_path / "z.png")
+    status, out, err = call(tmp_path, tmp_path / "missing.png")
+    assert status == 2 and len(out.splitlines()) == 2 and str(tmp_path / "z.png") in out
+    lines = err.splitlines()
+    assert len(lines) == 5 and all(line.startswith(f"predict.py: error: {tmp_path}/") for line in lines)
+    for name, reason in [("bad", "not a PNG"), ("empty", "not a PNG"), ("huge", "pixels"), ("white", "nothing to see"),
+                         ("missing", "No such file")]:
+        assert [line for line in lines if f"{name}." in line and reason in line], name
+
+
+def test_a_figure_has_the_images_and_their_reconstructions(call, tmp_path):
+    stroke(tmp_path / "a.png")
+    status, out, _ = call(tmp_path / "a.png", "--figure", tmp_path / "new" / "sheet.png")
+    assert status == 0 and out.splitlines()[-1] == f"{tmp_path}/new/sheet.png: 1 image"
+    assert Image.open(tmp_path / "new" / "sheet.png").size[0] > 200
+
+
+@pytest.mark.parametrize("flags, reason", [
+    (["--figure", "sheet.pdf"], "expected a file called .png"),
+    (["--figure", "/proc/none/sheet.png"], "--figure: expected a file to write"),
+    (["empty"], "expected a folder with images")])
+def test_bad_input_is_refused(call, tmp_path, monkeypatch, flags, reason):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    status, _, err = call(stroke(tmp_path / "a.png"), *flags)
+    assert status == 2 and reason in err and "\n" not in err.strip()
+
+
+def test_a_checkpoint_that_is_no_network_is_refused(call, tmp_path):
+    status, _, err = call(stroke(tmp_path / "a.png"), "--ckpt", tmp_path)
+    assert status == 2 and "no checkpoint at" in err
+
+
+# ---- pictures -> images ----
+
+def test_as_is_fits_the_whole_picture(square, tmp_path):
+    network = load(square)
+    path = stroke(tmp_path / "a.png")
+    assert network.read(path).mean() < 0.3 and network.read(path)[0, 10] == 0, "cropped, bright on black"
+    whole = network.read(path, as_is=True)
+    assert whole.shape == (20, 20, 1) and whole[0, 10] > 0.9, "dark on light, as it is"
+    for answer, seen in ((network.predict([path])[0], network.read(path)),
+                         (network.predict([path], as_is=True)[0], whole)):
+        np.testing.assert_array_equal(answer.image, seen)
+        assert answer.reconstruction.shape == seen.shape and answer.scores.shape == (3,)
+
+
+def test_only_datasets_that_say_so_change_pictures():
+    assert trained.preparation("mnist") is trained.preparation("glyphs") is not None
+    assert trained.preparation("fashion_mnist") is None and trained.preparation("/my/photos") is None
+
+
+def test_a_network_in_colour_sees_colours(toy_run, tmp_path):
+    network = load(toy_run((20, 20, 3), DATASET="/my/photos"))
+    Image.new("RGB", (50, 50), (255, 0, 51)).save(tmp_path / "red.png")
+    np.testing.assert_allclose(network.read(tmp_path / "red.png")[10, 10], [1, 0, 0.2])
+
+
+def test_arrays_are_taken_as_they_are(square):
+    network = load(square)
+    pixels = np.random.default_rng(1).integers(0, 256, (5, 20, 20, 1), np.uint8)
+    floats = network.predict(pixels.astype(np.float64) / 255)
+    for one, other in zip(network.predict(pixels), floats, strict=True):
+        assert one.name == other.name
+        np.testing.assert_allclose(one.scores, other.scores, atol=1e-6)
+    assert network.predict(pixels[:0]) == [] and network.predict([]) == []
+
+
+@pytest.mark.parametrize("array", [
+    np.zeros((2, 28, 28), np.uint8), np.zeros((20, 20), np.uint8), np.zeros((2, 20, 20), int),
+    np.full((2, 20, 20), 1.1), np.full((2, 20, 20), np.nan), np.zeros((2, 20, 20, 3), np.uint8), np.array(["a"])])
+def test_other_arrays_are_refused(square, array):
+    with pytest.raises(InputError, match=r"images: expected images \[N, 20, 20, 1\]"):
+        images.as_network_takes(array, (20, 20, 1), "images")
+
+
+@pytest.mark.parametrize("content", [b"", b"\x93NUMPY", b"no array"])
+def test_a_damaged_npy_is_refused(tmp_path, content):
+    (tmp_path / "a.npy").write_bytes(content)
+    with pytest.raises(InputError, match="a.npy: expected an undamaged .npy"):
+        images.read_npy(tmp_path / "a.npy", (20, 20, 1))
+
+
+def test_python_objects_are_not_unpickled(tmp_path):
+    np.save(tmp_path / "a.npy", np.array([{}], object), allow_pickle=True)
+    with pytest.raises(InputError, match="never loaded"):
+        images.read_npy(tmp_path / "a.npy", (20, 20, 1))
+
+
+# ---- the released network ----
+
+def test_the_released_network_knows_glyphs_on_paper(tmp_path):
+    """One glyph of each class, drawn dark on a light page, in two sizes, as PNG and JPEG."""
+    glyphs = data.load(Config(TRAIN, {"DATASET": "glyphs"})).test
+    paths, classes = [], []
+    for digit in range(10):
+        index = np.flatnonzero(glyphs.labels[:, 0] == digit)[:2]
+        for n, side in zip(index, (90, 400), strict=True):
+            glyph = Image.fromarray(glyphs.images[n, ..., 0]).resize((side, side), Image.Resampling.BICUBIC)
+            page = Image.new("RGB", (600, 500), (240, 236, 220))
+            ink = Image.new("RGB", (side, side), (30, 30, 120))
+            page.paste(ink, (40, 60), glyph)
+            paths.append(tmp_path / f"{n}.{'png' if side == 90 else 'jpg'}")
+            page.save(paths[-1])
+            classes.append(str(digit))
+    right = [answer.name == name for answer, name in zip(load().predict(paths), classes, strict=True)]
+    assert sum(right) >= 18, "of 20: 94.8 % of all glyphs"
