@@ -16,7 +16,7 @@ def main() -> int:
                     "whole steps in every implementation, their parts, and how cost grows. The "
                     "whole table takes 20 minutes or more.",
         epilog="example: python benchmark.py --rows 'batch *'")
-    settings = {name: config.TRAIN[name] for name in ("MODEL", "BATCH_SIZE")}
+    settings = {name: config.TRAIN[name] for name in ("MODEL", "CNN_LAYERS", "BATCH_SIZE")}
     parser.add_settings("network", settings)
     table = parser.add_argument_group("table")
     table.add_argument("--quick", action="store_true",

@@ -72,7 +72,7 @@ def convolve(images: tf.Tensor, kernel: tf.Tensor, stride: int,
     X = transform_images(images, B, sizes, stride)           # [R, T N, s s C], of T tiles
     W = transform_kernel(kernel, G, sizes.taps, stride)      # [R, O, s s C]
     y = multiply_and_return(X, W, A)                         # [tile tile, T N O]
-    return join(y, sizes, tf.shape(images)[0])
+    return join(y, sizes, tf.shape(images)[0], kernel.shape[2])
 
 
 def transform_images(images: tf.Tensor, B: np.ndarray, sizes: Geometry, stride: int) -> tf.Tensor:
@@ -135,14 +135,14 @@ def cut(x: tf.Tensor, sizes: Geometry) -> tf.Tensor:
     return tf.stack([x[:, k * width:k * width + m] for k in range(columns)], axis=2)
 
 
-def join(y: tf.Tensor, sizes: Geometry, N: tf.Tensor) -> tf.Tensor:
+def join(y: tf.Tensor, sizes: Geometry, N: tf.Tensor, O: int) -> tf.Tensor:
     """The tiles of N images, side by side. [tile tile, columns rows N O] -> [N, out_h, out_w, O]"""
     (rows, columns), (height, width), out = sizes.tiles, sizes.tile, sizes.out
     if sizes.tiles == (1, 1):
-        return tf.transpose(tf.reshape(y, [*out, N, -1]), [2, 0, 1, 3])
-    y = tf.reshape(y, [height, width, columns, rows, N, -1])
+        return tf.transpose(tf.reshape(y, [*out, N, O]), [2, 0, 1, 3])
+    y = tf.reshape(y, [height, width, columns, rows, N, O])
     y = tf.transpose(y, [4, 3, 0, 2, 1, 5])                  # [N, rows, height, columns, width, O]
-    y = tf.reshape(y, [N, rows * height, columns * width, -1])
+    y = tf.reshape(y, [N, rows * height, columns * width, O])
     return y[:, :out[0], :out[1]]
 
 

@@ -45,7 +45,7 @@ def growth() -> dict[str, Row]:
             table[f"batch {size}, fourier"] = Row({"BATCH_SIZE": size, "CONV_WAY": "fourier"})
     for iterations in range(1, 6):
         table[f"{iterations} routing iterations"] = Row({"ROUTING_ITERS": iterations})
-    for side in (28, 36, 48):
+    for side in (28, 36, 40, 48):
         table[f"{side} x {side} pixels"] = Row(side=side)
     return table
 

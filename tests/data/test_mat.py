@@ -55,7 +55,10 @@ def test_claims_get_no_memory(tmp_path, monkeypatch):
     """Of an element, of a matrix, of what is compressed and of an archive."""
     plain = content()
     place = plain.index(struct.pack("<ii", 1600, 30))
-    claims = {"an element": plain[:132] + struct.pack("<I", 2 ** 31) + plain[136:],
+    cells = plain.index(struct.pack("<III", 6, 8, 1)) + 24   # its sizes come after the flags of its class, 1
+    assert struct.unpack_from("<ii", plain, cells) == (1, 2)
+    claims = {"cells": plain[:cells] + struct.pack("<ii", 2 ** 25, 2) + plain[cells + 8:],
+              "an element": plain[:132] + struct.pack("<I", 2 ** 31) + plain[136:],
               "a matrix": plain[:place] + struct.pack("<ii", 2 ** 30, 30) + plain[place + 8:],
               "a size": plain[:place] + struct.pack("<ii", -1600, 30) + plain[place + 8:],
               "a bomb": plain[:128] + element(mat.COMPRESSED, zlib.compress(bytes(2 ** 23)))}

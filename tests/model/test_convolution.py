@@ -87,6 +87,15 @@ def test_tiles_change_no_number(size, kernel, stride, tile):
         assert relative_error(received, by_hand) < 2e-6
 
 
+@pytest.mark.parametrize("tile", [None, (2, 3)])
+def test_the_number_of_images_may_be_unknown(tile):
+    images, weights = data((12, 11), (5, 5), 3, 4)
+    function = tf.function(lambda x: fourier.convolve(x, tf.constant(weights, tf.float32), 2, tile),
+                           input_signature=[tf.TensorSpec([None, 12, 11, 3])])
+    assert function.get_concrete_function().output_shapes.as_list() == [None, 4, 4, 4]
+    assert relative_error(function(tf.constant(images, tf.float32)), by_loops(images, weights, 2)) < 2e-6
+
+
 @pytest.mark.parametrize("size, stride, s", [((28, 28), 1, 2), ((14, 22), 1, 2), ((14, 11), 2, 3)])
 def test_the_order_for_fourier_changes_no_number(size, stride, s):
     """Nor a gradient, beyond rounding."""

@@ -165,7 +165,7 @@ def test_the_table_and_the_json(monkeypatch, tmp_path, capsys):
     """The whole of main(), with workers that answer at once."""
     run(monkeypatch, "--json", str(tmp_path / "all.json"), "--batch_size", "50")
     found = json.loads((tmp_path / "all.json").read_text())
-    assert found["settings"] == {"MODEL": "capsnet", "BATCH_SIZE": 50}
+    assert found["settings"] == {"MODEL": "capsnet", "CNN_LAYERS": "mnist", "BATCH_SIZE": 50}
     assert found["default_step_ms"] == 2.0
     naive, small = found["rows"]["naive"], found["rows"]["batch 8"]
     assert (naive["train_ms"], naive["of_default"]) == (10.0, 5.0)
