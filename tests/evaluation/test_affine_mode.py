@@ -58,7 +58,7 @@ def house(tmp_path_factory):
             for number in range(30):
                 step(training_batch(dataset, 0, number, 20))
             (folder / name).mkdir()
-            saved = RunConfig(cfg, dataset.image_shape, dataset.classes, dataset.digest)
+            saved = RunConfig(cfg, dataset.image_shape, dataset.classes, dataset.digest, dataset.class_names)
             save_config(folder / name, saved)
             checkpoints.write(folder / name, "ckpt", 10, saved.identity(), model=network)
             networks[name] = network
@@ -173,7 +173,7 @@ def test_networks_that_cannot_be_compared_are_refused(evaluate, house, tmp_path,
     small = house[0].parent / "small"
     if "small" in names and not small.exists():
         cfg = toy.settings(DATASET="mnist")
-        saved = RunConfig(cfg, (28, 28, 1), 10, "0")
+        saved = RunConfig(cfg, (28, 28, 1), 10, "0", tuple("0123456789"))
         small.mkdir()
         save_config(small, saved)
         checkpoints.write(small, "ckpt", 1, saved.identity(), model=toy.network((28, 28, 1), 10))
