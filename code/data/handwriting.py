@@ -8,16 +8,17 @@ import numpy as np
 
 from settings import InputError
 
-INK_SIDE = 20 / 28   # of an image's side that the longer side of the ink takes
+INK_SHARE = 20 / 28  # of an image's side that the longer side of the ink takes
 LEAST_CONTRAST = 24  # of 255, between background and ink: less is noise
 LEAST_INK = 0.25     # of the brightest ink: what counts when its box is measured
 FAINTEST = 0.1       # of the brightest ink: what is fainter becomes black
 
 
-def as_mnist(picture: np.ndarray, side: int) -> np.ndarray:
+def as_mnist(picture: np.ndarray, side: int, ink_side: int | None = None) -> np.ndarray:
     """A grey picture of any size, dark on light or light on dark, as MNIST would have it.
 
-    picture uint8 [H, W] -> uint8 [side, side, 1]. InputError, the reason alone, if it is empty.
+    picture uint8 [H, W] -> uint8 [side, side, 1]; ink_side: pixels of the longer side of the ink,
+    None for MNIST's share of `side`. InputError, the reason alone, if the picture is empty.
     """
     from PIL import Image  # only here, because the datasets themselves do not need Pillow
 
@@ -29,7 +30,7 @@ def as_mnist(picture: np.ndarray, side: int) -> np.ndarray:
     ink = ink[rows[0]:rows[-1] + 1, columns[0]:columns[-1] + 1]
 
     # Scale it.
-    scale = side * INK_SIDE / max(ink.shape)
+    scale = (ink_side or side * INK_SHARE) / max(ink.shape)
     height, width = (max(1, round(length * scale)) for length in ink.shape)
     pixels = Image.fromarray((255 * ink).round().astype(np.uint8))
     pixels = np.asarray(pixels.resize((width, height), Image.Resampling.BILINEAR))

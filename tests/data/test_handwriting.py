@@ -8,6 +8,7 @@ from PIL import Image
 
 import data
 from config import TRAIN
+from data.datasets import affnist
 from data.handwriting import as_mnist
 from data.image_file import read_grey
 from settings import Config, InputError
@@ -37,6 +38,11 @@ def test_ink_of_any_brightness_is_scaled_to_20_pixels_and_centred(picture):
 def test_other_sizes_keep_the_proportions():
     rows, columns = np.nonzero(as_mnist(bar(), 56)[..., 0])
     assert (np.ptp(rows) + 1, np.ptp(columns) + 1) == (40, 8)
+
+
+def test_on_a_larger_canvas_the_ink_may_stay_as_large():
+    rows, columns = np.nonzero(affnist.prepare(bar(), 40)[..., 0])
+    assert (np.ptp(rows) + 1, np.ptp(columns) + 1) == (20, 4)
 
 
 def test_what_is_heavy_on_one_side_is_placed_by_its_mass_but_not_beyond_the_edge():

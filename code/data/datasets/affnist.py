@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data import affine, files, mat
+from data import affine, files, handwriting, mat
 from data.augment import random_shift
 from data.dataset import Dataset, Split, stream
 from data.datasets import mnist
@@ -37,6 +37,8 @@ FILES = ("test.mat", "test.mat.zip")
 URL = "https://www.cs.toronto.edu/~tijmen/affNIST/32x/transformed/test.mat.zip"
 MAX_BYTES = 2 ** 30   # of the download
 PARTS = ("images", *affine.Transforms._fields)   # of the cache
+
+prepare = partial(handwriting.as_mnist, ink_side=20)  # for pictures from elsewhere
 
 
 def load(cfg) -> Dataset:
