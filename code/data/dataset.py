@@ -32,7 +32,6 @@ class Batch(NamedTuple):
     images: np.ndarray                  # float32 [B, H, W, C] in [0, 1]
     labels: np.ndarray                  # int32 [B, K]
     sources: np.ndarray | None = None   # float32 [B, K, H, W, C] in [0, 1]; None: the image itself
-    noise: np.ndarray | None = None     # float32 [B, n] in [0, 1), for a network that asks for it
 
 
 # How training varies its images: (split, index [B], random generator) -> a Split of B examples.

@@ -1,7 +1,11 @@
 """affNIST's own files: images and labels in a MATLAB file of version 5, plain or in a .zip.
 
-SciPy reads them, and unpickles nothing. But it takes the memory that a file claims. So every claim
-is compared with the bytes that are there before SciPy sees the file.
+scipy.io.loadmat reads such files, too. But it takes the memory that a file claims, and a damaged
+file can end the whole process. So this reader takes the two arrays it needs, believes no claim
+before it is compared with the bytes that are there, and copies nothing.
+
+A MATLAB file is a row of elements, each a tag and its content. A matrix is an element whose content
+is a row of elements, too: flags, sizes, name, then its numbers, or the fields of a structure.
 """
 import io
 import math
@@ -19,9 +23,10 @@ from settings import InputError
 
 MAX_BYTES = 2 ** 31   # of a file, and of what is compressed in it; affNIST's images have 2 ** 29
 HEADER = 128          # bytes of text before the first element
-COMPRESSED, MATRIX = 15, 14     # types of elements
-DEEPEST = 8           # elements within elements; affNIST has 3
-NUMERIC = range(6, 16)          # classes of matrices of numbers, from double to uint64
+MATRIX, COMPRESSED = 14, 15     # types of elements
+STRUCTURE, COMPLEX = 2, 0x800   # a class of matrices; a flag of numbers with an imaginary part
+NUMBERS = {1: "<i1", 2: "<u1", 3: "<i2", 4: "<u2", 5: "<i4", 6: "<u4", 7: "<f4", 9: "<f8",
+           12: "<i8", 13: "<u8"}  # types of elements, as NumPy calls them
 VARIABLE, SIDE = "affNISTdata", 40
 
 
@@ -31,6 +36,15 @@ class Tag(NamedTuple):
     start: int
     end: int
     following: int  # where the next element begins
+
+
+class Matrix(NamedTuple):
+    """The beginning of a matrix."""
+    flags: int      # the lowest byte is its class
+    shape: tuple[int, ...]
+    name: str
+    following: int  # where its numbers or fields begin
+    end: int
 
 
 def read(path: Path) -> Split:
@@ -50,34 +64,27 @@ def read(path: Path) -> Split:
 
 def parse(stream: io.BufferedIOBase, where: Any) -> Split:
     """The same of a stream that can seek. `where` begins the messages."""
-    from scipy.io import loadmat  # only here, because other data do not need it
-
     try:
         content = unzip(stream, where) if zipfile.is_zipfile(stream) else rewound(stream)
         content = inflate(content, where)
-        check_claims(content, HEADER, len(content), where)
-        found = loadmat(io.BytesIO(content), variable_names=[VARIABLE])
-        data = found[VARIABLE][0, 0]
-        images, labels = data["image"], data["label_int"]
-    except (InputError, MemoryError):
+    except (InputError, MemoryError, OSError):
         raise
-    except Exception as error:  # damaged bytes make SciPy and zipfile raise a dozen kinds
+    except Exception as error:  # damaged bytes make zipfile and zlib raise several kinds
         reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise InputError(f"{where}: expected a .mat file of affNIST, with {VARIABLE}.image and "
-                         f"{VARIABLE}.label_int, received: {reason}") from None
-    return as_split(images, labels, where)
+        raise InputError(f"{where}: expected an undamaged .mat file of affNIST, "
+                         f"received: {reason}") from None
+    fields = find_structure(content, where)
+    return as_split(read_numbers(content, fields, "image", where),
+                    read_numbers(content, fields, "label_int", where), where)
 
 
-def as_split(images: Any, labels: Any, where: Any) -> Split:
+def as_split(images: np.ndarray, labels: np.ndarray, where: Any) -> Split:
     """The arrays as they are in the file -> Split. InputError if they are not as `read` says."""
-    described = [f"{getattr(one, 'dtype', type(one).__name__)} {list(np.shape(one))}"
-                 for one in (images, labels)]
-    expect(isinstance(images, np.ndarray) and images.dtype == np.uint8 and images.ndim == 2
-           and images.shape[0] == SIDE ** 2 and images.shape[1] > 0, where,
-           f"image uint8 [{SIDE ** 2}, N]", described[0])
-    expect(isinstance(labels, np.ndarray) and labels.dtype.kind in "iuf"
-           and labels.shape == (1, images.shape[1]), where,
-           f"label_int [1, N] of numbers, N = {images.shape[1]:,} as of the images", described[1])
+    expect(images.dtype == np.uint8 and images.ndim == 2 and images.shape[0] == SIDE ** 2
+           and images.shape[1] > 0, where, f"image uint8 [{SIDE ** 2}, N]",
+           f"{images.dtype} {list(images.shape)}")
+    expect(labels.shape == (1, images.shape[1]), where,
+           f"label_int [1, N], N = {images.shape[1]:,} as of the images", list(labels.shape))
     whole = np.isin(labels, np.arange(10))
     expect(whole.all(), where, "labels from 0 to 9", f"the label {labels[~whole][:1]}")
     return Split(images.T.reshape(-1, SIDE, SIDE, 1), labels.T.astype(np.int32))
@@ -103,9 +110,9 @@ def unzip(stream: io.BufferedIOBase, where: Any) -> bytes:
 
 
 def inflate(content: bytes, where: Any) -> bytes:
-    """-> the file with its compressed elements unpacked, in the byte order of this machine's kind.
+    """-> the file with its compressed elements unpacked.
 
-    InputError if the elements are not whole, or unpack to more than MAX_BYTES.
+    InputError if it is another kind of file, or if the elements are not whole, or unpack to more than MAX_BYTES.
     """
     order = content[126:HEADER]
     expect(order == b"IM", where, "a MATLAB file of version 5, little-endian",
@@ -125,33 +132,67 @@ def inflate(content: bytes, where: Any) -> bytes:
     return b"".join(parts)
 
 
-def check_claims(content: bytes, place: int, end: int, where: Any, depth: int = 0):
-    """InputError if an element between `place` and `end` claims more than the bytes it has."""
-    expect(depth <= DEEPEST, where, f"at most {DEEPEST} elements within each other", "more")
-    while place < end:
-        tag = read_tag(content, place, end, where)
-        if tag.type == MATRIX and tag.end > tag.start:
-            check_matrix(content, tag, where)
-            check_claims(content, tag.start, tag.end, where, depth + 1)
+# ---- elements ----
+
+def find_structure(content: bytes, where: Any) -> dict[str, Tag]:
+    """-> the fields of the structure VARIABLE by name. InputError if there is no such structure."""
+    place, names = HEADER, []
+    while place < len(content):
+        tag = read_tag(content, place, len(content), where)
         place = tag.following
+        if tag.type == MATRIX:
+            matrix = read_matrix(content, tag, where)
+            names.append(matrix.name)
+            if matrix.name == VARIABLE:
+                return read_fields(content, matrix, where)
+    expect(False, where, f"a structure {VARIABLE}", names[:5])
 
 
-def check_matrix(content: bytes, tag: Tag, where: Any):
-    """InputError if a matrix claims more entries than fit into it.
-
-    It begins with its flags, of which the lowest byte is its class, and its sizes.
-    """
+def read_matrix(content: bytes, tag: Tag, where: Any) -> Matrix:
+    """-> the beginning of the matrix in the element"""
     flags = read_tag(content, tag.start, tag.end, where)
     sizes = read_tag(content, flags.following, tag.end, where)
+    name = read_tag(content, sizes.following, tag.end, where)
     expect(flags.end - flags.start == 8 and (sizes.end - sizes.start) % 4 == 0, where,
            "matrices with flags and sizes", "others")
-    kind = content[flags.start]
     shape = struct.unpack(f"<{(sizes.end - sizes.start) // 4}i", content[sizes.start:sizes.end])
-    expect(all(side >= 0 for side in shape), where, "sizes of 0 or more", shape)
-    room = tag.end - sizes.following
-    entry = 1 if kind in NUMERIC or kind == 4 else 8     # bytes: a number, a letter, an element
-    expect(math.prod(shape) * entry <= room, where, f"a matrix that fits into {room:,} bytes",
-           f"one of {list(shape)}")
+    return Matrix(struct.unpack_from("<I", content, flags.start)[0], shape,
+                  content[name.start:name.end].decode("latin-1"), name.following, tag.end)
+
+
+def read_fields(content: bytes, matrix: Matrix, where: Any) -> dict[str, Tag]:
+    """-> the fields of a single structure by name: elements that are matrices"""
+    expect(matrix.flags & 0xFF == STRUCTURE and matrix.shape == (1, 1), where,
+           f"{VARIABLE} a structure [1, 1]", f"class {matrix.flags & 0xFF} {list(matrix.shape)}")
+    width = read_tag(content, matrix.following, matrix.end, where)
+    names = read_tag(content, width.following, matrix.end, where)
+    letters = int.from_bytes(content[width.start:width.end], "little")
+    expect(letters > 0, where, "fields with names", "none")
+    fields, place = {}, names.following
+    for start in range(names.start, names.end, letters):
+        name = content[start:min(start + letters, names.end)].partition(b"\0")[0]
+        tag = read_tag(content, place, matrix.end, where)
+        fields[name.decode("latin-1")] = tag
+        place = tag.following
+    return fields
+
+
+def read_numbers(content: bytes, fields: dict[str, Tag], name: str, where: Any) -> np.ndarray:
+    """-> the numbers of that field, sharing the memory of `content`"""
+    expect(name in fields and fields[name].type == MATRIX, where,
+           f"{VARIABLE} with a matrix {name}", sorted(fields)[:10])
+    matrix = read_matrix(content, fields[name], where)
+    tag = read_tag(content, matrix.following, matrix.end, where)
+    expect(tag.type in NUMBERS and not matrix.flags & COMPLEX, where, f"{name} of real numbers",
+           f"an element of type {tag.type}")
+    dtype, size = np.dtype(NUMBERS[tag.type]), tag.end - tag.start
+    expect(all(side >= 0 for side in matrix.shape)
+           and math.prod(matrix.shape) * dtype.itemsize == size, where,
+           f"{name} with as many numbers as its sizes {list(matrix.shape)} say",
+           f"{size:,} bytes of {dtype}")
+    count = size // dtype.itemsize
+    numbers = np.frombuffer(content, dtype, count, tag.start) if count else np.empty(0, dtype)
+    return numbers.reshape(matrix.shape, order="F")
 
 
 def read_tag(content: bytes, place: int, end: int, where: Any) -> Tag:

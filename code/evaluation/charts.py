@@ -173,9 +173,12 @@ class Panel(NamedTuple):
 
 
 def accuracy_curves(title: str, panels: list[Panel]) -> Figure:
-    """A panel for each parameter: a curve for each network, with its interval as a band."""
+    """A panel for each parameter: a curve for each network, with its interval as a band.
+
+    The legend takes the place that is left over in the last row.
+    """
     columns = 3
-    rows = math.ceil(len(panels) / columns)
+    rows = math.ceil((len(panels) + 1) / columns)
     figure, axes = chart(title, 3.4 * columns, 0.7 + 2.7 * rows, nrows=rows, ncols=columns,
                          sharey=True, squeeze=False)
     for k, one in enumerate(axes.flat):
@@ -195,7 +198,7 @@ def accuracy_curves(title: str, panels: list[Panel]) -> Figure:
     for one in axes[:, 0]:
         one.set_ylabel("accuracy (share right)", fontsize=BODY)
     handles, names = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, names, fontsize=SMALL + 1, loc="outside lower right")
+    axes.flat[-1].legend(handles, names, fontsize=SMALL + 1, loc="center")
     return figure
 
 

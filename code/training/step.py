@@ -23,11 +23,12 @@ def make_train_step(network: Network, optimizer, cfg, devices: Devices) -> Calla
     the norm of the gradient. The function raises NotFinite before anything is changed.
     """
 
-    def differentiate(part: Batch, count: int):
+    def differentiate(given: tuple[Batch, tf.Tensor | None], count: int):
         """A replica's part of a batch of `count` images: over all parts it adds up to the means."""
-        noise = {"noise": part.noise} if network.noise else {}
+        part, noise = given
+        random = {} if noise is None else {"noise": noise}
         with tf.GradientTape() as tape:
-            output = network(part.images, part.labels, training=True, **noise)
+            output = network(part.images, part.labels, training=True, **random)
             terms = loss_terms(network, output, part)
             metrics = {name: tf.reduce_sum(term) / count for name, term in terms.items()}
         gradients = tape.gradient(metrics["loss"], network.trainable_variables)
@@ -37,13 +38,14 @@ def make_train_step(network: Network, optimizer, cfg, devices: Devices) -> Calla
     update = devices.update(optimizer, network.trainable_variables, cfg)
 
     def train_step(batch: Batch) -> dict[str, float]:
+        # random numbers for each image, if the network wants any
+        count, noise = len(batch.labels), None
         if network.noise:
             random = stream(cfg.SEED, "noise", step_of(optimizer))
-            noise = random.random((len(batch.labels), network.noise), np.float32)
-            batch = batch._replace(noise=noise)
+            noise = random.random((count, network.noise), np.float32)      # [B, n] in [0, 1)
 
         # forward and backward
-        gradients, metrics = differentiate(batch, count=len(batch.labels))
+        gradients, metrics = differentiate((batch, noise), count=count)
         metrics = {name: float(value) for name, value in devices.local(metrics).items()}
         metrics["gradient_norm"] = float(tf.linalg.global_norm(devices.local(gradients)))
 
