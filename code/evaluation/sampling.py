@@ -48,7 +48,7 @@ def classified_right(predictor: "Predictor", split: Split, candidates: np.ndarra
     # draw
     labels = split.labels[:, 0]                                                # [N]
     chosen = candidates[spread_evenly(labels[candidates], cfg.NUM_IMAGES, cfg.SEED)]
-    images, labels = scale(split.images[chosen]), labels[chosen]
+    images, labels = scale(split.take(chosen).images), labels[chosen]
 
     # keep what the network knows
     predictions = predictor.predict(images, labels[:, None], "test images")

@@ -140,7 +140,7 @@ def measure_detection(predictor: "Predictor", sample: Sample, attacked: Attacked
     # the threshold
     split = dataset.val if len(dataset.val.labels) else dataset.train
     chosen = sampling.spread_evenly(split.labels[:, 0], cfg.NUM_IMAGES, cfg.SEED)
-    images, labels = scale(split.images[chosen]), split.labels[chosen]
+    images, labels = scale(split.take(chosen).images), split.labels[chosen]
     known = predictor.predict(images, labels, "images for the threshold")
     distances = detection.reconstruction_distance(images, known.from_predicted[:, 0])
     limit = detection.threshold(distances)
