@@ -2,8 +2,10 @@
 import numpy as np
 import tensorflow as tf
 
+import catalog
 import model
 from config import TRAIN, Config
+from data.dataset import Dataset
 
 SETTINGS = {"CONV1_CHANNELS": 4, "PRIMARY_CAPS_CHANNELS": 2, "PRIMARY_DIM": 4, "DIGIT_DIM": 4, "DECODER_UNITS": 8,
             "BATCH_SIZE": 10, "SHIFT": 1, "JIT": "off", "MAX_ITERS": 6, "VAL_EVERY": 2, "SAVE_EVERY": 2,
@@ -37,3 +39,17 @@ def npz(path, count=64):
               for kind, array in zip("xy", images(count - 7 * seed, seed), strict=True)}
     np.savez(path, **arrays)
     return path
+
+
+def pairs_of_glyphs(monkeypatch, train=100, val=10, test=20, **changes):
+    """-> settings of toy size for multimnist of so many glyphs, until the monkeypatch is undone"""
+    load = catalog.module("data.datasets", "glyphs").load
+    sizes = {"train": train, "val": val, "test": test}
+
+    def fewer(cfg):
+        dataset = load(cfg)
+        splits = {part: getattr(dataset, part).take(slice(0, size)) for part, size in sizes.items()}
+        return Dataset("glyphs", **splits, class_names=dataset.class_names)
+
+    monkeypatch.setattr("data.datasets.glyphs.load", fewer)
+    return settings(DATASET="multimnist", OVERLAY_OF="glyphs", **changes)

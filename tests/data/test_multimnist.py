@@ -7,6 +7,7 @@ import pytest
 import catalog
 import config
 import data
+import toy
 from config import TRAIN, Config
 from data import overlay
 from data.dataset import Dataset, Split, as_batch, batches, scale, stream, training_batch
@@ -169,6 +170,11 @@ def test_the_digest_depends_on_the_digits_and_on_the_list():
              dataset_of(digits(seed=1)).digest}
     assert len(known) == 4
     assert dataset_of(digits()).digest == dataset_of(split).digest
+    for name in ("partner", "base_corner", "partner_corner"):
+        dataset = dataset_of(split)
+        getattr(dataset.val, name).flat[-1] += 1
+        known.add(dataset.digest)
+    assert len(known) == 7
 
 
 def test_the_digest_of_a_split_depends_on_its_sources():
@@ -184,17 +190,7 @@ def test_the_digest_of_a_split_depends_on_its_sources():
 
 @pytest.fixture
 def small_glyphs(monkeypatch):
-    """The glyphs of 200, 20 and 50 digits."""
-    load = catalog.module("data.datasets", "glyphs").load
-    sizes = {"train": 200, "val": 20, "test": 50}
-
-    def fewer(cfg):
-        dataset = load(cfg)
-        splits = {part: getattr(dataset, part).take(slice(0, size)) for part, size in sizes.items()}
-        return Dataset("glyphs", **splits, class_names=dataset.class_names)
-
-    monkeypatch.setattr("data.datasets.glyphs.load", fewer)
-    return Config(TRAIN, {"DATASET": "multimnist", "OVERLAY_OF": "glyphs"})
+    return toy.pairs_of_glyphs(monkeypatch, train=200, val=20, test=50)
 
 
 def test_the_dataset_is_the_papers_but_for_the_number_of_partners(small_glyphs):
