@@ -2,9 +2,8 @@
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import ndtri
 
-CONFIDENCE = 0.95  # of the intervals
+from evaluation.intervals import wilson
 
 
 class Reliability(NamedTuple):
@@ -23,16 +22,11 @@ def reliability(lengths: np.ndarray, right: np.ndarray, bins: int = 10) -> Relia
     """lengths [N] in [0, 1] of the winning capsules, right [N]: whether they are the label's"""
     place = np.minimum((lengths * bins).astype(int), bins - 1)                 # [N]
     count = np.bincount(place, minlength=bins)
-    z = ndtri((1 + CONFIDENCE) / 2)
     with np.errstate(invalid="ignore", divide="ignore"):  # of empty bins
         length = np.bincount(place, lengths, bins) / count
         accuracy = np.bincount(place, right, bins) / count
-        # Wilson's interval: centre - half to centre + half
-        shrunk = 1 + z**2 / count
-        centre = (accuracy + z**2 / (2 * count)) / shrunk
-        variance = accuracy * (1 - accuracy) / count + z**2 / (4 * count**2)
-        half = z / shrunk * np.sqrt(variance)
-    return Reliability(count, length, accuracy, centre - half, centre + half)
+    low, high = wilson(accuracy, count)
+    return Reliability(count, length, accuracy, low, high)
 
 
 def expected_calibration_error(found: Reliability) -> float:

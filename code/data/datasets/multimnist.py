@@ -22,9 +22,9 @@ SETTINGS = {
         "glyphs, which needs no download", "ours",
         one_of(("mnist", "fashion_mnist", "glyphs"))),
     "OVERLAY_SHIFT": Setting(
-        4, "multimnist: largest shift of each digit, in pixels, in place of --shift", "paper, sec. 6; the authors' "
-        "README says 6", Rule(f"a whole number from 0 to {MOST_SHIFT}",
-                              lambda value: 0 <= value <= MOST_SHIFT)),
+        4, "multimnist: largest shift of each digit, in pixels, in place of --shift",
+        "paper, sec. 6; the authors' README says 6",
+        Rule(f"a whole number from 0 to {MOST_SHIFT}", lambda value: 0 <= value <= MOST_SHIFT)),
     "PAIRS_PER_DIGIT": Setting(
         10, "multimnist: partners of each validation and test digit", "ours; the paper has 1,000",
         at_least(1)),
