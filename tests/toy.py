@@ -2,8 +2,10 @@
 import numpy as np
 import tensorflow as tf
 
+import catalog
 import model
 from config import TRAIN, Config
+from data.dataset import Dataset, Split
 
 SETTINGS = {"CONV1_CHANNELS": 4, "PRIMARY_CAPS_CHANNELS": 2, "PRIMARY_DIM": 4, "DIGIT_DIM": 4, "DECODER_UNITS": 8,
             "BATCH_SIZE": 10, "SHIFT": 1, "JIT": "off", "MAX_ITERS": 6, "VAL_EVERY": 2, "SAVE_EVERY": 2,
@@ -37,3 +39,24 @@ def npz(path, count=64):
               for kind, array in zip("xy", images(count - 7 * seed, seed), strict=True)}
     np.savez(path, **arrays)
     return path
+
+
+def pairs_of_glyphs(monkeypatch, train=100, val=10, test=20, **changes):
+    """-> settings of toy size for multimnist of so many glyphs, until the monkeypatch is undone"""
+    dataset = catalog.module("data.datasets", "glyphs").load(settings())
+    sizes = {"train": train, "val": val, "test": test}
+    splits = {part: getattr(dataset, part).take(slice(0, size)) for part, size in sizes.items()}
+    few = Dataset("glyphs", **splits, class_names=dataset.class_names)
+    monkeypatch.setattr("data.datasets.glyphs.load", lambda cfg: few)
+    return settings(DATASET="multimnist", OVERLAY_OF="glyphs", **changes)
+
+
+def pairs_of_bars(monkeypatch, **changes):
+    """-> the same of bars of 5 classes, which are learnt in a few steps"""
+    def split(count, seed):
+        pixels, labels = images(count, seed, (28, 28, 1), classes=5)
+        return Split(pixels, labels[:, None].astype(np.int32))
+
+    bars = Dataset("bars", split(100, 0), split(10, 1), split(30, 2), tuple("01234"))
+    monkeypatch.setattr("data.datasets.glyphs.load", lambda cfg: bars)
+    return settings(DATASET="multimnist", OVERLAY_OF="glyphs", **{"OVERLAY_SHIFT": 2, "PAIRS_PER_DIGIT": 2, **changes})

@@ -8,7 +8,7 @@ import hashlib
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -25,6 +25,27 @@ class Split(NamedTuple):
     def take(self, which: np.ndarray | slice) -> "Split":
         """-> the examples [which], as they are."""
         return Split(*(None if array is None else array[which] for array in self))
+
+    def content(self) -> Iterator[np.ndarray]:
+        """-> what decides the examples: all arrays."""
+        yield self.images
+        # One label to an image counts as [N], as in the first runs, which can still go on.
+        yield self.labels[:, 0] if self.labels.shape[1] == 1 else self.labels
+        if self.sources is not None:
+            yield self.sources
+
+
+class Examples(Protocol):
+    """What every split offers. A Split has all images in memory; overlay.Pairs makes them when they
+    are taken. So whoever reads a whole split does it in parts, as `batches`.
+    """
+    labels: np.ndarray                                            # int32 [N, K], from 0
+
+    def take(self, which: np.ndarray | slice) -> Split:
+        """-> the examples [which], in memory."""
+
+    def content(self) -> Iterator[np.ndarray]:
+        """-> arrays that decide the examples, for Dataset.digest."""
 
 
 class Batch(NamedTuple):
@@ -47,13 +68,14 @@ def unchanged(split: Split, index: np.ndarray, rng: np.random.Generator) -> Spli
 class Dataset:
     """Three splits of images of one size, and the names of their classes.
 
+    Training sees what `augment` makes of `train`. That may have more labels: pairs of digits.
     `further` has more test splits by name, of images of the same size. Each is made when a mode of
     evaluation asks for it, because it may take long and be large.
     """
     name: str
     train: Split
-    val: Split
-    test: Split
+    val: Examples
+    test: Examples
     class_names: tuple[str, ...]
     augment: Augment = unchanged
     further: dict[str, Callable[[], Split]] = field(default_factory=dict)
@@ -70,12 +92,10 @@ class Dataset:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of all images and labels: a run continues only on the data it began with."""
+        """SHA-256 of what decides all examples: a run continues only on the data it began with."""
         digest = hashlib.sha256()
         for split in (self.train, self.val, self.test):
-            # One label to an image counts as [N], as in the first runs, which can still go on.
-            labels = split.labels[:, 0] if split.labels.shape[1] == 1 else split.labels
-            for array in (split.images, labels):
+            for array in split.content():
                 digest.update(repr(array.shape).encode())
                 digest.update(np.ascontiguousarray(array))
         return digest.hexdigest()
@@ -131,7 +151,7 @@ def training_batch(dataset: Dataset, seed: int, step: int, batch_size: int) -> B
     return as_batch(examples)
 
 
-def batches(split: Split, batch_size: int) -> Iterator[Batch]:
+def batches(split: Examples, batch_size: int) -> Iterator[Batch]:
     """The whole split once, in order, as it is. The last batch may be smaller."""
     for start in range(0, len(split.labels), batch_size):
         yield as_batch(split.take(slice(start, start + batch_size)))

@@ -2,9 +2,8 @@
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import ndtri
 
-CONFIDENCE = 0.95  # of the intervals
+from evaluation.intervals import wilson
 
 
 class Reliability(NamedTuple):
@@ -26,18 +25,8 @@ def reliability(lengths: np.ndarray, right: np.ndarray, bins: int = 10) -> Relia
     with np.errstate(invalid="ignore", divide="ignore"):  # of empty bins
         length = np.bincount(place, lengths, bins) / count
         accuracy = np.bincount(place, right, bins) / count
-        low, high = wilson(accuracy, count)
+    low, high = wilson(accuracy, count)
     return Reliability(count, length, accuracy, low, high)
-
-
-def wilson(accuracy: np.ndarray, count: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """-> the confidence interval of each accuracy, a share of `count` images: low, high (Wilson)"""
-    z = ndtri((1 + CONFIDENCE) / 2)
-    shrunk = 1 + z**2 / count
-    centre = (accuracy + z**2 / (2 * count)) / shrunk
-    variance = accuracy * (1 - accuracy) / count + z**2 / (4 * count**2)
-    half = z / shrunk * np.sqrt(variance)
-    return centre - half, centre + half
 
 
 def expected_calibration_error(found: Reliability) -> float:

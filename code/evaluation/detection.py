@@ -30,7 +30,7 @@ def limit(predictor: "Predictor", dataset: Dataset, cfg) -> float:
     """
     split = dataset.val if len(dataset.val.labels) else dataset.train
     chosen = sampling.spread_evenly(split.labels[:, 0], cfg.NUM_IMAGES, cfg.SEED)
-    images, labels = scale(split.images[chosen]), split.labels[chosen]
+    images, labels = scale(split.take(chosen).images), split.labels[chosen]
     known = predictor.predict(images, labels, "images for the threshold")
     return threshold(reconstruction_distance(images, known.from_predicted[:, 0]))
 

@@ -44,6 +44,7 @@ class Predictor:
         self.network, self.trained, self.batch_size = network, trained, batch_size
         self._predict = compiled(self._predictions_of_batch, trained)
         self._decode = compiled(self._images_of_batch, trained)
+        self._decode_labels = compiled(lambda *given: [network.decode(*given)], trained)
         self._gradients = {}
 
     def predict(self, images: np.ndarray, labels: np.ndarray,
@@ -54,6 +55,10 @@ class Predictor:
     def decode(self, capsule: np.ndarray, classes: np.ndarray) -> np.ndarray:
         """One capsule [N, E] and its class [N] for each image -> images [N, H, W, C]"""
         return self._in_batches(self._decode, capsule, classes)[0]
+
+    def decode_labels(self, capsules: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        """All capsules [N, J, E] and the labels [N, K] to decode -> images [N, K, H, W, C]"""
+        return self._in_batches(self._decode_labels, capsules, labels)[0]
 
     def gradient(self, objective: str, images: np.ndarray, classes: np.ndarray,
                  limit: float | None = None) -> Gradient:

@@ -14,8 +14,8 @@ import numpy as np
 from data.dataset import Dataset, scale, stream
 from evaluation import attacks, charts, corruptions, detection, sampling
 from evaluation.balls import BALLS, LInfinity
-from evaluation.calibration import wilson
 from evaluation.climbing import Attacked, Climb, climb, success_curve
+from evaluation.intervals import wilson
 from evaluation.report import Report
 from output import progress
 from settings import InputError
@@ -111,7 +111,7 @@ def draw_sample(predictors: Predictors, dataset: Dataset, cfg) -> tuple[tuple, S
     InputError if there are none.
     """
     chosen = sampling.spread_evenly(dataset.test.labels[:, 0], cfg.NUM_IMAGES, cfg.SEED)
-    images, labels = scale(dataset.test.images[chosen]), dataset.test.labels[chosen, 0]
+    images, labels = scale(dataset.test.take(chosen).images), dataset.test.labels[chosen, 0]
     right = np.ones(len(labels), bool)
     for predictor in predictors.values():
         right &= predictor.predict(images, labels[:, None]).predicted[:, 0] == labels

@@ -3,17 +3,21 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from data.dataset import Dataset, Split, scale, stream
+from data.dataset import Dataset, Examples, scale, stream
 from settings import InputError
 
 if TYPE_CHECKING:  # imports TensorFlow
     from evaluation.predictor import Predictions, Predictor
 
 
+FEWEST_CLASSES = 5  # of pairs: two labels, two predictions and one that is absent
+
+
 class Sample(NamedTuple):
-    """N images that are classified right, with one label each."""
+    """N images that are classified right."""
     images: np.ndarray  # float32 [N, H, W, C] in [0, 1]
-    labels: np.ndarray  # [N]
+    labels: np.ndarray  # [N], the first label of each
+    others: np.ndarray  # [N, K - 1], its further labels
     predictions: "Predictions"
     drawn: int          # the images that were drawn, right or wrong
 
@@ -24,6 +28,20 @@ def check_one_label(dataset: Dataset, mode: str):
     if count != 1:
         raise InputError(f"--mode {mode}: expected a dataset with one label for each image, "
                          f"received {dataset.name} with {count}")
+
+
+def check_one_or_two_labels(dataset: Dataset, mode: str):
+    """InputError unless every image has one label, or shows two digits that are known apart."""
+    count = dataset.test.labels.shape[1]
+    if count == 1:
+        return
+    apart = dataset.test.take(slice(0, 1)).sources is not None
+    if count != 2 or not apart or dataset.classes < FEWEST_CLASSES:
+        raise InputError(
+            f"--mode {mode}: expected a dataset with one label for each image, or of two digits "
+            f"that are known apart, of {FEWEST_CLASSES} classes or more; received {dataset.name} "
+            f"with {count} labels, {'known' if apart else 'not known'} apart, and "
+            f"{dataset.classes} classes")
 
 
 def spread_evenly(labels: np.ndarray, count: int, seed: int) -> np.ndarray:
@@ -45,21 +63,22 @@ def draw_targets(labels: np.ndarray, classes: int, seed: int) -> np.ndarray:
     return ((labels + further) % classes).astype(labels.dtype)
 
 
-def classified_right(predictor: "Predictor", split: Split, candidates: np.ndarray,
+def classified_right(predictor: "Predictor", split: Examples, candidates: np.ndarray,
                      cfg) -> Sample:
     """-> those that are classified right, of cfg.NUM_IMAGES drawn from the split's [candidates].
 
-    InputError if there are none.
+    They are spread evenly over their first labels. InputError if there are none.
     """
     # draw
-    labels = split.labels[:, 0]                                                # [N]
-    chosen = candidates[spread_evenly(labels[candidates], cfg.NUM_IMAGES, cfg.SEED)]
-    images, labels = scale(split.images[chosen]), labels[chosen]
+    first = split.labels[candidates, 0]
+    chosen = candidates[spread_evenly(first, cfg.NUM_IMAGES, cfg.SEED)]
+    images, labels = scale(split.take(chosen).images), split.labels[chosen]    # labels [n, K]
 
     # keep what the network knows
-    predictions = predictor.predict(images, labels[:, None], "test images")
-    right = predictions.predicted[:, 0] == labels
+    predictions = predictor.predict(images, labels, "test images")
+    right = (np.sort(predictions.predicted) == np.sort(labels)).all(axis=1)
     if not right.any():
         raise InputError(f"{cfg.CKPT}: expected a network that classifies a test image right, "
                          f"to measure it there; received none of {len(chosen)}")
-    return Sample(images[right], labels[right], predictions.take(right), len(chosen))
+    return Sample(images[right], labels[right, 0], labels[right, 1:], predictions.take(right),
+                  len(chosen))

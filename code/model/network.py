@@ -85,3 +85,10 @@ def are_right(scores, labels):
     """
     predicted = tf.sort(longest(scores, labels.shape[1]), axis=1)
     return tf.cast(tf.reduce_all(predicted == tf.sort(labels, axis=1), axis=1), tf.float32)
+
+
+def are_some_right(scores, labels):
+    """-> 1.0 where at least one of the K largest scores [B, J] is that of a label [B, K]; [B]"""
+    predicted = longest(scores, labels.shape[1])                               # [B, K]
+    found = predicted[:, :, None] == labels[:, None]                           # [B, K, K]
+    return tf.cast(tf.reduce_any(found, axis=[1, 2]), tf.float32)

@@ -34,7 +34,7 @@ def route(u_hat: tf.Tensor, iterations: int, way: str = "dynamic",
     """
     @tf.custom_gradient
     def procedure(u_hat, b):
-        history = forward(u_hat, b, iterations, way)
+        history = forward(u_hat, b, iterations, way, alike=prior is None)
         v = squash(history[-1].s, axis=1)                               # [J, E, B]
         return v, lambda dv: backward(u_hat, history, dv)
 
@@ -87,10 +87,11 @@ def agree(u_hat: tf.Tensor, v: tf.Tensor) -> tf.Tensor:
 
 # ---- all iterations, forward and backward ----
 
-def forward(u_hat: tf.Tensor, b: tf.Tensor, iterations: int, way: str) -> list[Iteration]:
+def forward(u_hat: tf.Tensor, b: tf.Tensor, iterations: int, way: str,
+            alike: bool) -> list[Iteration]:
     """-> c and s of every iteration. The result of the routing is squash(s) of the last one.
 
-    u_hat [I, J, E, B]; b [I, J, B]: the initial logits
+    u_hat [I, J, E, B]; b [I, J, B]: the initial logits; alike: all of them are zero
     """
     def iterate(n, b, cs, ss):
         c = couple(b)                                                   # [I, J, B]
@@ -109,8 +110,9 @@ def forward(u_hat: tf.Tensor, b: tf.Tensor, iterations: int, way: str) -> list[I
         state = tf.while_loop(lambda n, *_: n < updates, iterate, state, maximum_iterations=updates)
     _, b, cs, ss = state
 
-    # The last one: nothing would read another update.
-    c = couple(b)
+    # The last one: nothing would read another update. Where it is the only one, c is a constant.
+    # XLA computes constants while it compiles, very slowly, so it gets that of one image.
+    c = couple(b[..., :1]) + tf.zeros_like(b) if alike and not updates else couple(b)
     last = Iteration(c, weigh(c, u_hat))
     return [Iteration(cs.read(n), ss.read(n)) for n in range(updates)] + [last]
 

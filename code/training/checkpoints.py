@@ -19,6 +19,7 @@ import tensorflow as tf
 import model
 from model.network import Network
 from settings import Config, InputError
+from training import half as halves
 from training.run_config import load_config
 
 IDENTITY = "identity/.ATTRIBUTES/VARIABLE_VALUE"  # where TensorFlow keeps the variable `identity`
@@ -65,16 +66,20 @@ def find(path: str | Path) -> Path:
 
 # ---- writing ----
 
-def write(folder: str | Path, name: str, step: int, identity: dict, **objects):
+def write(folder: str | Path, name: str, step: int, identity: dict, half: bool = False, **objects):
     """The trackable objects as `folder/name-step`: there at once and complete, or not at all.
 
     TensorFlow writes into a folder of its own first. A checkpoint counts as soon as its index, the
-    last file, is out of it. OSError or OpError if it cannot be written.
+    last file, is out of it. half: in float16, see half.py. OSError or OpError if it cannot be
+    written.
     """
     partial = Path(folder) / ".checkpoint.part"
     try:
         saved = tf.train.Checkpoint(identity=tf.Variable(json.dumps(identity)), **objects)
-        saved.write(str(partial / f"{name}-{step}"))
+        prefix = str(partial / f"{name}-{step}")
+        saved.write(prefix)
+        if half:
+            halves.narrow(prefix)
         for path in sorted(partial.iterdir(), key=lambda path: path.suffix == ".index"):
             os.replace(path, Path(folder) / path.name)
     finally:
@@ -124,8 +129,9 @@ def read(prefix: str | Path, identity: dict, **objects):
         raise InputError(f"{prefix} has no {', no '.join(absent)}: a network alone can be "
                          "evaluated, not resumed")
     try:
-        status = tf.train.Checkpoint(**objects).read(str(prefix))
-        status.expect_partial().assert_existing_objects_matched()  # a ckpt-* may hold more
+        with halves.widened(prefix) as whole:
+            status = tf.train.Checkpoint(**objects).read(whole)
+            status.expect_partial().assert_existing_objects_matched()  # a ckpt-* may hold more
     except (ValueError, AssertionError) as error:
         raise InputError(f"{prefix} does not hold {', '.join(objects)} as they are here "
                          f"({_reason(error)})") from None

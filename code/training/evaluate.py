@@ -2,11 +2,11 @@
 import math
 from collections.abc import Callable
 
-from data.dataset import Split, batches
+from data.dataset import Examples, batches
 from output import progress
 
 
-def evaluate(test_step: Callable, split: Split, batch_size: int,
+def evaluate(test_step: Callable, split: Examples, batch_size: int,
              title: str | None = None) -> dict[str, float]:
     """-> the means of the metrics over all images of the split.
 

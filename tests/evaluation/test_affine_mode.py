@@ -17,7 +17,7 @@ from data import affine
 from data.dataset import Dataset, Split, scale, training_batch
 from data.datasets import affnist
 from evaluation import charts
-from evaluation.calibration import wilson
+from evaluation.intervals import wilson
 from evaluation.modes import affine as mode
 from model.networks import cnn
 from settings import split_paths

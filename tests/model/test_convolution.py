@@ -143,6 +143,39 @@ def test_the_bilinear_algorithm_is_exact(out, taps):
     np.testing.assert_allclose(received, expected, rtol=1e-12, atol=1e-13)
 
 
+@pytest.mark.parametrize("n", [(14, 14), (10, 10), (9, 12), (7, 7), (5, 8), (1, 3), (2, 2)])
+def test_two_passes_are_the_transform_in_one(n):
+    """In float64, on any images."""
+    _, B, _ = fourier.matrices(n, (1, 1))
+    x = np.random.default_rng(0).normal(size=(*n, 3))
+    first, second = fourier.passes(n)
+    z, rows, start = np.tensordot(first, x, 1), [], 0
+    for matrix in second:
+        count = matrix.shape[1] // n[1]
+        rows.append(matrix @ z[start:start + count].reshape(-1, 3))
+        start += count
+    assert start == n[0]
+    np.testing.assert_allclose(np.concatenate(rows), B @ x.reshape(-1, 3), atol=1e-12)
+
+
+@pytest.mark.parametrize("points, passes", [(0, 2), (10_000, 1)])
+@pytest.mark.parametrize("size, kernel, stride, channels, filters", SHAPES[:6])
+def test_the_convolution_is_the_same_in_one_pass_and_in_two(monkeypatch, points, passes, size, kernel, stride,
+                                                            channels, filters):
+    calls, in_two_passes = [], fourier.in_two_passes
+    monkeypatch.setattr(fourier, "MOST_POINTS_AT_ONCE", points)
+    monkeypatch.setattr(fourier, "in_two_passes", lambda x: (calls.append(x), in_two_passes(x))[1])
+    test_a_form_is_the_convolution_and_its_gradients(fourier, size, kernel, stride, channels, filters)
+    assert len(calls) == passes - 1
+
+
+def test_the_papers_images_are_transformed_at_once_and_larger_ones_in_two_passes():
+    """Results of 28 x 28 pixels depend on it to the last bit."""
+    for side, at_once in ((20, True), (28, False)):
+        n = fourier.geometry((side, side), (9, 9), 2).n
+        assert (n[0] * n[1] <= fourier.MOST_POINTS_AT_ONCE) == at_once
+
+
 def test_the_papers_network_needs_148_products_instead_of_729():
     A, B, G = fourier.matrices((6, 6), (5, 5))
     assert (A.shape, B.shape, G.shape) == ((36, 148), (148, 100), (148, 25))

@@ -13,7 +13,7 @@ from data import affine
 from data.dataset import Dataset, Split, scale
 from data.datasets import affnist
 from evaluation import charts, sampling, sheets
-from evaluation.calibration import wilson
+from evaluation.intervals import wilson
 from evaluation.report import Report
 from output import progress
 from settings import InputError, Setting, at_least

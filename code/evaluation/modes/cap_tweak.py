@@ -1,6 +1,7 @@
 """What each dimension of a class's capsule does to the image.
 
-Measured on test images that are classified right.
+Measured on test images that are classified right. Of two digits in an image the first one is
+tweaked; tweaked_pairs.py measures what that does to the other one.
 """
 from typing import TYPE_CHECKING
 
@@ -8,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from data.dataset import Dataset
-from evaluation import charts, sampling, shapes, sheets, tweaks
+from evaluation import charts, sampling, shapes, sheets, tweaked_pairs, tweaks
 from evaluation.effects import Effects, measure_effects
 from evaluation.report import Report
 from output import progress
@@ -40,8 +41,10 @@ def check(cfg):
 
 
 def check_dataset(dataset: Dataset, cfg):
-    """InputError unless every image has one label, and images of the class TWEAK_TARGET exist."""
-    sampling.check_one_label(dataset, "cap_tweak")
+    """InputError unless every image has one label or shows two digits that are known apart, and
+    images of the class TWEAK_TARGET exist.
+    """
+    sampling.check_one_or_two_labels(dataset, "cap_tweak")
     if cfg.TWEAK_TARGET not in range(-1, dataset.classes):
         raise InputError(f"--tweak_target: expected a class from 0 to {dataset.classes - 1}, or -1 "
                          f"for every class, received {cfg.TWEAK_TARGET}")
@@ -57,7 +60,10 @@ def candidates(dataset: Dataset, cfg) -> np.ndarray:
 
 
 def run(predictor: "Predictor", dataset: Dataset, cfg, report: Report) -> tuple[dict, dict]:
-    """-> how many dimensions have a significant effect, the strongest effects; all effects."""
+    """-> how many dimensions have a significant effect, the strongest effects; all effects.
+
+    Of pairs also how much the other digit moves.
+    """
     # tweak and measure
     strides = round(cfg.TWEAK_RANGE / cfg.TWEAK_STRIDE)
     values = np.arange(-strides, strides + 1) * cfg.TWEAK_STRIDE               # [K]
@@ -73,7 +79,10 @@ def run(predictor: "Predictor", dataset: Dataset, cfg, report: Report) -> tuple[
     for j, n in zip(progress(classes, "figures"), first, strict=True):
         one = slice(n, n + 1)
         grid = tweaks.decode_tweaked(predictor, capsules[one], labels[one], values)[0]
-        report.draw(f"class-{j}", figure_of_class(grid, values, effects, j, dataset))
+        words = ""
+        if sample.others.size:
+            grid, words = tweaked_pairs.beside_other(predictor, sample, n, grid, dataset)
+        report.draw(f"class-{j}", figure_of_class(grid, values, effects, j, dataset, words))
         dimensions = [effects.describe(j, e) for e in range(len(grid))]
         details[f"class {j}"] = {"images": effects.images[j], "dimensions": dimensions}
 
@@ -88,14 +97,19 @@ def run(predictor: "Predictor", dataset: Dataset, cfg, report: Report) -> tuple[
     for m, name in enumerate(shapes.MEASURES):
         key = f"largest_effect_on_{name.replace(' ', '_')}_in_sd"
         numbers[key] = np.nanmax(np.abs(shown[..., m]), initial=0)
+    if sample.others.size:
+        numbers |= tweaked_pairs.measure(predictor, sample, values)
     return numbers, {"per": effects.per, "effects": details}
 
 
 def figure_of_class(grid: np.ndarray, values: np.ndarray, effects: Effects, j: int,
-                    dataset: Dataset) -> Figure:
-    """-> the tweaked images [E, K, H, W, C] of one image of class j, and each dimension's effect"""
-    title = (f"{dataset.name}, class {dataset.class_names[j]}: what each dimension of its capsule "
-             f"does\nright: the strongest effect of +{effects.per:.3g}, mean of "
+                    dataset: Dataset, beside: str) -> Figure:
+    """-> the tweaked images [E, K, H, W, C] of one image of class j, and each dimension's effect
+
+    beside: what else is shown, in words
+    """
+    title = (f"{dataset.name}, class {dataset.class_names[j]}{beside}: what each dimension of its "
+             f"capsule does\nright: the strongest effect of +{effects.per:.3g}, mean of "
              f"{effects.images[j]} images, except those that vanish\n"
              "sd: spread within the class, of 1 px, 5° or half a pixel of stroke at least")
     words = [effects.strongest(j, e) or "nothing significant" for e in range(len(grid))]

@@ -1,14 +1,17 @@
-"""How well the capsules describe each test image, and whether their lengths are probabilities."""
+"""How well the capsules describe each test image, and whether their lengths are probabilities.
+
+Of images of two digits see reconstructed_pairs.py.
+"""
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from data.dataset import Dataset, scale
-from evaluation import charts, sheets, tables
+from evaluation import charts, reconstructed_pairs, sheets, tables
 from evaluation.calibration import expected_calibration_error, reliability
 from evaluation.figures import shorten
 from evaluation.report import Report
-from evaluation.sampling import check_one_label
+from evaluation.sampling import check_one_or_two_labels
 from output import progress
 from settings import Setting, one_of
 
@@ -31,12 +34,15 @@ NEEDS = frozenset({"capsules", "decoder"})
 
 
 def check_dataset(dataset: Dataset, cfg):
-    """InputError unless every image has one label."""
-    check_one_label(dataset, "reconstruct")
+    """InputError unless every image has one label, or shows two digits that are known apart."""
+    check_one_or_two_labels(dataset, "reconstruct")
 
 
 def run(predictor: "Predictor", dataset: Dataset, cfg, report: Report) -> tuple[dict, dict]:
     """-> accuracy, squared errors, calibration; the confusion matrix and the wrong images."""
+    if dataset.test.labels.shape[1] == 2:
+        return reconstructed_pairs.run(predictor, dataset, cfg, report)
+
     # predict and decode
     images, labels = scale(dataset.test.images), dataset.test.labels[:, 0]
     predictions = predictor.predict(images, dataset.test.labels, "reconstruct")

@@ -1,0 +1,97 @@
+"""Two digits of different classes in one image, as the paper's MultiMNIST has them (section 6).
+
+Both digits are moved by whole pixels, their pixels are added, and what exceeds 255 is cut off. B
+images, N pairs, n digits, each with one label; index arrays say which digit of the n is meant.
+"""
+from collections.abc import Iterator
+
+import numpy as np
+
+from data.augment import cut
+from data.dataset import Augment, Split, stream
+
+
+class Partners:
+    """Draws a partner of another class for digits with the labels [n]. ValueError if one has none.
+
+    In the order of the classes, the digits of one class are a single stretch. A place among all
+    others is therefore drawn at once, and moved past the stretch if it does not lie before it.
+    """
+
+    def __init__(self, labels: np.ndarray):
+        self.order = np.argsort(labels, kind="stable")                         # [n]
+        in_order = labels[self.order]
+        self.first = np.searchsorted(in_order, labels, "left")                 # [n]
+        self.alike = np.searchsorted(in_order, labels, "right") - self.first   # [n]
+
+    def draw(self, index: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """-> a digit of another class, evenly among all, for each digit of `index` [...]"""
+        first, alike = self.first[index], self.alike[index]
+        place = rng.integers(0, len(self.order) - alike)
+        return self.order[place + np.where(place < first, 0, alike)]
+
+
+def overlay(digits: Split, index: np.ndarray, corners: np.ndarray, most: int) -> Split:
+    """Digits with room around them, and where to put them -> a split of B images.
+
+    index [B, K]: the digits of each image; corners [B, K, 2]: row and column, from 0 to 2 `most`,
+    at which each is cut out of a canvas with a border of `most` pixels. So it moves by at most
+    `most` in each direction, and what leaves the image is gone.
+    """
+    rows, columns = corners.reshape(-1, 2).astype(int).T
+    sources = cut(digits.images[index.ravel()], rows, columns, most)           # [B K, H, W, C]
+    sources = sources.reshape(*index.shape, *sources.shape[1:])                # [B, K, H, W, C]
+    added = sources.sum(axis=1, dtype=np.uint16)
+    images = np.minimum(added, 255).astype(np.uint8)                           # [B, H, W, C]
+    return Split(images, digits.labels[index, 0], sources)
+
+
+def random_pairs(digits: Split, most: int) -> Augment:
+    """Training on pairs: every digit gets a new partner and both get new places in every epoch."""
+    partners = Partners(digits.labels[:, 0])
+
+    def pair(split: Split, index: np.ndarray, rng: np.random.Generator) -> Split:
+        both = np.stack([index, partners.draw(index, rng)], axis=1)            # [B, 2]
+        corners = rng.integers(0, 2 * most + 1, (len(index), 2, 2))
+        return overlay(split, both, corners, most)
+
+    return pair
+
+
+class Pairs:
+    """A fixed list of n M pairs, made when they are read. See dataset.py, Examples.
+
+    Each of n digits is moved once, and overlaid with M partners, each at a place of its own. Only
+    the list is in memory: 14 bytes for each pair, where its images take 3 H W.
+    """
+
+    def __init__(self, digits: Split, partners_each: int, most: int, name: str):
+        """name: of the random stream. The same digits, numbers and name make the same list."""
+        n, M = len(digits.labels), partners_each
+        rng = stream(0, name)
+        self.digits, self.partners_each, self.most = digits, M, most
+        base = np.repeat(np.arange(n, dtype=np.int32), M)                      # [n M]
+        self.partner = Partners(digits.labels[:, 0]).draw(base, rng).astype(np.int32)
+        self.base_corner = rng.integers(0, 2 * most + 1, (n, 2), np.int8)
+        self.partner_corner = rng.integers(0, 2 * most + 1, (n * M, 2), np.int8)
+        both = digits.labels[base, 0], digits.labels[self.partner, 0]
+        self.labels = np.stack(both, axis=1)                                   # [n M, 2]
+
+    def take(self, which: np.ndarray | slice) -> Split:
+        """-> the pairs [which], with both digits apart as their sources."""
+        place = np.arange(len(self.labels))[which]                             # [B]
+        base = place // self.partners_each
+        index = np.stack([base, self.partner[place]], axis=1)                  # [B, 2]
+        corners = np.stack([self.base_corner[base], self.partner_corner[place]], axis=1)
+        return overlay(self.digits, index, corners, self.most)
+
+    def content(self) -> Iterator[np.ndarray]:
+        """-> what decides the pairs: the digits and the list."""
+        yield from self.digits.content()
+        yield from (self.partner, self.base_corner, self.partner_corner)
+
+
+def with_border(split: Split, width: int) -> Split:
+    """The images [N, H, W, C] with so many black pixels on every side."""
+    border = [(0, 0), (width, width), (width, width), (0, 0)]
+    return split._replace(images=np.pad(split.images, border))

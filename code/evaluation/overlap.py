@@ -1,0 +1,108 @@
+"""How much two digits of one image overlap, and how well pairs are classified against that.
+
+A pixel belongs to a digit's ink if the digit alone is at least INK bright there. The overlap of a
+pair is the share of the smaller ink that lies under the other one, from 0 to 1.
+"""
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from data.dataset import Batch, Examples, batches
+from evaluation.intervals import wilson
+from output import progress
+
+if TYPE_CHECKING:  # imports TensorFlow
+    from evaluation.predictor import Predictor
+
+INK = 0.5   # of white
+BINS = 10   # of equal width
+
+
+class ByOverlap(NamedTuple):
+    """Pairs by their overlap. Bins without pairs are NaN."""
+    count: np.ndarray           # pairs [bins]
+    overlap: np.ndarray         # their mean overlap
+    error: np.ndarray           # the share whose two longest capsules are not both labels
+    error_low: np.ndarray       # its confidence interval (Wilson)
+    error_high: np.ndarray
+    some_right: np.ndarray      # the share of which at least one label is found
+    some_right_low: np.ndarray
+    some_right_high: np.ndarray
+
+
+def ink(images: np.ndarray) -> np.ndarray:
+    """images [..., H, W, C] in [0, 1] -> bool [..., H, W]"""
+    return images.mean(axis=-1) >= INK
+
+
+def overlap(sources: np.ndarray) -> np.ndarray:
+    """Both digits of N pairs apart, [N, 2, H, W, C] in [0, 1] -> their overlap [N]
+
+    It is 0 if one of them has no ink.
+    """
+    first, second = np.moveaxis(ink(sources), 1, 0)                            # [N, H, W]
+    shared = (first & second).sum(axis=(1, 2))
+    smaller = np.minimum(first.sum(axis=(1, 2)), second.sum(axis=(1, 2)))
+    return shared / np.maximum(1, smaller)
+
+
+def bin_of(overlaps: np.ndarray) -> np.ndarray:
+    """[N] in [0, 1] -> the number of each one's bin [N]"""
+    return np.minimum((overlaps * BINS).astype(int), BINS - 1)
+
+
+def measure(predictor: "Predictor", split: Examples,
+            batch_size: int) -> tuple[dict[str, float], ByOverlap]:
+    """The whole split, batch by batch -> the means over all pairs, and the bins of overlap."""
+    terms_of_batch = make_terms(predictor)
+    total = len(split.labels)
+    sums = {}
+    count, overlaps, right, some_right = np.zeros((4, BINS))
+    for batch in progress(batches(split, batch_size), "test", math.ceil(total / batch_size)):
+        terms = terms_of_batch(batch)
+        for name, value in terms.items():
+            sums[name] = sums.get(name, 0.0) + value.sum(dtype=float)
+        measured = overlap(batch.sources)                                      # [B]
+        places = bin_of(measured)
+        count += np.bincount(places, minlength=BINS)
+        overlaps += np.bincount(places, measured, BINS)
+        right += np.bincount(places, terms["accuracy"], BINS)
+        some_right += np.bincount(places, terms["some_right"], BINS)
+    means = {name: value / total for name, value in sums.items()}
+    return means, shares(count, overlaps, right, some_right)
+
+
+def shares(count: np.ndarray, overlaps: np.ndarray, right: np.ndarray,
+           some_right: np.ndarray) -> ByOverlap:
+    """Sums over the pairs of each bin, all [bins] -> their shares, with intervals"""
+    with np.errstate(invalid="ignore"):  # of empty bins
+        overlaps, right, some_right = overlaps / count, right / count, some_right / count
+    error = 1 - right
+    return ByOverlap(count.astype(int), overlaps, error, *wilson(error, count),
+                     some_right, *wilson(some_right, count))
+
+
+def make_terms(predictor: "Predictor"):
+    """-> a function of a Batch: the network's loss and its terms, the accuracy, and whether some
+    label is right, each [B]. All batches are compiled as one shape.
+    """
+    from model.compile import compiled
+    from model.network import are_some_right
+    from training.step import loss_terms
+    network, size = predictor.network, predictor.batch_size
+
+    def terms(part: Batch):
+        output = network(part.images, part.labels)
+        some_right = are_some_right(output.scores, part.labels)
+        return {**loss_terms(network, output, part), "some_right": some_right}
+
+    terms = compiled(terms, predictor.trained)
+
+    def of_any_size(batch: Batch) -> dict[str, np.ndarray]:
+        count = len(batch.labels)
+        index = np.minimum(np.arange(size), count - 1)  # the last pair fills the batch up
+        found = terms(Batch(*(array[index] for array in batch)))
+        return {name: value.numpy()[:count] for name, value in found.items()}
+
+    return of_any_size

@@ -1,0 +1,143 @@
+"""Segmentation measured: whether each capsule draws its own digit, and not the one beside it.
+
+Both digits are known pixel by pixel, so each reconstruction is compared with the digit that its
+capsule stands for: by the squared error per pixel, and by intersection over union of the ink (see
+overlap.py). A pair counts with the mean over its two digits. N pairs, two digits each.
+"""
+import math
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from data.dataset import Batch, Examples, batches, stream
+from evaluation.intervals import Z
+from evaluation.overlap import BINS, bin_of, ink, overlap
+from output import progress
+
+if TYPE_CHECKING:  # imports TensorFlow
+    from evaluation.predictor import Predictions, Predictor
+
+# What is compared with the digits, the last two as baselines.
+KINDS = ("label capsules", "predicted capsules", "whole input", "absent class")
+MEASURES = ("squared_error_per_pixel", "intersection_over_union")
+
+
+class Drawn(NamedTuple):
+    """What is drawn of N pairs. Predictions are in the order of the labels that they stand for."""
+    predicted: np.ndarray       # [N, 2]
+    from_predicted: np.ndarray  # [N, 2, H, W, C]
+    from_label: np.ndarray      # [N, 2, H, W, C]
+    absent: np.ndarray          # [N], a class that is neither label nor predicted
+    from_absent: np.ndarray     # [N, H, W, C], decoded from its capsule
+    right: np.ndarray           # bool [N]: both labels are predicted
+
+    def take(self, which: np.ndarray) -> "Drawn":
+        """-> those of the pairs [which]"""
+        return Drawn(*(array[which] for array in self))
+
+
+def draw(predictor: "Predictor", batch: Batch, seed: int, start: int) -> Drawn:
+    """Predicts and decodes a batch of pairs. start: the number of its first pair in the split."""
+    predictions = predictor.predict(batch.images, batch.labels)
+    order = standing_for(batch, predictions)                                   # [N, 2]
+    predicted = np.take_along_axis(predictions.predicted, order, axis=1)
+    n = np.arange(len(order))
+    absent = absent_classes(batch.labels, predicted, predictions.scores.shape[1], seed, start)
+    return Drawn(predicted, predictions.from_predicted[n[:, None], order], predictions.from_label,
+                 absent, predictor.decode(predictions.capsules[n, absent], absent),
+                 (predicted == batch.labels).all(axis=1))
+
+
+def standing_for(batch: Batch, predictions: "Predictions") -> np.ndarray:
+    """-> for each label, which of the two predicted classes stands for it: 0 or 1 [N, 2]
+
+    A class that is a label stands for itself, the other one for the other. Where neither is a
+    label, they stand for the digits that they draw with the smaller squared error.
+    """
+    labels, predicted = batch.labels, predictions.predicted
+    as_they_are = (labels == predicted).any(axis=1)                            # [N]
+    crossed = (labels == predicted[:, ::-1]).any(axis=1)
+    difference = predictions.from_predicted[:, None] - batch.sources[:, :, None]
+    error = np.square(difference).sum(axis=(3, 4, 5))                          # [N, label, place]
+    nearer = error[:, 0, 1] + error[:, 1, 0] < error[:, 0, 0] + error[:, 1, 1]
+    swap = np.where(as_they_are | crossed, crossed & ~as_they_are, nearer)     # [N]
+    return np.where(swap[:, None], [1, 0], [0, 1])
+
+
+def absent_classes(labels: np.ndarray, predicted: np.ndarray, classes: int, seed: int,
+                   start: int) -> np.ndarray:
+    """labels, predicted [N, 2] -> a random class that is neither, for each pair [N]"""
+    score = stream(seed, "absent", start).random((len(labels), classes))
+    np.put_along_axis(score, labels, -1, axis=1)
+    np.put_along_axis(score, predicted, -1, axis=1)
+    return score.argmax(axis=1).astype(labels.dtype)
+
+
+def compare(drawn: Drawn, batch: Batch) -> np.ndarray:
+    """-> each pair's measures, the mean over its digits [N, KINDS, MEASURES]"""
+    shown = (drawn.from_label, drawn.from_predicted, batch.images[:, None],
+             drawn.from_absent[:, None])
+    digits = ink(batch.sources)                                                # [N, 2, H, W]
+    measured = []
+    for images in shown:
+        error = np.square(images - batch.sources).mean(axis=(2, 3, 4))         # [N, 2]
+        mine = ink(images)
+        shared, either = (mine & digits).sum(axis=(2, 3)), (mine | digits).sum(axis=(2, 3))
+        both = np.divide(shared, either, out=np.ones(shared.shape), where=either > 0)
+        measured.append(np.stack([error.mean(axis=1), both.mean(axis=1)], axis=1))
+    return np.stack(measured, axis=1)
+
+
+class Sums:
+    """Number, sum and sum of squares of the pairs' measures: wrong or right, and by overlap."""
+
+    def __init__(self):
+        self.count = np.zeros((2, BINS))
+        self.total, self.squares = np.zeros((2, 2, BINS, len(KINDS), len(MEASURES)))
+
+    def add(self, measured: np.ndarray, right: np.ndarray, overlaps: np.ndarray):
+        """measured [N, KINDS, MEASURES], right bool [N], overlaps [N]"""
+        place = right.astype(int), bin_of(overlaps)
+        np.add.at(self.count, place, 1)
+        np.add.at(self.total, place, measured)
+        np.add.at(self.squares, place, np.square(measured))
+
+    def table(self, which: Any, axis: int | tuple[int, ...]) -> dict:
+        """-> pairs, and mean, sd and 95 % interval of each measure of each kind.
+
+        which: the part of the sums to take, which are [2, BINS, ...]; axis: what to add up in it
+        """
+        count = self.count[which].sum(axis=axis)
+        weight = np.expand_dims(count, (-2, -1))
+        with np.errstate(invalid="ignore", divide="ignore"):  # of empty bins
+            mean = self.total[which].sum(axis=axis) / weight
+            square = self.squares[which].sum(axis=axis) / weight
+            sd = np.sqrt(np.maximum(0, square - mean**2) * weight / (weight - 1))
+            half = Z * sd / np.sqrt(weight)
+        table = {"pairs": count.astype(int)}
+        for k, kind in enumerate(KINDS):
+            table[kind] = {}
+            for m, measure in enumerate(MEASURES):
+                at = ..., k, m
+                table[kind][measure] = {"mean": mean[at], "sd": sd[at], "low": (mean - half)[at],
+                                        "high": (mean + half)[at]}
+        return table
+
+
+class Segmentation(NamedTuple):
+    """The tables of a split, see Sums.table."""
+    right: dict         # pairs of which both labels are predicted
+    wrong: dict
+    by_overlap: dict    # all pairs, arrays [bins]
+    accuracy: float
+
+
+def measure(predictor: "Predictor", split: Examples, batch_size: int, seed: int) -> Segmentation:
+    """Measures the whole split, batch by batch. seed: of the absent classes"""
+    sums, total = Sums(), len(split.labels)
+    bar = progress(batches(split, batch_size), "reconstruct", math.ceil(total / batch_size))
+    for number, batch in enumerate(bar):
+        drawn = draw(predictor, batch, seed, number * batch_size)
+        sums.add(compare(drawn, batch), drawn.right, overlap(batch.sources))
+    return Segmentation(sums.table(1, 0), sums.table(0, 0), sums.table(slice(None), 0),
+                        sums.count[1].sum() / total)

@@ -1,0 +1,61 @@
+"""Weights in half the bytes: float16 on disk, float32 as soon as they are read.
+
+float16 keeps 11 significant bits, an error of at most 0.05 % of a weight, and nothing above 65,504.
+The file stays a checkpoint of TensorFlow, with a checksum for each tensor.
+"""
+import contextlib
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from settings import InputError
+
+
+def narrow(prefix: str | Path):
+    """Rewrites the checkpoint at `prefix`, float32 as float16.
+
+    InputError, and nothing is changed, if a weight is too large for it.
+    """
+    tensors = _read(prefix, np.float32, np.float16)
+    for name, tensor in tensors.items():
+        if tensor.dtype == np.float16 and not np.isfinite(tensor).all():
+            raise InputError(f"{prefix}: expected weights up to 65,504, which float16 can hold, "
+                             f"received larger ones in {name}")
+    _write(prefix, tensors)
+
+
+@contextlib.contextmanager
+def widened(prefix: str | Path) -> Iterator[str]:
+    """-> a checkpoint with the same content in float32; `prefix` itself if it has no float16.
+
+    The copy is removed at the end. OpError or OSError if it cannot be written.
+    """
+    dtypes = tf.train.load_checkpoint(str(prefix)).get_variable_to_dtype_map()
+    if tf.float16 not in dtypes.values():
+        yield str(prefix)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "float32"
+        _write(copy, _read(prefix, np.float16, np.float32))
+        yield str(copy)
+
+
+def _read(prefix: str | Path, before: type, after: type) -> dict[str, np.ndarray]:
+    """-> all tensors by name, those of type `before` cast to `after`"""
+    reader = tf.train.load_checkpoint(str(prefix))
+    tensors = {}
+    for name in reader.get_variable_to_shape_map():
+        tensor = np.asarray(reader.get_tensor(name))
+        with np.errstate(over="ignore"):  # infinity says it
+            tensors[name] = tensor.astype(after) if tensor.dtype == before else tensor
+    return tensors
+
+
+def _write(prefix: str | Path, tensors: dict[str, np.ndarray]):
+    """The tensors as a checkpoint in one file and its index."""
+    whole = [""] * len(tensors)  # no tensor is a slice of a larger one
+    tf.raw_ops.SaveV2(prefix=str(prefix), tensor_names=list(tensors), shape_and_slices=whole,
+                      tensors=[tf.constant(tensor) for tensor in tensors.values()])

@@ -1,0 +1,289 @@
+"""Two digits in an image: overlap and segmentation by hand, and every mode on a toy network."""
+import io
+import json
+import sys
+
+import numpy as np
+import pytest
+from matplotlib.image import imread
+from scipy import stats
+
+import cli
+import data
+import eval as command
+import toy
+from data.dataset import Batch, as_batch, training_batch
+from evaluation import figures, overlap, pair_figures, segmentation, sheets
+from evaluation.intervals import wilson
+from evaluation.predictor import Predictions, Predictor
+from training import checkpoints
+from training.devices import Devices
+from training.optimizer import make_optimizer
+from training.run_config import RunConfig, save_config
+from training.step import make_train_step
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A folder with a network that has begun to learn pairs of bars, the network and its data."""
+    folder = tmp_path_factory.mktemp("pairs")
+    with pytest.MonkeyPatch.context() as patch:
+        cfg = toy.pairs_of_bars(patch, LR=0.01)
+        dataset = data.load(cfg)
+    network = toy.network(dataset.image_shape, dataset.classes)
+    step = make_train_step(network, make_optimizer(cfg), cfg, Devices())
+    for number in range(30):
+        step(training_batch(dataset, 0, number, 10))
+    saved = RunConfig(cfg, dataset.image_shape, dataset.classes, dataset.digest)
+    save_config(folder, saved)
+    checkpoints.write(folder, "ckpt", 30, saved.identity(), model=network)
+    return folder, network, dataset
+
+
+@pytest.fixture
+def evaluate(run, monkeypatch, tmp_path, capsys):
+    """evaluate(flags) -> exit status, output, error lines; figures go to tmp_path."""
+    toy.pairs_of_bars(monkeypatch)
+
+    def call(*flags):
+        known = "--ckpt", run[0], "--fig_dir", tmp_path, "--batch_size", 16
+        monkeypatch.setattr(sys, "argv", ["eval.py", *map(str, known + flags)])
+        with pytest.raises(SystemExit) as exit:
+            cli.run(command.main)
+        out, err = capsys.readouterr()
+        return exit.value.code, out, [line for line in err.replace("\r", "\n").splitlines() if "error: " in line]
+
+    return call
+
+
+def results(folder):
+    """results.json, after a look at all figures that it names."""
+    found = json.loads((folder / "results.json").read_text(), parse_constant=pytest.fail)  # no NaN
+    for name in found["figures"]:
+        assert imread(io.BytesIO((folder / name).read_bytes())).std() > 0.02, name
+    return found
+
+
+def predicted_sets(network, images):
+    return [set(np.argsort(-one)[:2]) for one in network(images).scores.numpy()]
+
+
+# ---- measures by hand ----
+
+def drawn_on(*pixels):
+    """-> an image [4, 4, 1], white at these (row, column)"""
+    image = np.zeros((4, 4, 1), np.float32)
+    for row, column in pixels:
+        image[row, column] = 1
+    return image
+
+
+def test_the_overlap_is_the_share_of_the_smaller_ink_under_the_other():
+    three, two, none = drawn_on((0, 0), (0, 1), (1, 1)), drawn_on((0, 1), (3, 3)), drawn_on()
+    sources = np.array([[three, two], [two, three], [two, two], [three, none], [three * 0.4, two]])
+    np.testing.assert_allclose(overlap.overlap(sources), [0.5, 0.5, 1, 0, 0])
+    np.testing.assert_array_equal(overlap.bin_of(np.array([0, 0.0999, 0.1, 0.95, 1])), [0, 0, 1, 9, 9])
+    np.testing.assert_array_equal(overlap.ink(np.array([[[0.49]], [[0.5]]])[None]), [[[False], [True]]])
+
+
+def test_wilsons_interval():
+    low, high = wilson(np.array([0.3, 0.0, np.nan]), np.array([10, 5, 0]))
+    for n, (right, count) in enumerate([(3, 10), (0, 5)]):
+        expected = stats.binomtest(right, count).proportion_ci(method="wilson")
+        np.testing.assert_allclose([low[n], high[n]], expected, atol=1e-12)
+    assert np.isnan(low[2]) and np.isnan(high[2])
+
+
+def pair_of(labels, predicted, digits, drawn):
+    """-> a batch of one pair, and predictions whose capsules draw `drawn`"""
+    images = np.minimum(1, sum(digits))[None]
+    batch = Batch(images, np.array([labels]), np.array([digits]))
+    return batch, Predictions(np.zeros((1, 6)), np.array([predicted]), from_predicted=np.array([drawn]))
+
+
+@pytest.mark.parametrize("labels, predicted, order", [
+    ([2, 5], [2, 5], [0, 1]), ([2, 5], [5, 2], [1, 0]),       # both right
+    ([2, 5], [2, 3], [0, 1]), ([2, 5], [3, 2], [1, 0]),       # the first is right
+    ([2, 5], [3, 5], [0, 1]), ([2, 5], [5, 3], [1, 0])])      # the second is right
+def test_a_predicted_label_stands_for_itself(labels, predicted, order):
+    a, b = drawn_on((0, 0)), drawn_on((3, 3))
+    for drawn in ([a, b], [b, a]):
+        np.testing.assert_array_equal(segmentation.standing_for(*pair_of(labels, predicted, [a, b], drawn)), [order])
+
+
+def test_two_wrong_predictions_stand_for_what_they_draw_best():
+    a, b = drawn_on((0, 0)), drawn_on((3, 3))
+    for drawn, order in (([a, b], [0, 1]), ([b, a], [1, 0])):
+        np.testing.assert_array_equal(segmentation.standing_for(*pair_of([2, 5], [0, 1], [a, b], drawn)), [order])
+
+
+def test_an_absent_class_is_neither_label_nor_predicted_and_any_other():
+    random = np.random.default_rng(0)
+    labels, predicted = (random.permuted(np.tile(np.arange(6), (500, 1)), axis=1)[:, :2] for _ in range(2))
+    absent = segmentation.absent_classes(labels, predicted, 6, seed=1, start=0)
+    assert not [n for n in range(500) if absent[n] in {*labels[n], *predicted[n]}]
+    assert np.bincount(absent, minlength=6).min() > 40
+    np.testing.assert_array_equal(absent, segmentation.absent_classes(labels, predicted, 6, seed=1, start=0))
+
+
+def test_segmentation_is_measured_for_each_digit_alone():
+    a, b, all_black = drawn_on((0, 0), (0, 1)), drawn_on((0, 1), (3, 3), (2, 2)), drawn_on()
+    batch = Batch(np.minimum(1, a + b)[None], np.array([[2, 5]]), np.array([[a, b]]))
+    half = drawn_on((0, 0)) * 0.6
+    drawn = segmentation.Drawn(np.array([[2, 5]]), np.array([[b, a]]), np.array([[half, b]]), np.array([1]),
+                               all_black[None], np.array([True]))
+    measured = segmentation.compare(drawn, batch)
+    error, union = measured[0].T
+    np.testing.assert_allclose(error, [(0.16 + 1) / 16 / 2, 3 / 16, (2 + 1) / 16 / 2, (2 + 3) / 16 / 2], rtol=1e-6)
+    np.testing.assert_allclose(union, [(1 / 2 + 1) / 2, 1 / 4, (2 / 4 + 3 / 4) / 2, 0])
+
+
+def test_tables_are_the_means_deviations_and_intervals_of_the_pairs():
+    random = np.random.default_rng(0)
+    measured, right = random.random((40, 4, 2)), random.random(40) < 0.5
+    overlaps = random.choice([0.05, 0.55], 40)
+    sums = segmentation.Sums()
+    for some in (slice(0, 13), slice(13, 40)):
+        sums.add(measured[some], right[some], overlaps[some])
+    for which, axis, mine in ((1, 0, right), (0, 0, ~right)):
+        table, values = sums.table(which, axis), measured[mine][:, 2, 1]
+        found = table["whole input"]["intersection_over_union"]
+        assert table["pairs"] == len(values)
+        assert found["mean"] == pytest.approx(values.mean()) and found["sd"] == pytest.approx(values.std(ddof=1))
+        half = 1.959964 * values.std(ddof=1) / np.sqrt(len(values))
+        assert found["high"] - found["mean"] == pytest.approx(half) == found["mean"] - found["low"]
+    table = sums.table(slice(None), 0)
+    found = table["label capsules"]["squared_error_per_pixel"]["mean"]
+    np.testing.assert_allclose(found[[0, 5]], [measured[overlaps == one][:, 0, 0].mean() for one in (0.05, 0.55)])
+    assert np.isnan(found[1]) and table["pairs"].sum() == 40
+
+
+# ---- two colours ----
+
+def test_each_digit_has_its_colour_and_both_are_white():
+    a, b = drawn_on((0, 0), (1, 1)), drawn_on((1, 1), (2, 2))
+    shown = pair_figures.in_two_colours(a, b)
+    assert shown.shape == (4, 4, 3)
+    np.testing.assert_allclose(shown[0, 0], [1, 0.6, 0])
+    np.testing.assert_allclose(shown[2, 2], [0, 0.4, 1])
+    np.testing.assert_allclose(shown[1, 1], 1)
+    assert shown[3, 3].sum() == 0
+    np.testing.assert_allclose(pair_figures.in_two_colours(a[None] / 2, b[None])[0, 1, 1], [0.5, 0.7, 1])
+
+
+# ---- the modes ----
+
+def test_test_counts_pairs_with_both_and_with_one_digit_right(evaluate, run, tmp_path):
+    _, network, dataset = run
+    status, out, _ = evaluate("--mode", "test")
+    found = results(tmp_path / "test")
+    batch = as_batch(dataset.test.take(slice(None)))
+    sets = predicted_sets(network, batch.images)
+    both = np.array([one == set(labels) for one, labels in zip(sets, batch.labels, strict=True)])
+    some = np.array([bool(one & set(labels)) for one, labels in zip(sets, batch.labels, strict=True)])
+    assert status == 0 and found["figures"] == ["overlap.png"] and found["images"] == 60
+    assert 0.2 < both.mean() < 1 and some.mean() > both.mean(), "otherwise this test says little"
+    assert found["accuracy"] == pytest.approx(both.mean()) and found["error"] == pytest.approx(1 - both.mean())
+    assert found["one_right_or_both_rate"] == pytest.approx(some.mean())
+    terms = network.loss_terms(network(batch.images, batch.labels), batch.labels, batch.sources)
+    for name, value in terms.items():
+        assert found[name] == pytest.approx(np.mean(value), rel=1e-4)
+
+    # by overlap
+    places = overlap.bin_of(overlap.overlap(batch.sources))
+    table = found["by_overlap"]
+    assert table["count"] == np.bincount(places, minlength=10).tolist() and len(table["edges"]) == 11
+    for place in range(10):
+        if (places == place).any():
+            assert table["error"][place] == pytest.approx(1 - both[places == place].mean())
+            assert table["some_right"][place] == pytest.approx(some[places == place].mean())
+            assert table["error_low"][place] <= table["error"][place] <= table["error_high"][place]
+        else:
+            assert table["error"][place] is None
+    assert f"{some.mean():.2%}" in out
+
+
+def test_more_partners_may_be_tested_than_were_in_training(evaluate, tmp_path):
+    evaluate("--mode", "test", "--pairs_per_digit", 5)
+    assert results(tmp_path / "test")["images"] == 150
+
+
+def test_reconstruct_measures_the_segmentation_of_every_pair(evaluate, run, tmp_path):
+    _, network, dataset = run
+    status, out, _ = evaluate("--mode", "reconstruct")
+    found = results(tmp_path / "reconstruct")
+    assert status == 0 and found["figures"] == ["segmentation.png", "right.png", "wrong.png"]
+    batch = as_batch(dataset.test.take(slice(None)))
+    right = np.array([one == set(labels) for one, labels in
+                      zip(predicted_sets(network, batch.images), batch.labels, strict=True)])
+    assert found["accuracy"] == pytest.approx(right.mean())
+    error = np.square(network(batch.images, batch.labels).reconstruction - batch.sources).mean(axis=(1, 2, 3, 4))
+    tables = found["segmentation"]
+    for name, mine in (("right", right), ("wrong", ~right)):
+        assert tables[name]["pairs"] == mine.sum()
+        by_label = tables[name]["label capsules"]["squared_error_per_pixel"]
+        assert by_label["mean"] == pytest.approx(error[mine].mean(), rel=1e-4)
+        assert by_label["sd"] == pytest.approx(error[mine].std(ddof=1), rel=1e-3)
+        assert found[f"squared_error_per_pixel_{name}_label_capsules"] == by_label["mean"]
+    for measure in segmentation.MEASURES:  # where both are right they are the same capsules
+        same = [tables["right"][kind][measure]["mean"] for kind in ("label capsules", "predicted capsules")]
+        assert same[0] == pytest.approx(same[1], rel=1e-5)
+    whole = np.square(batch.images[:, None] - batch.sources).mean(axis=(1, 2, 3, 4))
+    assert tables["right"]["whole input"]["squared_error_per_pixel"]["mean"] == pytest.approx(whole[right].mean())
+    assert sum(tables["by_overlap"]["pairs"]) == 60
+
+
+def test_the_sheet_shows_input_digits_and_reconstructions(evaluate, monkeypatch):
+    drawn, rows_of_images = [], sheets.rows_of_images
+    monkeypatch.setattr(sheets, "rows_of_images", lambda *given: (drawn.append(given), rows_of_images(*given))[1])
+    monkeypatch.setattr(figures, "png", lambda figure: b"")
+    evaluate("--mode", "reconstruct")
+    (_, of_right), (title, of_wrong) = drawn
+    assert [row.name for row in of_right] == ["input", "digits", "predicted", "absent *"]
+    assert [row.name for row in of_wrong] == ["input", "digits", "predicted", "labels", "absent *"]
+    assert [row.images.shape[-1] for row in of_wrong] == [1, 3, 3, 3, 3]
+    assert of_wrong[2].marked.all() and not of_right[2].marked.any() and "orange" in title
+    for caption, label, predicted in zip(of_wrong[4].captions, of_wrong[0].captions, of_wrong[2].captions, strict=True):
+        first, absent = caption.split(", ")
+        assert label.startswith(first) and absent not in label and absent not in predicted
+
+
+def test_cap_tweak_moves_one_digit_and_not_the_other(evaluate, run, tmp_path, monkeypatch):
+    _, network, dataset = run
+    drawn, tweaks = [], sheets.tweaks
+    monkeypatch.setattr(sheets, "tweaks", lambda *given: (drawn.append(given), tweaks(*given))[1])
+    status, out, _ = evaluate("--mode", "cap_tweak", "--num_images", "60")
+    found = results(tmp_path / "cap_tweak")
+    assert status == 0 and 0 < found["images_classified_right"] < 60
+    assert found["largest_change_of_the_other_digit"] == 0
+    assert 0 < found["mean_change_of_both_added"] <= found["mean_change_of_the_tweaked_digit"]
+    ratio = found["mean_change_of_both_added"] / found["mean_change_of_the_tweaked_digit"]
+    assert found["share_of_the_change_that_shows"] == pytest.approx(ratio)
+    for title, grid, _, _ in drawn:
+        assert grid.shape == (4, 11, 36, 36, 3) and "beside class" in title
+        of_orange, of_blue = grid[..., 0], grid[..., 2]
+        assert np.ptp(of_orange, axis=(0, 1)).max() > 0.01 and np.ptp(of_blue, axis=(0, 1)).max() < 1e-6
+
+
+def test_a_decoder_that_sees_all_capsules_would_move_the_other_digit(evaluate, tmp_path, monkeypatch):
+    """So the number above is measured."""
+    decode = Predictor.decode_labels
+    monkeypatch.setattr(Predictor, "decode_labels", lambda self, capsules, labels: (
+        decode(self, capsules, labels) + capsules.sum(axis=(1, 2))[:, None, None, None, None]))
+    monkeypatch.setattr(figures, "png", lambda figure: b"")  # which takes most of the time
+    evaluate("--mode", "cap_tweak", "--num_images", "20")
+    found = json.loads((tmp_path / "cap_tweak" / "results.json").read_text())
+    assert found["largest_change_of_the_other_digit"] == pytest.approx(0.25, rel=1e-3)
+
+
+def test_pairs_cannot_be_attacked(evaluate, tmp_path):
+    status, out, lines = evaluate("--mode", "adversarial")
+    assert status == 2 and out == "" and len(lines) == 1 and not (tmp_path / "adversarial").exists()
+    assert "--mode adversarial: expected a dataset with one label for each image" in lines[0]
+
+
+def test_empty_bins_are_drawn_as_nothing():
+    few = overlap.shares(*np.array([[0] * 9 + [3], [0] * 9 + [2.8], [0] * 9 + [1], [0] * 9 + [3]], float))
+    assert np.isnan(few.error[0]) and few.error[9] == pytest.approx(2 / 3) and few.some_right[9] == 1
+    figure = pair_figures.errors_by_overlap("few", few)
+    assert figure.axes[0].lines

@@ -1,0 +1,143 @@
+"""Training on two digits at once: the paper's loss, by hand, and runs that resume exactly."""
+import json
+import signal
+
+import numpy as np
+import pytest
+
+import data
+import runs
+import toy
+from data.dataset import training_batch
+from training import checkpoints
+from training.devices import Devices
+from training.evaluate import evaluate
+from training.optimizer import make_optimizer
+from training.run_config import load_config
+from training.step import make_test_step, make_train_step
+
+FLAGS = "--dataset", "multimnist", "--overlay_of", "glyphs", "--pairs_per_digit", 2, *toy.FLAGS
+
+
+@pytest.fixture
+def dataset(monkeypatch):
+    return data.load(toy.pairs_of_glyphs(monkeypatch))
+
+
+# ---- the loss, in NumPy ----
+
+def squash(s):
+    n2 = np.sum(s ** 2, axis=-1, keepdims=True)
+    return s * np.sqrt(n2) / (1 + n2)
+
+
+def route(u_hat, iterations):
+    """Procedure 1 for one image, u_hat [I, J, E] -> v [J, E]"""
+    b = np.zeros(u_hat.shape[:2])
+    for _ in range(iterations):
+        c = np.exp(b) / np.exp(b).sum(axis=1, keepdims=True)
+        v = squash(np.einsum("ij,ije->je", c, u_hat))
+        b = b + np.einsum("ije,je->ij", u_hat, v)
+    return v
+
+
+def decode(network, masked):
+    """One image's masked capsules [J, E] -> [H, W, C]"""
+    decoder = network.decoder
+    x = masked.ravel()
+    for layer in (decoder.hidden1, decoder.hidden2, decoder.pixels):
+        x = x @ layer.kernel.numpy().astype(float) + layer.bias.numpy()
+        x = 1 / (1 + np.exp(-x)) if layer is decoder.pixels else np.maximum(0, x)
+    return x.reshape(network.image_shape)
+
+
+def losses_by_hand(network, batch, iterations=3):
+    """-> margin and reconstruction loss [B]: both classes present, the decoder once for each digit alone"""
+    margins, reconstructions = [], []
+    u = network.primary_caps(network.conv1(batch.images)).numpy().astype(float)
+    W = network.digit_caps.W.numpy().astype(float)
+    for n, labels in enumerate(batch.labels):
+        v = route(np.einsum("id,idje->ije", u[n], W), iterations)
+        margin = 0
+        for j, length in enumerate(np.linalg.norm(v, axis=1)):
+            present, absent = max(0, 0.9 - length) ** 2, 0.5 * max(0, length - 0.1) ** 2
+            margin += present if j in labels else absent
+        error = 0
+        for k, label in enumerate(labels):
+            masked = np.zeros_like(v)
+            masked[label] = v[label]
+            error += np.square(decode(network, masked) - batch.sources[n, k]).sum()
+        margins.append(margin)
+        reconstructions.append(error)
+    return np.array(margins), np.array(reconstructions)
+
+
+def lively():
+    """A network whose capsules are about as long as those of a trained one, so that routing matters."""
+    network = toy.network((36, 36, 1), 10)
+    network.primary_caps.conv.kernel.assign(8 * network.primary_caps.conv.kernel)
+    network.digit_caps.W.assign(4 * network.digit_caps.W)
+    for layer in (network.decoder.hidden1, network.decoder.hidden2, network.decoder.pixels):
+        layer.kernel.assign(4 * layer.kernel)
+    return network
+
+
+def test_the_losses_of_two_digits_are_the_papers_by_hand(dataset):
+    cfg, network = toy.settings(), lively()
+    batch = training_batch(dataset, 0, 0, 6)
+    margin, reconstruction = losses_by_hand(network, batch)
+    for loss, once in zip((margin, reconstruction), losses_by_hand(network, batch, iterations=1), strict=True):
+        assert np.abs(once / loss - 1).mean() > 0.001, "otherwise routing hardly matters"
+    tested = make_test_step(network, cfg, Devices())(batch)
+    trained = make_train_step(network, make_optimizer(cfg), cfg, Devices())(batch)
+    for found, count in ((tested, 1), (trained, 6)):
+        assert found["margin"] == pytest.approx(margin.sum() / count, rel=1e-4)
+        assert found["reconstruction"] == pytest.approx(reconstruction.sum() / count, rel=1e-4)
+        assert found["loss"] == pytest.approx((margin + 0.0005 * reconstruction).sum() / count, rel=1e-4)
+
+
+def test_the_accuracy_counts_images_with_both_digits_right(dataset):
+    cfg, network = toy.settings(), lively()
+    batch = training_batch(dataset, 0, 0, 50)
+    scores = network(batch.images).scores.numpy()
+    both = [set(np.argsort(-one)[:2]) == set(labels) for one, labels in zip(scores, batch.labels, strict=True)]
+    batch.labels[:10] = np.argsort(-scores[:10])[:, :2]  # in either order
+    batch.labels[10:20] = np.argsort(-scores[10:20])[:, 1::-1]
+    both[:20] = [True] * 20
+    assert make_test_step(network, cfg, Devices())(batch)["accuracy"] == sum(both) < 50
+
+
+# ---- runs ----
+
+def test_a_run_on_pairs_in_pieces_is_the_run_in_one_piece(tmp_path, monkeypatch):
+    """With a moving average, validation and best network. What it leaves has been trained on pairs."""
+    toy.pairs_of_glyphs(monkeypatch)
+    flags = (*FLAGS, "--ema", 0.7, "--lr", 0.01)
+    assert runs.run("--train_dir", tmp_path / "straight", *flags) == 0
+    with runs.in_step(4, runs.send(signal.SIGTERM)):
+        assert runs.run("--train_dir", tmp_path / "pieces", *flags) == 128 + signal.SIGTERM
+    assert runs.run("--ckpt", tmp_path / "pieces") == 0
+    assert runs.same(tmp_path / "pieces", tmp_path / "straight")
+
+    # results are those of the fixed lists
+    folder = tmp_path / "pieces"
+    results = json.loads((folder / "results.json").read_text())
+    assert [line["step"] for line in runs.metrics(folder, "val_average")] == [2, 4, 6]
+    dataset = data.load(load_config(folder).settings)
+    assert dataset.test.labels.shape == (40, 2)
+    network, cfg, _ = checkpoints.load(folder / "average-6")
+    again = evaluate(make_test_step(network, cfg, Devices()), dataset.test, 10)
+    for key, value in again.items():
+        np.testing.assert_allclose(results["average"][key], value, rtol=1e-4)
+
+
+def test_a_run_on_pairs_goes_on_with_the_same_pairs_alone(tmp_path, monkeypatch, capsys):
+    toy.pairs_of_glyphs(monkeypatch)
+    assert runs.run("--train_dir", tmp_path / "run", *FLAGS) == 0
+    assert load_config(tmp_path / "run").settings.STEP_SIZE == 10_000, "the dataset's own default"
+    for name, value in (("overlay_shift", 3), ("pairs_per_digit", 3), ("overlay_of", "mnist")):
+        with pytest.raises(ValueError, match=f"--{name} {value}: the run in .* has .* keeps it"):
+            runs.run("--ckpt", tmp_path / "run", f"--{name}", value)
+    toy.pairs_of_glyphs(monkeypatch, test=19)
+    with pytest.raises(ValueError, match="is a run on images of .* now has"):
+        runs.run("--ckpt", tmp_path / "run", "--max_iters", 7)

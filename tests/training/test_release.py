@@ -1,0 +1,129 @@
+"""Weights released in half the bytes: near the original, whole, verified, and not to be trained on."""
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import cli
+import eval as command
+import release
+import runs
+import toy
+from settings import InputError
+from training import checkpoints, half
+from training.release import release as write_release
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A finished run of 6 steps with a moving average."""
+    folder = tmp_path_factory.mktemp("run") / "run"
+    assert runs.start(folder, "--ema", 0.7) == 0
+    return folder
+
+
+@pytest.fixture
+def released(run, tmp_path):
+    """The network of its average, released."""
+    assert write_release(str(run / "average-6"), str(tmp_path / "released")) == 0
+    return tmp_path / "released"
+
+
+def test_the_released_network_is_the_original_to_the_precision_of_float16(run, released, capsys):
+    original, _, _ = checkpoints.load(run / "average-6")
+    network, cfg, prefix = checkpoints.load(released)
+    assert prefix == released / "ckpt-6" and cfg.EMA == 0.7
+    assert len(network.variables) == len(original.variables)
+    for variable, wanted in zip(network.variables, original.variables, strict=True):
+        assert variable.dtype == "float32"
+        np.testing.assert_array_equal(variable, np.asarray(wanted).astype(np.float16).astype(np.float32))
+        np.testing.assert_allclose(variable, wanted, rtol=5e-4, atol=1e-7)
+    images = np.random.default_rng(0).random((4, *toy.IMAGE_SHAPE), np.float32)
+    np.testing.assert_allclose(network(images).scores, original(images).scores, rtol=1e-2)
+
+
+def test_it_takes_half_the_bytes_and_has_no_optimizer(run, released):
+    def size(prefix):
+        return prefix.with_name(prefix.name + ".data-00000-of-00001").stat().st_size
+
+    saved = tf.train.load_checkpoint(str(released / "ckpt-6"))
+    assert not [name for name in saved.get_variable_to_shape_map() if "optimizer" in name]
+    numbers = sum(variable.shape.num_elements() for variable in toy.network().variables)
+    assert size(run / "average-6") - size(released / "ckpt-6") == pytest.approx(2 * numbers, abs=100)
+    assert {path.name for path in released.iterdir()} == {
+        "ckpt-6.index", "ckpt-6.data-00000-of-00001", "config.json", "metrics.jsonl", "results.json"}
+    assert '"DATA_DIR": "data"' in (released / "config.json").read_text(), "no path of this machine"
+
+
+def test_it_is_evaluated_like_any_other(run, released, monkeypatch, tmp_path, capsys):
+    images = run.with_name("bars.npz")
+    flags = ["--ckpt", released, "--dataset", images, "--fig_dir", tmp_path]
+    monkeypatch.setattr(sys, "argv", ["eval.py", *map(str, flags)])
+    assert command.main() == 0
+    assert "released/ckpt-6" in capsys.readouterr().out
+
+
+def test_it_cannot_be_trained_on(released):
+    before = runs.contents(released)
+    with pytest.raises(InputError, match="has no .*optimizer.*: a network alone can be evaluated, not resumed"):
+        runs.run("--ckpt", released, "--max_iters", 9)
+    after = runs.contents(released)
+    assert before.items() <= after.items()
+
+
+def test_no_damage_goes_unnoticed(released):
+    path = released / "ckpt-6.data-00000-of-00001"
+    content = path.read_bytes()
+    for place in np.random.default_rng(0).integers(len(content), size=6):
+        path.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1:])
+        with pytest.raises(checkpoints.Damaged, match="ckpt-6 is damaged"):
+            checkpoints.load(released)
+    path.write_bytes(content[:-10])
+    with pytest.raises(checkpoints.Damaged):
+        checkpoints.load(released)
+
+
+def test_a_network_that_does_not_fit_is_refused(released):
+    config = released / "config.json"
+    config.write_text(config.read_text().replace('"DIGIT_DIM": 4', '"DIGIT_DIM": 5'))
+    with pytest.raises(InputError, match="is of another run: it has DIGIT_DIM 4, expected 5"):
+        checkpoints.load(released)
+
+
+def test_a_weight_that_float16_cannot_hold_is_refused(tmp_path):
+    network = toy.network()
+    network.conv1.bias.assign(1e5 * np.ones(4))
+    with pytest.raises(InputError, match="expected weights up to 65,504"):
+        checkpoints.write(tmp_path, "ckpt", 1, {}, half=True, model=network)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_with_other_files_is_refused_and_notes_may_stay(run, released):
+    with pytest.raises(InputError, match="--to: expected a new folder, .* with ckpt-6"):
+        write_release(str(run), str(released))
+    for path in released.iterdir():
+        path.unlink()
+    (released / "README.md").write_text("what it is")
+    assert write_release(str(run), str(released)) == 0
+    assert checkpoints.find(released).name == "ckpt-6"
+
+
+def test_checkpoints_in_float32_are_read_as_they_are(run):
+    with half.widened(run / "ckpt-6") as prefix:
+        assert prefix == str(run / "ckpt-6")
+
+
+def test_the_command(run, tmp_path, monkeypatch, capsys):
+    def call(*flags):
+        monkeypatch.setattr(sys, "argv", ["release.py", *map(str, flags)])
+        with pytest.raises(SystemExit) as exit:
+            cli.run(release.main)
+        return exit.value.code, *capsys.readouterr()
+
+    status, out, _ = call("--ckpt", run, "--to", tmp_path / "new")
+    assert status == 0 and out.startswith(f"{run}/ckpt-6 as float16 in {tmp_path}/new: ") and out.endswith(" MB\n")
+    status, out, error = call("--ckpt", tmp_path / "nowhere", "--to", tmp_path / "other")
+    assert status == 2 and out == "" and "no checkpoint at" in error and not (tmp_path / "other").exists()
+    status, _, error = call("--ckpt", run)
+    assert status == 2 and error.count("\n") == 1 and "--to" in error
