@@ -34,7 +34,7 @@ def run(tmp_path_factory):
     step = make_train_step(network, make_optimizer(cfg), cfg, Devices())
     for number in range(30):
         step(training_batch(dataset, 0, number, 10))
-    saved = RunConfig(cfg, dataset.image_shape, dataset.classes, dataset.digest)
+    saved = RunConfig(cfg, dataset.image_shape, dataset.classes, dataset.digest, dataset.class_names)
     save_config(folder, saved)
     checkpoints.write(folder, "ckpt", 30, saved.identity(), model=network)
     return folder, network, dataset

@@ -164,7 +164,7 @@ def test_the_convolution_is_the_same_in_one_pass_and_in_two(monkeypatch, points,
                                                             channels, filters):
     calls, in_two_passes = [], fourier.in_two_passes
     monkeypatch.setattr(fourier, "MOST_POINTS_AT_ONCE", points)
-    monkeypatch.setattr(fourier, "in_two_passes", lambda x: (calls.append(x), in_two_passes(x))[1])
+    monkeypatch.setattr(fourier, "in_two_passes", lambda x, n: (calls.append(x), in_two_passes(x, n))[1])
     test_a_form_is_the_convolution_and_its_gradients(fourier, size, kernel, stride, channels, filters)
     assert len(calls) == passes - 1
 
