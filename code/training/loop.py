@@ -26,13 +26,16 @@ def fit(network: Network, optimizer, dataset: Dataset, cfg, run, devices: Device
     train_step = make_train_step(network, optimizer, cfg, devices)
     test_step = make_test_step(network, cfg, devices)
     step = step_of(optimizer)
-    reached = devices.of_chief(run.reached(cfg.STOP_AT))
 
     def due(every):
         return step % every == 0 or step == cfg.MAX_ITERS
 
+    def is_reached():
+        return cfg.STOP_AT > 0 and devices.of_chief(run.reached(cfg.STOP_AT)) is not None
+
     bar = progress(title="training", total=cfg.MAX_ITERS, initial=step, unit=" images",
                    unit_scale=cfg.BATCH_SIZE)
+    reached = is_reached()
     with StopSignals() as stop, bar:
         while step < cfg.MAX_ITERS and not reached and not stop.received:
             learning_rate = float(optimizer.learning_rate)
@@ -55,7 +58,7 @@ def fit(network: Network, optimizer, dataset: Dataset, cfg, run, devices: Device
                 run.record(step, "train", **metrics, learning_rate=learning_rate)
             if due(cfg.VAL_EVERY):
                 lines = validate(network, optimizer, dataset, cfg, run, test_step)
-                reached = devices.of_chief(run.reached(cfg.STOP_AT))
+                reached = is_reached()
                 if "decoder" in network.capabilities:
                     run.images(step, *reconstructions(network, batch))
             if due(cfg.SAVE_EVERY):

@@ -139,10 +139,10 @@ class Run:
     def reached(self, accuracy: float) -> dict[str, float] | None:
         """-> step and accuracy of the first validation that reached `accuracy`, or None.
 
-        Of the weights that are trained, not of their average. Nothing reaches an accuracy of 0.
+        Of the weights that are trained, not of their average.
         """
         path = self.folder / "metrics.jsonl"
-        if not accuracy or not path.exists():
+        if not path.exists():
             return None
         try:
             for line in path.read_text(encoding="utf-8").splitlines():
