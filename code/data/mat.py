@@ -112,7 +112,8 @@ def unzip(stream: io.BufferedIOBase, where: Any) -> bytes:
 def inflate(content: bytes, where: Any) -> bytes:
     """-> the file with its compressed elements unpacked.
 
-    InputError if it is another kind of file, or if the elements are not whole, or unpack to more than MAX_BYTES.
+    InputError if it is another kind of file, or if the elements are not whole, or unpack to more
+    than MAX_BYTES.
     """
     order = content[126:HEADER]
     expect(order == b"IM", where, "a MATLAB file of version 5, little-endian",

@@ -1,4 +1,4 @@
-"""What an attack climbs towards a target, or descends away from a label, as a function of the images.
+"""What an attack climbs towards a target, or descends away from a label, for given images.
 
 Each takes the network, images [B, H, W, C], the network's Output of them and classes [B], and
 returns [B].
@@ -42,7 +42,7 @@ def unrouted_margin(network: Network, images: tf.Tensor, output: Output,
 
 def towards_hidden(network: Network, images: tf.Tensor, output: Output, classes: tf.Tensor,
                    limit: float) -> tf.Tensor:
-    """Above 0 where that class is predicted and the detector, whose threshold is `limit`, is silent.
+    """Above 0 where that class is predicted and the detector, of threshold `limit`, is silent.
 
     The smaller one of what is missing for either decides, so the gradient is that of the one that
     is missing (as Qin, Frosst and others 2020, who take turns).

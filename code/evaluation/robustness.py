@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from data.dataset import Dataset, scale, stream
-from evaluation import attacks, charts, corruptions, detection, sampling
+from evaluation import attacks, charts, corruptions, detection, sampling, tables
 from evaluation.balls import BALLS, LInfinity
 from evaluation.climbing import Attacked, Climb, climb, success_curve
 from evaluation.intervals import wilson
@@ -140,7 +140,7 @@ def attacked(row: Row, name: str, predictor: "Predictor", sample: Sample, cfg,
                   cfg.changed(ATTACK=row.attack, NORM=row.norm), limit, f"{name}, {row.title()}")
     count, fooled = len(sample.labels), done.success
     numbers = {"images": count, **share("success_rate", fooled),
-               "median_distance": float(np.median(distance(done)[fooled])) if fooled.any() else None,
+               "median_distance": tables.median(distance(done)[fooled]),
                "budgets": budgets(row, cfg),
                "success_rates": success_curve(done, budgets(row, cfg))}
 

@@ -23,9 +23,9 @@ where * is a product of matrices over the channels for each of the R rows: 148 f
 network, where the direct convolution has 36 * 81 / 4 = 729 such products. Gradients come from
 automatic differentiation: they are made of the same matrices.
 
-R grows with the positions at once, and with it the transformed kernel. So a large result is computed
-in *tiles*: each is the convolution of a piece of the image, and the pieces overlap by taps - 1
-pixels of each phase. They share one transformed kernel.
+R grows with the positions at once, and with it the transformed kernel. So a large result is
+computed in *tiles*: each is the convolution of a piece of the image, and the pieces overlap by
+taps - 1 pixels of each phase. They share one transformed kernel.
 """
 import functools
 import math
@@ -273,5 +273,4 @@ def possible_tiles(image_shape: tuple, kernel_shape: tuple, stride: int) -> list
     sizes = geometry(image_shape[:2], kernel_shape[:2], stride)
     parts = [tuple(math.ceil(side / count) for side in sizes.out)
              for count in range(2, max(sizes.out) + 1)]
-    return [sizes.out] + [part for part in parts
-                          if all(t >= k for t, k in zip(part, sizes.taps, strict=True))]
+    return [sizes.out] + [part for part in parts if min(np.subtract(part, sizes.taps)) >= 0]

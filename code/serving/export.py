@@ -90,13 +90,14 @@ def as_function(network: "Network") -> Callable:
     """
     import tensorflow as tf
 
-    trainable, other = ([variable.numpy() for variable in variables] for variables
-                        in (network.trainable_variables, network.non_trainable_variables))
+    trainable = [variable.numpy() for variable in network.trainable_variables]
+    other = [variable.numpy() for variable in network.non_trainable_variables]
 
     @tf.function(input_signature=[tf.TensorSpec([None, *network.image_shape], name="images")])
     def answer(images):
-        constants = ([tf.constant(value) for value in values] for values in (trainable, other))
-        output, _ = network.stateless_call(*constants, images)
+        # The arrays become constants of the graph here.
+        weights = [tf.constant(value) for value in trainable]
+        output, _ = network.stateless_call(weights, [tf.constant(value) for value in other], images)
         return {name: value for name, value in output._asdict().items() if value is not None}
 
     return answer

@@ -69,7 +69,7 @@ def test_a_gradient_of_any_number_of_images(images, objective):
     network.digit_caps.W.assign(network.digit_caps.W * 8)  # as drawn it hardly reacts to an image
     classes = np.arange(11, dtype=np.int32) % toy.CLASSES
     predictor = Predictor(network, toy.settings(), 4)
-    scores, gradient = predictor.gradient(objective, images, classes)
+    scores, _, gradient = predictor.gradient(objective, images, classes)
     np.testing.assert_allclose(scores, network(images).scores, atol=1e-6)
     expected = gradient_by_hand(network, images, classes, objective)
     size = np.abs(expected).max()
@@ -79,7 +79,7 @@ def test_a_gradient_of_any_number_of_images(images, objective):
 
 def test_the_margin_is_the_distance_to_the_longest_other_at_any_length():
     scores = tf.constant([[5.0, 1, -3], [5, 1, -3], [-4, -7, -9]])
-    found = objectives.margin(None, Output(scores), tf.constant([0, 1, 2]))
+    found = objectives.margin(None, None, Output(scores), tf.constant([0, 1, 2]))
     np.testing.assert_allclose(found, [4, -4, -5])
     found = objectives.length(None, Output(scores), tf.constant([0, 1, 2]))
     np.testing.assert_allclose(found, [5, 1, -9])

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-import config
 import data
 import runs
 import toy
+import train
 from data.dataset import training_batch
 from data.datasets import glyphs
 from training import checkpoints
@@ -134,14 +134,13 @@ def test_a_preset_fills_in_what_no_flag_says(tmp_path, capsys):
         runs.run("--ckpt", tmp_path / "run", "--preset", "official")
     assert "--preset: a resumed run keeps its settings" in capsys.readouterr().err
 
-def test_a_dataset_s_own_defaults_come_after_flags_and_preset(tmp_path, monkeypatch):
-    own = {"STEP_SIZE": 77, "DECAY_RATIO": 0.3, "LR": 0.002}
-    monkeypatch.setattr(glyphs, "DEFAULTS", own, raising=False)
-    assert config.filled_in("original", "glyphs") == own
-    assert config.filled_in("original", "mnist") == {}
-    assert runs.start(tmp_path / "run", "--dataset", "glyphs", "--preset", "official", "--lr", 0.01) == 0
-    settings = load_config(tmp_path / "run").settings
-    assert (settings.STEP_SIZE, settings.DECAY_RATIO, settings.LR) == (2000, 0.96, 0.01)
-
-    assert runs.run("--ckpt", tmp_path / "run", "--max_iters", 7) == 0, "a resumed run keeps its own"
-    assert load_config(tmp_path / "run").settings.LR == 0.01
+def test_a_dataset_s_own_defaults_come_after_flags_and_preset(monkeypatch):
+    """And a resumed run gets none of them: it has its own settings."""
+    given = []
+    monkeypatch.setattr(train, "train", lambda *arguments: given.append(arguments[0]))
+    monkeypatch.setattr(glyphs, "DEFAULTS", {"STEP_SIZE": 77, "LR": 0.002, "SHIFT": 3}, raising=False)
+    runs.run("--dataset", "glyphs", "--preset", "official", "--lr", 0.01)
+    runs.run("--dataset", "mnist", "--lr", 0.01)
+    runs.run("--ckpt", "output/run", "--dataset", "glyphs")
+    assert (given[0]["STEP_SIZE"], given[0]["DECAY_RATIO"], given[0]["LR"], given[0]["SHIFT"]) == (2000, 0.96, 0.01, 3)
+    assert given[1:] == [{"DATASET": "mnist", "LR": 0.01}, {"DATASET": "glyphs"}]

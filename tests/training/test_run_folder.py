@@ -46,7 +46,8 @@ def folder(straight, tmp_path):
 def test_a_run_leaves_everything_in_its_folder(tmp_path):
     folder = tmp_path / "run"
     assert start(folder, "--keep", 2, "--lr", 0.003) == 0
-    cfg, image_shape, classes, digest = load_config(folder)
+    cfg, image_shape, classes, digest, names = load_config(folder)
+    assert names == tuple("012"), "an .npz has no names"
     assert (cfg.LR, cfg.KEEP, image_shape, classes) == (0.003, 2, toy.IMAGE_SHAPE, toy.CLASSES)
     assert digest == data.load(toy.settings(DATASET=str(tmp_path / "bars.npz"))).digest
     assert checkpoints.steps(folder) == [4, 6]

@@ -39,8 +39,8 @@ ATTACKS = {name: value for name, value in vars(attacks).items()
 
 SETTINGS = {
     "ATTACK": Setting(
-        "original", f"adversarial: {', '.join(ATTACKS)}, or all of them", "original; see attacks.py",
-        one_of((*ATTACKS, "all"))),
+        "original", f"adversarial: {', '.join(ATTACKS)}, or all of them",
+        "original; see attacks.py", one_of((*ATTACKS, "all"))),
     "TARGETED": Setting(
         True, "adversarial: towards a given class, or only away from the true one", "original",
         SWITCH),

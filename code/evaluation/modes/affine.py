@@ -116,8 +116,10 @@ def along(predictors: dict[str, "Predictor"], digits: Split, field: str, values:
         transforms = affine.identity(len(digits.labels), **{field: value})
         images = affine.apply(digits.images, transforms, digits.images.shape[1])
         measured.append(accuracies(predictors, digits._replace(images=images), bar)["networks"])
-    networks = {name: {key: [one[name][key] for one in measured]
-                       for key in ("accuracy", "low", "high")} for name in predictors}
+    networks = {}
+    for name in predictors:
+        networks[name] = {key: [one[name][key] for one in measured]
+                          for key in ("accuracy", "low", "high")}
     return {"values": values, "networks": networks}
 
 

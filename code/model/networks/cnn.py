@@ -1,4 +1,4 @@
-"""The networks that the paper compares the CapsNet with: convolutions and dense layers, no capsules.
+"""The networks that the paper compares the CapsNet with: convolutions, dense layers, no capsules.
 
 Three of them, by `--cnn_layers`:
 
