@@ -81,7 +81,7 @@ def test_the_margin_is_the_distance_to_the_longest_other_at_any_length():
     scores = tf.constant([[5.0, 1, -3], [5, 1, -3], [-4, -7, -9]])
     found = objectives.margin(None, None, Output(scores), tf.constant([0, 1, 2]))
     np.testing.assert_allclose(found, [4, -4, -5])
-    found = objectives.length(None, Output(scores), tf.constant([0, 1, 2]))
+    found = objectives.length(None, None, Output(scores), tf.constant([0, 1, 2]))
     np.testing.assert_allclose(found, [5, 1, -9])
 
 
