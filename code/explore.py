@@ -9,8 +9,9 @@ from settings import ROOT
 def main() -> int:
     parser = cli.Parser(
         description="Write one HTML file that has a trained network inside: draw, see the lengths "
-                    "of its capsules, step through the routing, move the dimensions. It needs no "
-                    "server and no network to be opened.",
+                    "of its capsules, step through the routing, move the dimensions. Of a network "
+                    "without capsules it shows the probabilities. It needs no server and no "
+                    "network to be opened.",
         epilog="example: python explore.py --ckpt output/RUN --out output/run.html")
     settings = {name: config.EVAL[name] for name in ("CKPT", "DATASET", "DATA_DIR")}
     parser.add_settings("settings", settings)

@@ -20,7 +20,8 @@ def desktop(driver, width=1280, height=900, mobile=False, **features):
 def open_page(browser, path: Path):
     """Opens the page and waits until it shows the first answer."""
     browser.get(path.as_uri())
-    when(browser, "window.explorer?.capsule && document.getElementById('decoded').width === explorer.about.image[1]")
+    when(browser, "window.explorer?.output && (!explorer.inside"
+                  " || document.getElementById('decoded').width === explorer.about.image[1])")
 
 
 def when(browser, condition: str):

@@ -11,6 +11,18 @@ class Output(NamedTuple):
     reconstruction: tf.Tensor | None = None    # [B, K, H, W, C] in [0, 1], one for each label
 
 
+class Step(NamedTuple):
+    """One step of a chain."""
+    kind: str  # "convolution" (SAME, stride 1), "max_pool" (2 x 2) or "dense", of all numbers
+    layer: tf.keras.layers.Layer | None = None  # with kernel, bias, and a ReLU or no activation
+
+
+class Chain(NamedTuple):
+    """What a network computes of which each step reads the result of the one before."""
+    steps: list[Step]   # from the images [B, H, W, C] to the scores [B, J]
+    probabilities: str  # what makes them of the scores: "softmax", or "sigmoid" of each
+
+
 class Network(tf.keras.Model):
     """A network for images [H, W, C] in [0, 1] and J classes.
 
@@ -48,6 +60,10 @@ class Network(tf.keras.Model):
         labels [B, K]: the capsules to decode, or None for the longest one
         """
         raise NotImplementedError
+
+    def chain(self) -> Chain | None:
+        """-> the steps of a prediction, for programs that compute it anew; None: it is no chain"""
+        return None
 
     def decode(self, capsules, labels):
         """capsules [B, J, E], labels [B, K] -> an image for each label [B, K, H, W, C] in [0, 1]"""

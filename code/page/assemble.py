@@ -14,16 +14,22 @@ import numpy as np
 from settings import InputError
 
 WEB = Path(__file__).resolve().parent / "web"
+HEADINGS = {"capsules": "Inside a capsule network", "chain": "What a network makes of it"}
 IMPORT = re.compile(r'^import (\{[^}]*\}) from "\./([a-z0-9]+)\.js";$', re.M)
 EXPORT = re.compile(r"^export (?=(?:async )?(?:function|const|class) (\w+))", re.M)
 OTHER = re.compile(r"^(import|export)\b.*|</script.*|<!--.*", re.M)
 
 
 def page(about: dict, arrays: dict[str, np.ndarray]) -> bytes:
-    """-> the whole file. about: what JSON can hold; arrays: see `pack`."""
+    """-> the whole file. about: what JSON can hold; arrays: see `pack`.
+
+    about["kind"] is that of the network: what the page shows of it is in web/KIND.html.
+    """
     content = pack(about, arrays)
     parts = {
         "STYLE": (WEB / "style.css").read_text(encoding="utf-8"),
+        "HEADING": HEADINGS[about["kind"]],
+        "NETWORK": (WEB / f"{about['kind']}.html").read_text(encoding="utf-8"),
         "WORKER": f"{bundle('worker')};",
         "CODE": f"{bundle('main')};",
         "BYTES": str(len(content)),

@@ -36,7 +36,13 @@ def explore(given: dict, out: str, effects_file: str | None):
     name = f"{prefix.parent.name}/{prefix.name}"
     class_names = load_config(prefix.parent).class_names
     described, arrays = weights.describe(network, f"{prefix} ({trained.MODEL})")
-    effects_of_it = effects.read(effects_file, name, network.classes, described["classDim"])
+    has_capsules = described["kind"] == "capsules"
+    if has_capsules:
+        described["effects"] = effects.read(effects_file, name, network.classes,
+                                            described["classDim"])
+    elif effects_file is not None:
+        raise InputError(f"--effects: expected a network with capsules, whose dimensions have "
+                         f"effects; received {name} ({trained.MODEL}), which has none")
 
     # what its test images say of it
     dataset, missing = load_images(trained, given, (network.image_shape, class_names))
@@ -44,16 +50,20 @@ def explore(given: dict, out: str, effects_file: str | None):
     predictor = Predictor(network, trained, config.EVAL["BATCH_SIZE"].default)
     measured = measure.measure(predictor, dataset)
     samples, titles = choose_samples(dataset, trained)
-    source = (f"Each slider spans what the dimension takes on {measured.images:,} test images of "
-              f"{dataset.name}; the band is its 5th to 95th percentile.")
+    images = f"{measured.images:,} test images of {dataset.name}"
+    if has_capsules:
+        described["ranges"] = measured.ranges.round(5).tolist()
+        source = (f"Each slider spans what the dimension takes on {images}; the band is its 5th to "
+                  "95th percentile.")
+    else:
+        source = f"A drawing is framed as {images} are."
     if missing:
         source = f"The images of {Path(trained.DATASET).stem} were not at hand. {source}"
 
     # the page
     about = {**described, "name": name, "trainedOn": Path(trained.DATASET).stem,
              "classNames": class_names, "labels": dataset.test.labels.shape[1],
-             "ranges": measured.ranges.round(5).tolist(), "rangesFrom": source,
-             "frame": measured.frame, "samples": titles, "effects": effects_of_it}
+             "frame": measured.frame, "samples": titles, "source": source}
     content = assemble.page(about, {**arrays, "samples": samples})
     try:
         write_whole(out, content)
@@ -61,7 +71,8 @@ def explore(given: dict, out: str, effects_file: str | None):
         raise InputError(f"--out: cannot write {out} ({error.strerror})") from None
 
     if missing:
-        say(f"ranges and samples are those of {dataset.name}: {missing}")
+        measures = "ranges and samples" if has_capsules else "samples"
+        say(f"{measures} are those of {dataset.name}: {missing}")
     say(f"{out}: {len(content) / MIB:.1f} MiB; open it in a browser: {out.as_uri()}")
 
 

@@ -21,22 +21,24 @@ BAND = (5, 95)        # percentiles that are marked
 
 class Measured(NamedTuple):
     """images: how many were measured. frame: side, centre, see web/strokes.js."""
-    ranges: np.ndarray  # [J, E, 4]: least, 5th percentile, 95th percentile, largest
     frame: dict
     images: int
+    ranges: np.ndarray | None  # [J, E, 4]: least, 5th percentile, 95th percentile, largest
 
 
 def measure(predictor: "Predictor", dataset: Dataset) -> Measured:
-    """Measures test images of the dataset, with the network on them."""
+    """Measures test images of the dataset, and the network's capsules on them if it has any."""
     labels = dataset.test.labels
     chosen = np.sort(spread_evenly(labels[:, 0], MOST_IMAGES, 0))
     split = dataset.test.take(chosen)
-    parts = []
-    for start in progress(range(0, len(chosen), PIECE), "test images"):
-        part = split.take(slice(start, start + PIECE))
-        parts.append(predictor.predict(scale(part.images), part.labels).capsules)
-    ranges = ranges_of(np.concatenate(parts), split.labels)
-    return Measured(ranges, frame_of(split), len(chosen))
+    ranges = None
+    if "capsules" in predictor.network.capabilities:
+        parts = []
+        for start in progress(range(0, len(chosen), PIECE), "test images"):
+            part = split.take(slice(start, start + PIECE))
+            parts.append(predictor.predict(scale(part.images), part.labels).capsules)
+        ranges = ranges_of(np.concatenate(parts), split.labels)
+    return Measured(frame_of(split), len(chosen), ranges)
 
 
 def ranges_of(capsules: np.ndarray, labels: np.ndarray) -> np.ndarray:

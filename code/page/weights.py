@@ -2,33 +2,48 @@
 from typing import TYPE_CHECKING
 
 import numpy as np
+import tensorflow as tf
 
 from model.networks import capsnet
 from model.patches import columns_of
 from settings import InputError
 
 if TYPE_CHECKING:
-    from model.network import Network
+    from model.network import Chain, Network
 
 
 def describe(network: "Network", name: str) -> tuple[dict, dict[str, np.ndarray]]:
-    """-> what web/capsnet.js has to know, and the weights by name
+    """-> what the page has to know of the network, and the weights by name
 
-    A layer's weights have a row for each of its inputs. InputError unless it is a CapsNet, the only
-    network that the page can compute. name: of the network
+    "kind" says who computes it: "capsules" is web/capsnet.js, "chain" is web/chain.js. A layer's
+    weights have a row for each of its inputs. InputError if it is neither. name: of the network
     """
-    if not isinstance(network, capsnet.CapsNet):
-        raise InputError(f"{name}: expected a network with capsules, as --model capsnet has, "
-                         "because the page shows capsules; received one without")
+    chain = network.chain()
+    if isinstance(network, capsnet.CapsNet):
+        described, arrays = describe_capsules(network)
+    elif chain is not None:
+        described, arrays = describe_chain(chain)
+    else:
+        raise InputError(f"{name}: expected a network whose layers the page can compute, as "
+                         "--model capsnet and cnn have; received one that is neither a CapsNet "
+                         "nor a chain of layers")
+    about = {
+        "image": network.image_shape,
+        "classes": network.classes,
+        "parameters": network.count_params(),
+    }
+    return {**about, **described}, arrays
+
+
+def describe_capsules(network: capsnet.CapsNet) -> tuple[dict, dict[str, np.ndarray]]:
     conv1, primary, digits = network.conv1, network.primary_caps, network.digit_caps
     I, D, J, E = digits.W.shape
     types = primary.conv.filters // D
     H, W, _ = network.image_shape
     for conv in (conv1, primary.conv):
         H, W = ((side - capsnet.KERNEL) // conv.stride + 1 for side in (H, W))
-    about = {
-        "image": network.image_shape,
-        "classes": J,
+    described = {
+        "kind": "capsules",
         "kernel": capsnet.KERNEL,
         "strides": [conv1.stride, primary.conv.stride],
         "positions": [H, W],
@@ -36,16 +51,35 @@ def describe(network: "Network", name: str) -> tuple[dict, dict[str, np.ndarray]
         "primaryDim": D,
         "classDim": E,
         "iterations": digits.iterations,
-        "parameters": network.count_params(),
     }
 
     prior = np.zeros((I, J), np.float32) if digits.prior is None else digits.prior.numpy()
     arrays = {"W": digits.W.numpy(), "prior": prior}
     for layer, conv in (("conv1", conv1), ("primary", primary.conv)):
-        arrays[f"{layer}.weights"] = columns_of(conv.kernel).numpy()
-        arrays[f"{layer}.bias"] = conv.bias.numpy()
+        arrays.update(arrays_of(layer, columns_of(conv.kernel), conv.bias))
     for layer in ("hidden1", "hidden2", "pixels"):
         dense = getattr(network.decoder, layer)
-        arrays[f"{layer}.weights"] = dense.kernel.numpy()
-        arrays[f"{layer}.bias"] = dense.bias.numpy()
-    return about, arrays
+        arrays.update(arrays_of(layer, dense.kernel, dense.bias))
+    return described, arrays
+
+
+def describe_chain(chain: "Chain") -> tuple[dict, dict[str, np.ndarray]]:
+    steps, arrays = [], {}
+    for kind, layer in chain.steps:
+        step = {"kind": kind}
+        if layer is not None:
+            step["layer"] = layer.name
+            step["relu"] = layer.activation is tf.keras.activations.relu
+            weights = layer.kernel
+            if kind == "convolution":
+                step["kernel"], _ = layer.kernel_size
+                weights = columns_of(layer.kernel)
+            arrays.update(arrays_of(layer.name, weights, layer.bias))
+        steps.append(step)
+    described = {"kind": "chain", "steps": steps, "probabilities": chain.probabilities}
+    return described, arrays
+
+
+def arrays_of(layer: str, weights: tf.Tensor, bias: tf.Tensor) -> dict[str, np.ndarray]:
+    """-> the arrays of one layer, by the names under which web/layers.js finds them"""
+    return {f"{layer}.weights": weights.numpy(), f"{layer}.bias": bias.numpy()}

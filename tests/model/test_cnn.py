@@ -66,6 +66,21 @@ def test_the_convolutions_pool_and_flatten_in_order(small):
     assert output.capsules is None and output.reconstruction is None and not built.capabilities
 
 
+@pytest.mark.parametrize("pooled", [True, False])
+def test_the_steps_of_its_chain_are_the_prediction(monkeypatch, pooled):
+    monkeypatch.setitem(cnn.LAYERS, "pooled", SMALL._replace(pooled=pooled, exclusive=pooled))
+    built, images = network(), np.random.default_rng(0).random((5, *toy.IMAGE_SHAPE), np.float32)
+    chain, x = built.chain(), images
+    for kind, layer in chain.steps:
+        if kind == "max_pool":
+            x = tf.nn.max_pool2d(x, 2, 2, "VALID")
+        else:
+            x = layer(tf.reshape(x, [5, -1]) if kind == "dense" else x)
+    np.testing.assert_allclose(x, built(images).scores, atol=1e-6)
+    assert chain.probabilities == ("softmax" if pooled else "sigmoid")
+    assert toy.network().chain() is None
+
+
 def test_max_pool_and_its_gradient_are_tensorflows():
     x = tf.constant(np.random.default_rng(0).permutation(5 * 7 * 2).reshape(1, 5, 7, 2).astype(np.float32))
     found = []

@@ -8,11 +8,15 @@ import data
 import toy
 from browsing import desktop, lively, save, write_page
 from data.dataset import Dataset, Split
+from model.networks import cnn
 from page import assemble
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
 IMAGE_SHAPE = (24, 22, 1)  # 4 x 3 places
+CHAINS = {  # layers, images
+    "softmax": (cnn.Layers((5, 3), (6, 4), (8, 6), pooled=False, dropped=(False, True), exclusive=True), (18, 17, 1)),
+    "sigmoid": (cnn.Layers((3, 5), (6, 8), (9,), pooled=True, dropped=(False,), exclusive=False), (18, 19, 3))}
 
 
 @pytest.fixture(scope="session")
@@ -71,3 +75,24 @@ def page_of_pairs(tmp_path_factory):
         patch.setattr(data, "load", lambda cfg: dataset)
         assert write_page(folder / "pairs.html", "--ckpt", folder / "run") == 0
     return network, folder / "pairs.html"
+
+
+@pytest.fixture(scope="session", params=CHAINS)
+def page_of_chain(request, tmp_path_factory):
+    """-> a network without capsules, with one label or two, and the file of its page"""
+    folder, (layers, shape) = tmp_path_factory.mktemp(request.param), CHAINS[request.param]
+    images, labels = toy.images(20, 0, shape, 4)
+    split = Split(images, labels[:, None].astype(np.int32))
+    if not layers.exclusive:
+        split = split._replace(labels=np.stack([labels, (labels + 1) % 4], axis=1).astype(np.int32))
+    dataset = Dataset("bars", split, split, split, tuple("abcd"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(cnn.LAYERS, "mnist", layers)
+        patch.setattr(data, "load", lambda cfg: dataset)
+        network = toy.network(shape, 4, MODEL="cnn")
+        for layer in (*network.convolutions, *network.dense, network.scores):
+            layer.kernel.assign(2 * layer.kernel)
+            layer.bias.assign(np.random.default_rng(0).normal(0, 0.3, layer.bias.shape))
+        save(folder / "run", network, toy.settings(DATASET="glyphs", MODEL="cnn"))
+        assert write_page(folder / "page.html", "--ckpt", folder / "run") == 0
+    return network, folder / "page.html"

@@ -69,7 +69,7 @@ def compare(browser, network, images) -> tuple[float, float]:
     off_lengths, off_pixels = [], []
     for n, image in enumerate(images):
         answer = ask(browser, "predict", {"image": image.ravel().tolist()})
-        off_lengths.append(np.abs(answer["lengths"] - expected.scores[n].numpy()).max())
+        off_lengths.append(np.abs(answer["scores"] - expected.scores[n].numpy()).max())
         j = int(np.argmax(expected.scores[n]))
         E = expected.capsules.shape[2]
         capsule = answer["history"][-1]["v"][j * E:(j + 1) * E]
@@ -97,6 +97,26 @@ def test_lengths_and_reconstruction_are_tensorflows(browser, request, name):
     restore = rounded(network)
     try:
         assert max(compare(browser, network, images)) < 1e-5, "the same weights"
+    finally:
+        restore()
+
+
+def test_the_probabilities_of_a_network_without_capsules_are_tensorflows(browser, page_of_chain):
+    network, path = page_of_chain
+    open_page(browser, path)
+    images = np.random.default_rng(0).random((10, *network.image_shape), np.float32)
+    images[:5] *= images[:5] > 0.8
+    received = np.array([ask(browser, "predict", {"image": image.ravel().tolist()})["scores"] for image in images])
+
+    def expected():
+        scores = network(images).scores
+        return (tf.nn.softmax(scores) if network.layout.exclusive else tf.sigmoid(scores)).numpy()
+
+    assert expected().std(axis=0).mean() > 0.05, "the images differ"
+    np.testing.assert_allclose(received, expected(), atol=5e-3, err_msg="float16 weights")
+    restore = rounded(network)
+    try:
+        np.testing.assert_allclose(received, expected(), atol=1e-5, err_msg="the same weights")
     finally:
         restore()
 
@@ -216,11 +236,11 @@ def test_any_capsule_can_be_chosen_and_the_longest_again(browser, toy_page):
     open_page(browser, toy_page[1])
     j = browser.execute_script("return explorer.order[1]")
     browser.find_element("css selector", f"#bars input[value='{j}']").click()
-    when(browser, "explorer.chosen !== null")
+    when(browser, "explorer.inside.chosen !== null")
     assert browser.find_element("class name", "class-name").text == str(j)
     chosen = pixels(browser, "decoded")
     browser.find_element("css selector", "#bars input[value='']").click()
-    when(browser, "explorer.chosen === null")
+    when(browser, "explorer.inside.chosen === null")
     assert browser.find_element("class name", "class-name").text == text(browser, "answer")
     assert (pixels(browser, "decoded") != chosen).any()
 
@@ -246,7 +266,7 @@ def test_two_labels_are_drawn_apart_in_two_colours(browser, page_of_pairs):
     open_page(browser, path)
     assert re.fullmatch("[0-3] and [0-3]", text(browser, "answer"))
     assert browser.find_element("id", "pair").is_displayed()
-    answer = browser.execute_script("return [...explorer.longest]")
+    answer = browser.execute_script("return [...explorer.likeliest]")
     v = np.array(browser.execute_script("return Array.from(explorer.output.history.at(-1).v)")).reshape(1, 4, -1)
     images = network.decode(tf.constant(v, tf.float32), tf.constant([answer]))[0].numpy().mean(axis=-1)
     colours = np.array([[255, 140, 0], [0, 115, 255]])
@@ -254,6 +274,51 @@ def test_two_labels_are_drawn_apart_in_two_colours(browser, page_of_pairs):
     np.testing.assert_allclose(pixels(browser, "apart"), expected, atol=2)
     decoded = pixels(browser, "decoded")
     assert (decoded[..., 0] != decoded[..., 1]).any(), "colour is shown"
+
+
+# ---- a network without capsules ----
+
+def test_a_network_without_capsules_shows_probabilities_and_nothing_of_capsules(browser, page_of_chain):
+    network, path = page_of_chain
+    open_page(browser, path)
+    assert "probability" in text(browser, "next") and text(browser, "bars-title") == "Probability of each class"
+    html = path.read_text(encoding="utf-8").split("<body>")[1].split("<script")[0]
+    assert not re.search("capsule|routing|decode|slider|length", html, re.I)
+    for name in ("inside", "decoded", "sliders", "coupling-map", "reset"):
+        assert not browser.find_elements("id", name), name
+    assert not browser.find_elements("css selector", "main input:not(#as-seen)")
+
+    scores = browser.execute_script("return Array.from(explorer.output.scores)")
+    rows = [element.text.split() for element in browser.find_elements("css selector", "#bars li")]
+    assert rows == [[name, f"{score:.2f}"] for name, score in zip("0123", scores, strict=True)]
+    widths = [float(element.value_of_css_property("width")[:-2]) / element.find_element("xpath", "..").size["width"]
+              for element in browser.find_elements("css selector", "#bars .fill")]
+    assert widths == pytest.approx(scores, abs=0.02)
+    best = [str(j) for j in np.argsort(scores)[::-1]]
+    assert text(browser, "answer") == (best[0] if network.layout.exclusive else f"{best[0]} and {best[1]}")
+    assert ("Together they are 1" in text(browser, "probabilities")) == network.layout.exclusive
+
+
+def test_a_network_without_capsules_answers_a_drawing(browser, page_of_chain):
+    open_page(browser, page_of_chain[1])
+    before = browser.execute_script("return Array.from(explorer.output.scores)")
+    browser.find_element("id", "clear").click()
+    when(browser, "explorer.output === null")
+    assert text(browser, "answer") == "–" and "–" in browser.find_element("id", "bars").text
+    stroke(browser, (0.2, 0.3), (0.8, 0.3))
+    after = when(browser, "explorer.output && explorer.pad.pointer === null && Array.from(explorer.output.scores)")
+    assert np.abs(np.subtract(after, before)).max() > 1e-3 and "ms" in text(browser, "time")
+    browser.find_element("id", "undo").click()
+    when(browser, "explorer.output === null")
+
+
+@pytest.mark.parametrize("width", [390, 700])
+def test_the_page_of_a_network_without_capsules_fits_small_screens(browser, page_of_chain, width):
+    desktop(browser, width, 844, mobile=True)
+    open_page(browser, page_of_chain[1])
+    assert browser.execute_script("return document.scrollingElement.scrollWidth") <= width
+    right = browser.execute_script("return document.querySelector('.answer').getBoundingClientRect().right")
+    assert right <= width
 
 
 # ---- everybody ----
@@ -346,7 +411,7 @@ def test_the_released_network_in_the_page(browser, tmp_path, monkeypatch):
     assert write_page(tmp_path / "page.html", "--dataset", images) == 0
     assert 21e6 < (tmp_path / "page.html").stat().st_size < 23e6
     open_page(browser, tmp_path / "page.html")
-    assert "test images of " + images in text(browser, "ranges")
+    assert "test images of " + images in text(browser, "source")
     assert "measured by cap_tweak" in text(browser, "effects")
     assert browser.execute_script("return explorer.about.effects.classes[0][1]") == "width +0.6 px (0.2 sd)"
 

@@ -9,6 +9,7 @@ import toy
 from browsing import save, write_page
 from data.dataset import Split
 from model.network import Network
+from model.networks import cnn
 from page import assemble, effects, measure
 from page.explore import choose_samples, load_images
 from settings import ROOT, InputError
@@ -95,10 +96,11 @@ def test_what_is_no_network_is_refused(run, tmp_path):
     refused(tmp_path, "damaged", "--ckpt", tmp_path)
 
 
-def test_a_network_without_capsules_is_refused(run, tmp_path, monkeypatch):
+def test_a_network_that_is_neither_a_capsnet_nor_a_chain_is_refused(run, tmp_path, monkeypatch):
     network = Network(toy.IMAGE_SHAPE, toy.CLASSES)
     monkeypatch.setattr("training.checkpoints.load", lambda path: (network, toy.settings(), run / "ckpt-1"))
-    refused(tmp_path, "expected a network with capsules.*received one without", "--ckpt", run)
+    refused(tmp_path, "expected a network whose layers the page can compute.*received one that is neither",
+            "--ckpt", run)
 
 
 def test_an_out_that_cannot_be_written_is_refused_before_anything_is_computed(run, tmp_path, monkeypatch):
@@ -136,6 +138,14 @@ def test_effects_belong_to_the_network(run, tmp_path):
 def test_what_is_no_result_of_cap_tweak_is_refused(run, tmp_path, content):
     refused(tmp_path, "is not a results.json of eval.py --mode cap_tweak", "--ckpt", run,
             "--effects", write(tmp_path, content))
+
+
+def test_a_network_without_capsules_has_no_effects(run, tmp_path, monkeypatch):
+    monkeypatch.setitem(cnn.LAYERS, "mnist", cnn.Layers((3,), (2,), (4,), True, (False,), True))
+    network, cfg = toy.network(MODEL="cnn"), toy.settings(DATASET=str(run.parent / "bars.npz"), MODEL="cnn")
+    path = save(tmp_path / "cnn", network, cfg)
+    refused(tmp_path, "--effects: expected a network with capsules.*received cnn/ckpt-1 .cnn., which has none",
+            "--ckpt", path, "--effects", ROOT / "figs" / "cap_tweak" / "results.json")
 
 
 def write(folder, content):

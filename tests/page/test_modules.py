@@ -36,6 +36,26 @@ def test_the_convolution_is_tensorflows(evaluate, stride, zeros):
     np.testing.assert_allclose(received, expected.numpy().ravel(), atol=1e-5)
 
 
+@pytest.mark.parametrize("k", [3, 4])
+def test_the_padded_convolution_is_tensorflows(evaluate, k):
+    random = np.random.default_rng(0)
+    image, kernel, bias = (random.normal(size=shape) for shape in ((1, 7, 5, 3), (k, k, 4, 3), (4,)))
+    expected = tf.nn.conv2d(image, kernel.transpose(0, 1, 3, 2), 1, "SAME") + bias
+    received = evaluate(
+        "layers", "Array.from(m.convolveSame(Float32Array.from(a.image), [7, 5, 3], "
+        "{weights: Float32Array.from(a.weights), bias: Float32Array.from(a.bias)}, b))",
+        {"image": image.ravel().tolist(), "weights": columns_of(tf.constant(kernel)).numpy().ravel().tolist(),
+         "bias": bias.tolist()}, k)
+    np.testing.assert_allclose(received, expected.numpy().ravel(), atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(6, 4, 2), (7, 5, 3)])
+def test_the_pooling_is_tensorflows(evaluate, shape):
+    image = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    received = evaluate("layers", "Array.from(m.maxPool(Float32Array.from(a), b))", image.ravel().tolist(), shape)
+    np.testing.assert_array_equal(np.float32(received), np.ravel(tf.nn.max_pool2d(image[None], 2, 2, "VALID")))
+
+
 def test_squash_and_coupling_are_the_papers_also_at_the_extremes(evaluate):
     s = np.array([[0, 0, 0], [1e-3, 0, 0], [3, -4, 1], [1e4, 1e4, 0]], np.float32)
     received = evaluate("capsules", "Array.from(m.squash(Float32Array.from(a), 3))", s.ravel().tolist())

@@ -20,7 +20,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from model.convolution import Convolution
-from model.network import Network, Output, targets
+from model.network import Chain, Network, Output, Step, targets
 
 DROPOUT = 0.5  # share of the units that are dropped; the paper gives none
 
@@ -96,6 +96,15 @@ class CNN(Network):
                 x = drop(x, noise[:, :x.shape[1]])
                 noise = noise[:, x.shape[1]:]
         return Output(self.scores(x))                          # [B, J]
+
+    def chain(self) -> Chain:
+        steps = []
+        for convolution in self.convolutions:
+            steps.append(Step("convolution", convolution))
+            if self.layout.pooled:
+                steps.append(Step("max_pool"))
+        steps += [Step("dense", layer) for layer in (*self.dense, self.scores)]
+        return Chain(steps, "softmax" if self.layout.exclusive else "sigmoid")
 
     def loss_terms(self, output, labels, sources) -> dict[str, tf.Tensor]:
         """The cross-entropy as "loss" [B], with a softmax, or summed over sigmoids of the classes.

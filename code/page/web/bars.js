@@ -1,19 +1,27 @@
-// The lengths of the class capsules as bars. One of them, or the longest, is chosen.
+// How sure the network is of each class, as bars. One of them, or the longest, may be chosen.
 
 import { make, written } from "./elements.js";
 
 export class Bars {
-  /** @param {(j: number | null) => void} choose is called with a class, or null for the longest */
+  /**
+   * @param {((j: number | null) => void) | null} choose is called with a class, or null for the
+   *   longest. Without it nothing can be chosen.
+   */
   constructor(list, names, choose) {
-    const row = (value, label, ...rest) => {
+    const radio = (value) => {
       const input = make("input", { type: "radio", name: "capsule", value, checked: value === "" });
       input.addEventListener("change", () => choose(value === "" ? null : Number(value)));
+      return input;
+    };
+    const row = (value, label, ...rest) => {
       const name = make("span", { className: "name" }, label);
-      const whole = make("label", { className: "bar" }, input, name, ...rest);
+      const whole = choose
+        ? make("label", { className: "bar" }, radio(value), name, ...rest)
+        : make("div", { className: "bar" }, name, ...rest);
       list.append(make("li", {}, whole));
       return whole;
     };
-    row("", "The longest", make("span", { className: "hint" }, "follows the drawing"));
+    if (choose) row("", "The longest", make("span", { className: "hint" }, "follows the drawing"));
     this.rows = names.map((name, j) => {
       const fill = make("span", { className: "fill" });
       const track = make("span", { className: "track", "aria-hidden": "true" }, fill);
@@ -22,11 +30,11 @@ export class Bars {
     });
   }
 
-  /** lengths [J], null before there are any; `shown`: the classes whose capsules are shown */
-  update(lengths, shown) {
+  /** scores [J] in [0, 1], null before there are any; `shown`: the classes to mark */
+  update(scores, shown) {
     this.rows.forEach(({ whole, fill, number }, j) => {
-      fill.style.width = `${100 * (lengths ? Math.min(1, lengths[j]) : 0)}%`;
-      number.textContent = lengths ? written(lengths[j]) : "–";
+      fill.style.width = `${100 * (scores ? Math.min(1, scores[j]) : 0)}%`;
+      number.textContent = scores ? written(scores[j]) : "–";
       whole.classList.toggle("shown", shown.includes(j));
     });
   }

@@ -1,18 +1,8 @@
 // The network: an image becomes capsules, and a capsule an image.
 
 import { length, route, squash, votes } from "./capsules.js";
+import { layer, relu, sigmoid } from "./layers.js";
 import { convolve, dense } from "./sums.js";
-
-/** -> a layer of the arrays called NAME.weights and NAME.bias */
-function layer(arrays, name) {
-  return { weights: arrays[`${name}.weights`], bias: arrays[`${name}.bias`] };
-}
-
-/** Changes x to max(x, 0) and returns it. */
-function relu(x) {
-  for (let n = 0; n < x.length; n++) if (x[n] < 0) x[n] = 0;
-  return x;
-}
 
 export class CapsNet {
   /**
@@ -31,8 +21,8 @@ export class CapsNet {
 
   /**
    * @param {Float32Array} image [H, W, C] in [0, 1]
-   * @returns {{lengths: Float32Array, history: object[]}} lengths [J]; c [I, J], v [J, E] and
-   *   agreement [I, J] of each iteration. The last v are the capsules.
+   * @returns {{scores: Float32Array, history: object[]}} scores [J], the lengths; c [I, J],
+   *   v [J, E] and agreement [I, J] of each iteration. The last v are the capsules.
    */
   predict(image) {
     const { image: [H, W, C], classes, kernel, strides, primaryDim, classDim } = this.about;
@@ -45,9 +35,9 @@ export class CapsNet {
     const uHat = votes(squash(s, primaryDim), this.W, primaryDim);       // [I, J, E]
     const history = route(uHat, this.prior, classes, classDim, this.about.iterations);
     const { v } = history[history.length - 1];
-    const lengths = new Float32Array(classes);
-    for (let j = 0; j < classes; j++) lengths[j] = length(v, j * classDim, classDim);
-    return { lengths, history };
+    const scores = new Float32Array(classes);
+    for (let j = 0; j < classes; j++) scores[j] = length(v, j * classDim, classDim);
+    return { scores, history };
   }
 
   /**
@@ -61,6 +51,6 @@ export class CapsNet {
     let x = new Float32Array(this.about.classes * this.about.classDim);
     x.set(capsule, j * this.about.classDim);
     for (const hidden of this.hidden) x = relu(dense(x, hidden));
-    return dense(x, this.pixels).map((value) => 1 / (1 + Math.exp(-value)));
+    return sigmoid(dense(x, this.pixels));
   }
 }

@@ -1,7 +1,10 @@
 // The worker: it holds the network and computes, so that drawing never waits for it.
 
 import { CapsNet } from "./capsnet.js";
+import { Chain } from "./chain.js";
 import { unpack } from "./payload.js";
+
+const NETWORKS = { capsules: CapsNet, chain: Chain };
 
 let network;
 
@@ -9,7 +12,7 @@ const ANSWERS = {
   load({ base64, size, crc }) {
     const { about, arrays } = unpack(base64, size, crc);
     const { samples, ...weights } = arrays;
-    network = new CapsNet(about, weights);
+    network = new NETWORKS[about.kind](about, weights);
     return { about, samples };
   },
   predict({ image }) {
