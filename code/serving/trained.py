@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from scipy import special
 
 import catalog
 import cli
@@ -12,6 +13,7 @@ from serving import images
 
 if TYPE_CHECKING:  # imports TensorFlow
     from evaluation.predictor import Predictor
+    from model.network import Network
 
 BATCH = 100  # images at once
 
@@ -19,7 +21,7 @@ BATCH = 100  # images at once
 class Answer(NamedTuple):
     """What the network says of one image."""
     name: str                          # of the likeliest class
-    score: float                       # of that class: the length of its capsule, if it has any
+    score: float                       # of that class: its capsule's length, or its probability
     runner_up: str                     # the second likeliest class
     runner_up_score: float
     scores: np.ndarray                 # [J], of all classes
@@ -60,11 +62,12 @@ class Trained:
         labels = np.zeros((len(pictures), 1), np.int32)   # which nobody knows, and nothing reads
         said = self.predictor.predict(pictures, labels, title)
         drawn = [None] * len(pictures) if said.from_predicted is None else said.from_predicted[:, 0]
-        two = np.argsort(-said.scores, axis=1, kind="stable")[:, :2]         # [N, 2]
+        likely = probabilities(self.predictor.network, said.scores)          # [N, J]
+        two = np.argsort(-likely, axis=1, kind="stable")[:, :2]              # [N, 2]
         return [Answer(self.class_names[first], float(scores[first]), self.class_names[second],
                        float(scores[second]), scores, picture, reconstruction)
                 for (first, second), scores, picture, reconstruction
-                in zip(two, said.scores, pictures, drawn, strict=True)]
+                in zip(two, likely, pictures, drawn, strict=True)]
 
 
 def load(path: str | Path = EVAL["CKPT"].default) -> Trained:
@@ -79,6 +82,17 @@ def load(path: str | Path = EVAL["CKPT"].default) -> Trained:
 
     network, trained, prefix = checkpoints.load(path)
     return Trained(Predictor(network, trained, BATCH), load_config(prefix.parent).class_names)
+
+
+def probabilities(network: "Network", scores: np.ndarray) -> np.ndarray:
+    """scores [N, J] -> the same in [0, 1]: lengths of capsules as they are, logits as probabilities
+    """
+    chain = network.chain()
+    if chain is None:
+        return scores
+    if chain.probabilities == "sigmoid":
+        return special.expit(scores)
+    return special.softmax(scores, axis=1)
 
 
 def preparation(dataset: str) -> images.Prepare | None:

@@ -165,6 +165,21 @@ def test_python_objects_are_not_unpickled(tmp_path):
         images.read_npy(tmp_path / "a.npy", (20, 20, 1))
 
 
+def test_the_logits_of_a_cnn_become_probabilities(toy_run, monkeypatch):
+    from model.networks import cnn
+    small = cnn.Layers((5,), (4,), (16,), pooled=True, dropped=(False,), exclusive=True)
+    for exclusive in (True, False):
+        monkeypatch.setitem(cnn.LAYERS, "pooled", small._replace(exclusive=exclusive))
+        network = load(toy_run((20, 20, 1), MODEL="cnn", CNN_LAYERS="pooled"))
+        pixels = np.random.default_rng(1).integers(0, 4, (3, 20, 20, 1), np.uint8)   # so that no logit is large
+        logits = network.predictor.network(pixels.astype(np.float32) / 255).scores.numpy().astype(float)
+        softmax = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+        expected = softmax if exclusive else 1 / (1 + np.exp(-logits))
+        for answer, chances in zip(network.predict(pixels), expected, strict=True):
+            np.testing.assert_allclose(answer.scores, chances, rtol=1e-4)
+            assert answer.reconstruction is None and answer.score == pytest.approx(chances.max(), rel=1e-4)
+
+
 # ---- the released network ----
 
 def test_the_released_network_knows_glyphs_on_paper(tmp_path):
