@@ -161,8 +161,8 @@ EVAL = {
         "test", f"what to do: {', '.join(MODES)}", "original", one_of(MODES)),
     "CKPT": Setting(
         str(ROOT / "checkpoints" / "mnist"), "the network: a run's folder, a folder of checkpoints "
-        "or a checkpoint's prefix; for affine also several, separated by commas", "original",
-        PATHS),
+        "or a checkpoint's prefix; for adversarial and affine also several, separated by commas",
+        "original", PATHS),
     "DATASET": DATA["DATASET"]._replace(
         help="the images; not given: those the network was trained on"),
     "DATA_DIR": DATA["DATA_DIR"],
@@ -177,7 +177,8 @@ EVAL = {
         1000, "cap_tweak, adversarial: test images measured, spread evenly over the classes; "
         "affine: those of each point of a curve", "ours", at_least(1)),
     "MAX_ITERS": Setting(
-        100, "reconstruct: most figures; adversarial: most gradient steps for each image",
+        100, "reconstruct: most figures; adversarial: most gradient steps for each image, "
+        "and for each try of the strong attack",
         "original", at_least(1)),
 }
 

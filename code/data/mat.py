@@ -123,8 +123,9 @@ def inflate(content: bytes, where: Any) -> bytes:
         tag = read_tag(content, place, len(content), where)
         part = content[place:tag.following]
         if tag.type == COMPRESSED:
-            packed = zlib.decompressobj()
-            part = packed.decompress(content[tag.start:tag.end], MAX_BYTES - size)
+            packed, left = zlib.decompressobj(), MAX_BYTES - size
+            expect(left > 0, where, f"at most {MAX_BYTES:,} bytes", "more")  # 0 would be no limit
+            part = packed.decompress(content[tag.start:tag.end], left)
             expect(packed.eof, where, f"whole elements of at most {MAX_BYTES:,} bytes together",
                    "a truncated or a larger one")
         parts.append(part)

@@ -15,14 +15,15 @@ All attacks have one signature:
 
 images [N, H, W, C] in [0, 1], which should be classified right: the others need no attack
 classes [N]: the targets if cfg.TARGETED, otherwise the labels
-cfg: settings of the mode adversarial: MAX_ITERS steps for each image in all, LR, NORM, EPSILON,
-    EPSILON_L2, RESTARTS, SEED
+cfg: settings of the mode adversarial: MAX_ITERS steps for each image in all (for each try of
+    `strong`), LR, NORM, EPSILON, EPSILON_L2, RESTARTS, SEED
 limit: the distance from its reconstruction at which the detector calls an image suspect; None
     without a decoder
 title: of a progress bar; None shows no bar
 """
+import inspect
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -39,6 +40,9 @@ BUDGETS = 10   # budgets tried on the way to EPSILON
 STRETCH = 2.5  # the steps for a budget are together that many budgets long (Madry 2018)
 POINTS = 60    # L2 budgets at which the original's success rate is drawn
 TITLES = {"original": "attack of the original repository"}  # where the name alone says too little
+
+# The only norm of an attack that does not follow NORM.
+NORMS = {"original": "l2"}
 
 # What an attack asks of the network, where that is more than scores.
 NEEDS = {"vote": "routing", "hidden": "decoder"}
@@ -81,7 +85,7 @@ def pgd(predictor: "Predictor", images: np.ndarray, classes: np.ndarray, cfg,
 
 def vote(predictor: "Predictor", images: np.ndarray, classes: np.ndarray, cfg,
          limit: float | None, title: str | None = None) -> Attacked:
-    """PGD on the average of the votes, so that the routing cannot hide the gradient (Gu 2021)."""
+    """PGD on the network without routing, which therefore cannot hide the gradient (Gu 2021)."""
     return _in_growing_balls(predictor, images, classes, cfg, title, _steps(cfg),
                              stream(cfg.SEED, "attack"), objectives=("unrouted_margin",))
 
@@ -105,10 +109,17 @@ def strong(predictor: "Predictor", images: np.ndarray, classes: np.ndarray, cfg,
     2020).
     """
     objectives = ["margin", "log_probability"]
-    if NEEDS["vote"] in predictor.network.capabilities:
+    if "routing" in predictor.network.capabilities:
         objectives.append("unrouted_margin")
     return _in_growing_balls(predictor, images, classes, cfg, title, _steps(cfg),
                              stream(cfg.SEED, "attack"), objectives, cfg.RESTARTS)
+
+
+def by_name() -> dict[str, Callable]:
+    """-> the attacks, which are the public functions of this file"""
+    return {name: value for name, value in globals().items()
+            if inspect.isfunction(value) and value.__module__ == __name__
+            and not name.startswith("_") and value is not by_name}
 
 
 def _in_growing_balls(predictor: "Predictor", images: np.ndarray, classes: np.ndarray, cfg,

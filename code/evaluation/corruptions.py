@@ -14,13 +14,13 @@ STRENGTHS = 1, 2, 3, 4, 5
 
 
 def noise(images: np.ndarray, strength: int, random: np.random.Generator) -> np.ndarray:
-    """Normal noise with a standard deviation of 0.1 for each strength."""
+    """Normal noise with a standard deviation of 0.1 times the strength."""
     added = random.normal(scale=0.1 * strength, size=images.shape)
     return np.clip(images + added, 0, 1).astype(np.float32)
 
 
 def blur(images: np.ndarray, strength: int, random: np.random.Generator) -> np.ndarray:
-    """A Gaussian filter, 0.5 pixels wide (one standard deviation) for each strength."""
+    """A Gaussian filter whose standard deviation is 0.5 pixels times the strength."""
     width = 0.5 * strength
     return ndimage.gaussian_filter(images, (0, width, width, 0))
 
@@ -33,7 +33,7 @@ def contrast(images: np.ndarray, strength: int, random: np.random.Generator) -> 
 
 
 def occlusion(images: np.ndarray, strength: int, random: np.random.Generator) -> np.ndarray:
-    """A grey square somewhere, whose side is 0.1 of the image's for each strength."""
+    """A grey square somewhere, whose side is 0.1 of the image's times the strength."""
     N, H, W, _ = images.shape
     side = round(0.1 * strength * min(H, W))
     top, left = random.integers(0, H - side + 1, N), random.integers(0, W - side + 1, N)

@@ -34,7 +34,7 @@ def unrouted_margin(network: Network, images: tf.Tensor, output: Output,
                     classes: tf.Tensor) -> tf.Tensor:
     """The margin that the class capsules would have without routing (Gu, Wu, Tresp 2021).
 
-    They are made of the average of all votes. So the gradient does not go through the routing.
+    All votes count the same, as in a single routing iteration. So the gradient goes through none.
     """
     v = network.encode_unrouted(images)                                        # [B, J, E]
     return margin_of(capsules.length(v), classes)
@@ -44,8 +44,8 @@ def towards_hidden(network: Network, images: tf.Tensor, output: Output, classes:
                    limit: float) -> tf.Tensor:
     """Above 0 where that class is predicted and the detector, of threshold `limit`, is silent.
 
-    The smaller one of what is missing for either decides, so the gradient is that of the one that
-    is missing (as Qin, Frosst and others 2020, who take turns).
+    Both have to be above 0. The smaller one decides, so the gradient is that of the condition which
+    is farther from being met (Qin, Frosst and others 2020 take turns instead).
     """
     return tf.minimum(margin(network, images, output, classes),
                       limit - distance_to_reconstruction(images, output))

@@ -40,8 +40,7 @@ class Row(NamedTuple):
         return f"{self.attack} {self.norm}"
 
 
-ALL = tuple(Row(attack, "linf") for attack in ("fgsm", "bim", "pgd", "vote", "hidden", "strong")
-            ) + (Row("original", "l2"), Row("pgd", "l2"), Row("strong", "l2"))
+IN_L2_TOO = ("pgd", "strong")  # attacks of --attack all with a second row
 
 
 class Sample(NamedTuple):
@@ -62,9 +61,8 @@ def compare(predictors: Predictors, dataset: Dataset, cfg, report: Report) -> tu
               if "decoder" in predictor.network.capabilities}
 
     # every attack on every network
-    rows = ALL if cfg.ATTACK == "all" else [Row(cfg.ATTACK, cfg.NORM)]
     table, panels = {}, []
-    for row in rows:
+    for row in rows_of(cfg):
         found = {name: attacked(row, name, predictor, sample, cfg, limits.get(name))
                  for name, predictor in predictors.items() if can(predictor, row.attack)}
         table[row.title()] = {name: one.numbers for name, one in found.items()}
@@ -97,6 +95,14 @@ def compare(predictors: Predictors, dataset: Dataset, cfg, report: Report) -> tu
             numbers[f"{name}:_{words}"] = "holds" if one["holds"] else "fails"
     return numbers, {"attacks": table, "detection_thresholds": limits, "transfer": matrix,
                      "networks": list(predictors), "corruptions": damaged, "checks": checks}
+
+
+def rows_of(cfg) -> list[Row]:
+    """-> the attacks that cfg.ATTACK stands for"""
+    if cfg.ATTACK != "all":
+        return [Row(cfg.ATTACK, attacks.NORMS.get(cfg.ATTACK, cfg.NORM))]
+    rows = [Row(attack, attacks.NORMS.get(attack, "linf")) for attack in attacks.by_name()]
+    return rows + [Row(attack, "l2") for attack in IN_L2_TOO]
 
 
 def can(predictor: "Predictor", attack: str) -> bool:
@@ -134,15 +140,18 @@ class Found(NamedTuple):
 
 def attacked(row: Row, name: str, predictor: "Predictor", sample: Sample, cfg,
              limit: float | None) -> Found:
-    """-> the attack of that row on the sample, and its numbers with their intervals (Wilson)"""
+    """-> the attack of that row on the sample, and its numbers with their intervals (Wilson)
+
+    A success beyond the largest budget does not count: the original attack has none of its own.
+    """
     attack = getattr(attacks, row.attack)
     done = attack(predictor, sample.images, sample.goals,
                   cfg.changed(ATTACK=row.attack, NORM=row.norm), limit, f"{name}, {row.title()}")
-    count, fooled = len(sample.labels), done.success
+    tried = budgets(row, cfg)
+    count, fooled = len(sample.labels), done.budget <= tried[-1]
     numbers = {"images": count, **share("success_rate", fooled),
                "median_distance": tables.median(distance(done)[fooled]),
-               "budgets": budgets(row, cfg),
-               "success_rates": success_curve(done, budgets(row, cfg))}
+               "budgets": tried, "success_rates": success_curve(done, tried)}
 
     # does the reconstruction give it away?
     if limit is not None:

@@ -63,7 +63,7 @@ class Trained:
         said = self.predictor.predict(pictures, labels, title)
         drawn = [None] * len(pictures) if said.from_predicted is None else said.from_predicted[:, 0]
         likely = probabilities(self.predictor.network, said.scores)          # [N, J]
-        two = np.argsort(-likely, axis=1, kind="stable")[:, :2]              # [N, 2]
+        two = np.argsort(-said.scores, axis=1, kind="stable")[:, :2]         # [N, 2]
         return [Answer(self.class_names[first], float(scores[first]), self.class_names[second],
                        float(scores[second]), scores, picture, reconstruction)
                 for (first, second), scores, picture, reconstruction

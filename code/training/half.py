@@ -1,6 +1,7 @@
 """Weights in half the bytes: float16 on disk, float32 as soon as they are read.
 
-float16 keeps 11 significant bits, an error of at most 0.05 % of a weight, and nothing above 65,504.
+float16 keeps 11 significant bits: an error of at most 0.05 % of a weight, or of 3e-8 for weights
+below 0.00006. It has nothing above 65,504.
 The file stays a checkpoint of TensorFlow, with a checksum for each tensor.
 """
 import contextlib

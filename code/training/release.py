@@ -28,14 +28,17 @@ def release(ckpt: str, folder: str) -> int:
 
     # The settings and the history first: a checkpoint without its config.json cannot be read.
     run = load_config(prefix.parent)
-    step = int(re.search(r"\d+$", prefix.name)[0])
+    step = re.search(r"\d+$", prefix.name)
+    if not step:
+        raise InputError(f"--ckpt: expected a checkpoint that ends with its step, such as "
+                         f"ckpt-500, received {prefix}")
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         save_config(folder, run._replace(settings=settings.changed(DATA_DIR="data")))
         for name in COPIED:
             if (prefix.parent / name).is_file():
                 shutil.copy(prefix.parent / name, folder)
-        checkpoints.write(folder, "ckpt", step, run.identity(), half=True, model=network)
+        checkpoints.write(folder, "ckpt", int(step[0]), run.identity(), half=True, model=network)
     size = sum(path.stat().st_size for path in folder.iterdir())
     say(f"{prefix} as float16 in {folder}: {size / 1e6:.1f} MB")
     return 0

@@ -67,7 +67,7 @@ def everything(predictors, dataset, tmp_path_factory):
 
 def test_the_table_has_every_attack_on_every_network(everything, predictors):
     numbers, results = everything
-    assert set(results["attacks"]) == {row.title() for row in robustness.ALL}
+    assert set(results["attacks"]) == {row.title() for row in robustness.rows_of(settings(ATTACK="all"))}
     assert results["figures"] == ["success.png", "transfer.png", "corruptions.png"]
     for networks in results["attacks"].values():
         assert networks.keys() == predictors.keys()
@@ -100,6 +100,15 @@ def test_a_hidden_success_is_not_detected(everything):
     for found in results["attacks"]["hidden linf"].values():
         assert found["detection_rate"] in (0, None)
         assert found["undetected_success_rate"] == found["success_rate"]
+
+
+def test_the_original_attack_counts_in_l2_and_up_to_the_budget(predictors, dataset, tmp_path):
+    """It has no budget of its own, and goes as far as it must."""
+    _, results = compare(predictors, dataset, tmp_path, ATTACK="original", NORM="linf", EPSILON_L2=0.35, LR=0.1)
+    found = results["attacks"]["original l2"]["one"]
+    assert found["budgets"][-1] == pytest.approx(0.35) and found["success_rates"][-1] == found["success_rate"] > 0
+    far = compare(predictors, dataset, tmp_path, ATTACK="original", EPSILON_L2=9.0, LR=0.1)[1]
+    assert far["attacks"]["original l2"]["one"]["success_rate"] > found["success_rate"]
 
 
 def test_transfer_is_measured_on_fresh_predictions(predictors, dataset):

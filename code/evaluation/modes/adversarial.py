@@ -5,7 +5,6 @@ each of them as its target. Several networks, or all attacks, are compared in on
 (robustness.py).
 """
 import functools
-import inspect
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,10 +31,7 @@ from settings import (
 if TYPE_CHECKING:  # imports TensorFlow
     from evaluation.predictor import Predictions, Predictor
 
-# The public functions of attacks.py, by name.
-ATTACKS = {name: value for name, value in vars(attacks).items()
-           if inspect.isfunction(value) and value.__module__ == attacks.__name__
-           and not name.startswith("_")}
+ATTACKS = attacks.by_name()
 
 SETTINGS = {
     "ATTACK": Setting(
@@ -70,7 +66,7 @@ def check_dataset(dataset: Dataset, cfg):
 
 def folder(cfg) -> str:
     """The folder of this attack, such as pgd-untargeted or pgd-l2-untargeted."""
-    norm = "-l2" if cfg.NORM == "l2" and cfg.ATTACK not in ("original", "all") else ""
+    norm = "-l2" if cfg.NORM == "l2" and cfg.ATTACK not in (*attacks.NORMS, "all") else ""
     compared = "-compared" if len(split_paths(cfg.CKPT)) > 1 else ""
     return f"{cfg.ATTACK}{norm}-{aim(cfg)}{compared}"
 

@@ -8,9 +8,10 @@ pooled      Ours, for affNIST. The paper gives no layers in section 5.2, only "m
             dropout" and as many parameters as the CapsNet. This is the MNIST network with max
             pooling after each convolution, and with dense layers as wide as that takes: 13,129,738
             parameters on 40 x 40 pixels, 97 % of the CapsNet's. It is meant as a fair opponent.
-            Its last convolution sees 32 x 32 pixels, which is a whole digit, at places 8 pixels
-            apart, so a digit that moves is the same digit to it. With direct convolutions a
-            prediction is about as much arithmetic as the CapsNet's: 0.84 and 0.80 billion products.
+            Its last convolution sees 32 x 32 pixels, which is a whole digit, at places 4 pixels
+            apart, 8 after pooling. A digit that moves by 8 pixels has the same features at another
+            place. With direct convolutions a prediction is about as much arithmetic as the
+            CapsNet's: 0.84 and 0.80 billion products.
 
 Scores are logits, not probabilities: an attack on a softmax that has reached 1 would find no
 gradient, and the network would look more robust than it is.
