@@ -1,12 +1,14 @@
 """Weights to keep and to pass on: a network alone, in half the bytes."""
 import re
 import shutil
+import tempfile
 from pathlib import Path
+
+import tensorflow as tf
 
 from output import say
 from settings import InputError
 from training import checkpoints
-from training.claim import writing
 from training.run_config import load_config, save_config
 
 COPIED = ("metrics.jsonl", "results.json")  # of the run, where it has them
@@ -26,19 +28,28 @@ def release(ckpt: str, folder: str) -> int:
         raise InputError(f"--to: expected a new folder, or one without files except *.md, received "
                          f"{folder} with {sorted(there)[0]} in it")
 
-    # The settings and the history first: a checkpoint without its config.json cannot be read.
     run = load_config(prefix.parent)
     step = re.search(r"\d+$", prefix.name)
     if not step:
-        raise InputError(f"--ckpt: expected a checkpoint that ends with its step, such as "
-                         f"ckpt-500, received {prefix}")
-    with writing(folder):
+        raise InputError("--ckpt: expected a checkpoint that ends with its step, such as ckpt-500, "
+                         f"received {prefix}")
+
+    # Written beside its place, and moved there when all of it is written.
+    try:
         folder.mkdir(parents=True, exist_ok=True)
-        save_config(folder, run._replace(settings=settings.changed(DATA_DIR="data")))
-        for name in COPIED:
-            if (prefix.parent / name).is_file():
-                shutil.copy(prefix.parent / name, folder)
-        checkpoints.write(folder, "ckpt", int(step[0]), run.identity(), half=True, model=network)
+        with tempfile.TemporaryDirectory(prefix=".release", dir=folder.parent) as partial:
+            save_config(partial, run._replace(settings=settings.changed(DATA_DIR="data")))
+            for name in COPIED:
+                if (prefix.parent / name).is_file():
+                    shutil.copy(prefix.parent / name, partial)
+            checkpoints.write(partial, "ckpt", int(step[0]), run.identity(), half=True,
+                              model=network)
+            for path in Path(partial).iterdir():
+                shutil.move(path, folder)
+    except (OSError, tf.errors.OpError) as error:
+        reason = getattr(error, "strerror", None) or getattr(error, "message", error)
+        raise InputError(f"--to: expected a folder to write in, received {folder} "
+                         f"({str(reason).splitlines()[0]})") from None
     size = sum(path.stat().st_size for path in folder.iterdir())
     say(f"{prefix} as float16 in {folder}: {size / 1e6:.1f} MB")
     return 0

@@ -1,4 +1,5 @@
 """Weights released in half the bytes: near the original, whole, verified, and not to be trained on."""
+import shutil
 import sys
 
 import numpy as np
@@ -97,6 +98,27 @@ def test_a_weight_that_float16_cannot_hold_is_refused(tmp_path):
     with pytest.raises(InputError, match="expected weights up to 65,504"):
         checkpoints.write(tmp_path, "ckpt", 1, {}, half=True, model=network)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_where_it_cannot_be_written_nothing_is_left(run, tmp_path, monkeypatch):
+    with pytest.raises(InputError, match="--to: expected a folder to write in, received /proc/none"):
+        write_release(str(run), "/proc/none/half")
+
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoints, "write", full)
+    with pytest.raises(InputError, match="No space left on device"):
+        write_release(str(run), str(tmp_path / "half"))
+    assert not list((tmp_path / "half").iterdir()) and len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_checkpoint_without_a_step_is_refused(run, tmp_path):
+    for path in run.glob("ckpt-6.*"):
+        shutil.copy(path, tmp_path / path.name.replace("ckpt-6", "final"))
+    shutil.copy(run / "config.json", tmp_path)
+    with pytest.raises(InputError, match="ends with its step"):
+        write_release(str(tmp_path / "final"), str(tmp_path / "half"))
 
 
 def test_a_folder_with_other_files_is_refused_and_notes_may_stay(run, released):
