@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from data.dataset import Split
-from data.files import expect, pieces
+from data.files import expect, read_at_most
 from settings import InputError
 
 MAX_BYTES = 2 ** 31   # of a file, and of what is compressed in it; affNIST's images have 2 ** 29
@@ -106,7 +106,7 @@ def unzip(stream: io.BufferedIOBase, where: Any) -> bytes:
         expect(members[0].file_size <= MAX_BYTES, where, f"at most {MAX_BYTES:,} bytes unpacked",
                f"{members[0].file_size:,}")
         with archive.open(members[0]) as content:  # verifies the checksum at its end
-            return b"".join(pieces(content, MAX_BYTES))
+            return read_at_most(content, MAX_BYTES)
 
 
 def inflate(content: bytes, where: Any) -> bytes:

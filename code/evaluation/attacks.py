@@ -119,7 +119,13 @@ def by_name() -> dict[str, Callable]:
     """-> the attacks, which are the public functions of this file"""
     return {name: value for name, value in globals().items()
             if inspect.isfunction(value) and value.__module__ == __name__
-            and not name.startswith("_") and value is not by_name}
+            and not name.startswith("_") and value not in (by_name, lacks)}
+
+
+def lacks(predictor: "Predictor", attack: str) -> str | None:
+    """-> what the attack asks of the network and it does not have; None if nothing is missing"""
+    need = NEEDS.get(attack)
+    return None if need is None or need in predictor.network.capabilities else need
 
 
 def _in_growing_balls(predictor: "Predictor", images: np.ndarray, classes: np.ndarray, cfg,

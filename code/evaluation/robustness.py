@@ -56,15 +56,16 @@ def compare(predictors: Predictors, dataset: Dataset, cfg, report: Report) -> tu
     cfg.ATTACK: one attack, or "all". Draws success.png, transfer.png and corruptions.png.
     """
     drawn, sample = draw_sample(predictors, dataset, cfg)
-    limits = {name: detection.limit(predictor, dataset, cfg)
-              for name, predictor in predictors.items()
-              if "decoder" in predictor.network.capabilities}
+    detectors = {name: detector_of(predictor, sample, dataset, cfg)
+                 for name, predictor in predictors.items()
+                 if "decoder" in predictor.network.capabilities}
 
     # every attack on every network
     table, panels = {}, []
     for row in rows_of(cfg):
-        found = {name: attacked(row, name, predictor, sample, cfg, limits.get(name))
-                 for name, predictor in predictors.items() if can(predictor, row.attack)}
+        found = {name: attacked(row, name, predictor, sample, cfg, detectors.get(name))
+                 for name, predictor in predictors.items()
+                 if attacks.lacks(predictor, row.attack) is None}
         table[row.title()] = {name: one.numbers for name, one in found.items()}
         if found:
             panels.append(panel(row, found, cfg))
@@ -86,6 +87,7 @@ def compare(predictors: Predictors, dataset: Dataset, cfg, report: Report) -> tu
         others = np.delete(matrix[:, k], k)
         checks[name] = check(predictor, sample, cfg, matrix[k, k], others)
 
+    # numbers to print
     numbers = {"images": len(drawn[1]), "images_all_classify_right": len(sample.labels)}
     for (attack, networks), name in itertools.product(table.items(), predictors):
         if name in networks:
@@ -93,6 +95,7 @@ def compare(predictors: Predictors, dataset: Dataset, cfg, report: Report) -> tu
     for name, made in checks.items():
         for words, one in made.items():
             numbers[f"{name}:_{words}"] = "holds" if one["holds"] else "fails"
+    limits = {name: detector.limit for name, detector in detectors.items()}
     return numbers, {"attacks": table, "detection_thresholds": limits, "transfer": matrix,
                      "networks": list(predictors), "corruptions": damaged, "checks": checks}
 
@@ -103,12 +106,6 @@ def rows_of(cfg) -> list[Row]:
         return [Row(cfg.ATTACK, attacks.NORMS.get(cfg.ATTACK, cfg.NORM))]
     rows = [Row(attack, attacks.NORMS.get(attack, "linf")) for attack in attacks.by_name()]
     return rows + [Row(attack, "l2") for attack in IN_L2_TOO]
-
-
-def can(predictor: "Predictor", attack: str) -> bool:
-    """Whether the network has what the attack asks of it."""
-    need = attacks.NEEDS.get(attack)
-    return need is None or need in predictor.network.capabilities
 
 
 def draw_sample(predictors: Predictors, dataset: Dataset, cfg) -> tuple[tuple, Sample]:
@@ -132,6 +129,25 @@ def draw_sample(predictors: Predictors, dataset: Dataset, cfg) -> tuple[tuple, S
 
 # ---- the table ----
 
+class Detector(NamedTuple):
+    """What calls an image of one network suspect, and how often it is wrong about natural ones."""
+    limit: float          # distance from the reconstruction
+    suspects: np.ndarray  # bool [N], of the sample
+
+
+def detector_of(predictor: "Predictor", sample: Sample, dataset: Dataset, cfg) -> Detector:
+    """-> the detector of a network with a decoder"""
+    limit = detection.limit(predictor, dataset, cfg)
+    return Detector(limit, is_suspect(predictor, sample.images, sample.labels, limit))
+
+
+def is_suspect(predictor: "Predictor", images: np.ndarray, labels: np.ndarray,
+               limit: float) -> np.ndarray:
+    """images [N, H, W, C], labels [N] -> whether each is too far from its reconstruction [N]"""
+    drawn = predictor.predict(images, labels[:, None]).from_predicted[:, 0]
+    return detection.reconstruction_distance(images, drawn) > limit
+
+
 class Found(NamedTuple):
     """One attack on one network."""
     attacked: Attacked
@@ -139,12 +155,13 @@ class Found(NamedTuple):
 
 
 def attacked(row: Row, name: str, predictor: "Predictor", sample: Sample, cfg,
-             limit: float | None) -> Found:
+             detector: Detector | None) -> Found:
     """-> the attack of that row on the sample, and its numbers with their intervals (Wilson)
 
     A success beyond the largest budget does not count: the original attack has none of its own.
     """
     attack = getattr(attacks, row.attack)
+    limit = detector.limit if detector else None
     done = attack(predictor, sample.images, sample.goals,
                   cfg.changed(ATTACK=row.attack, NORM=row.norm), limit, f"{name}, {row.title()}")
     tried = budgets(row, cfg)
@@ -154,13 +171,10 @@ def attacked(row: Row, name: str, predictor: "Predictor", sample: Sample, cfg,
                "budgets": tried, "success_rates": success_curve(done, tried)}
 
     # does the reconstruction give it away?
-    if limit is not None:
-        after = predictor.predict(done.images, sample.labels[:, None])
-        seen = detection.reconstruction_distance(done.images, after.from_predicted[:, 0]) > limit
-        before = predictor.predict(sample.images, sample.labels[:, None])
-        natural = detection.reconstruction_distance(sample.images, before.from_predicted[:, 0])
+    if detector:
+        seen = is_suspect(predictor, done.images, sample.labels, detector.limit)
         numbers |= {**share("detection_rate", seen[fooled]),
-                    **share("false_positive_rate", natural > limit),
+                    **share("false_positive_rate", detector.suspects),
                     **share("undetected_success_rate", fooled & ~seen)}
     return Found(done, numbers)
 

@@ -20,13 +20,13 @@ def predict(paths: list[str], ckpt: str, as_is: bool, as_json: bool, figure: str
 
     One that cannot be read is a line on standard error, and the others are still answered.
     """
-    # what can be refused before TensorFlow starts, which takes seconds
+    # refuse what can be refused before TensorFlow starts, which takes seconds
     if figure and Path(figure).suffix != ".png":
         raise InputError(f"--figure: expected a file called .png, received {figure}")
     files = images.find(paths)
-    network = load(ckpt)
 
     # read
+    network = load(ckpt)
     names, pictures, bad = [], [], 0
     for path in progress(files, "reading", delay=1):
         try:

@@ -12,6 +12,7 @@ from matplotlib.image import imread
 import cli
 import data
 import eval as command
+import runs
 import toy
 from data import affine
 from data.dataset import Dataset, Split, scale, training_batch
@@ -66,19 +67,14 @@ def house(tmp_path_factory):
 
 
 @pytest.fixture
-def evaluate(house, monkeypatch, tmp_path, capsys):
+def evaluate(house, tmp_path, capsys):
     """evaluate(checkpoints, flags) -> exit status, output, error lines; figures go to tmp_path."""
     folder, _, _ = house
 
     def call(names, *flags):
         flags += ("--ckpt", ",".join(str(folder / name) for name in names.split(",")))
         flags += ("--fig_dir", tmp_path, "--batch_size", 16)
-        monkeypatch.setattr(sys, "argv", ["eval.py", *map(str, flags)])
-        with pytest.raises(SystemExit) as exit:
-            cli.run(command.main)
-        out, err = capsys.readouterr()
-        lines = err.replace("\r", "\n").splitlines()
-        return exit.value.code, out, [line for line in lines if "error: " in line]
+        return runs.evaluate(capsys, *flags)
 
     return call
 

@@ -15,6 +15,7 @@ from matplotlib.image import imread
 import cli
 import data
 import eval as command
+import runs
 import toy
 from data.dataset import Dataset, scale, training_batch
 from evaluation import charts, figures, sheets
@@ -49,7 +50,7 @@ def run(tmp_path_factory):
 
 
 @pytest.fixture
-def evaluate(run, monkeypatch, tmp_path, capsys):
+def evaluate(run, tmp_path, capsys):
     """evaluate(flags) -> exit status, output, error lines; figures go to tmp_path."""
     folder, _, _ = run
 
@@ -59,12 +60,7 @@ def evaluate(run, monkeypatch, tmp_path, capsys):
         for name, value in known.items():
             if name not in flags:
                 flags += (name, value)
-        monkeypatch.setattr(sys, "argv", ["eval.py", *map(str, flags)])
-        with pytest.raises(SystemExit) as exit:
-            cli.run(command.main)
-        out, err = capsys.readouterr()
-        lines = err.replace("\r", "\n").splitlines()
-        return exit.value.code, out, [line for line in lines if "error: " in line]
+        return runs.evaluate(capsys, *flags)
 
     return call
 

@@ -66,7 +66,7 @@ def test_bad_input_is_refused(call, tmp_path, words, reason):
     assert [path.name for path in tmp_path.iterdir()] == ["taken"]
 
 
-def test_a_missing_package_is_named(call, monkeypatch):
+def test_a_missing_package_is_named(call, monkeypatch, tmp_path):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(InputError, match="expected the packages tf2onnx and onnxruntime; pip install tf2onnx onnxrun"):
-        call("--format", "onnx", "--out", "/tmp/nowhere.onnx")
+        call("--format", "onnx", "--out", tmp_path / "a.onnx")

@@ -8,9 +8,7 @@ affNIST has 32 random affine transforms of each test digit. Its own test.mat or 
 if it lies in --data_dir or in the folder affnist there. Otherwise the same number of images is made
 from the same ranges of transforms, and called synthetic affNIST.
 """
-import contextlib
 import hashlib
-import io
 from functools import partial
 from pathlib import Path
 
@@ -21,7 +19,7 @@ from data.augment import random_shift
 from data.dataset import Dataset, Split, stream
 from data.datasets import mnist
 from data.formats import npz
-from output import write_whole
+from data.overlay import with_border
 from settings import ROOT, SWITCH, InputError, Setting
 
 SETTINGS = {
@@ -68,9 +66,7 @@ def load(cfg) -> Dataset:
 
 def centred(split: Split) -> Split:
     """Digits [N, 28, 28, 1] -> the same in the middle of the canvas [N, 40, 40, 1]"""
-    before = (SIDE - split.images.shape[1]) // 2
-    around = [(0, 0), (before, before), (before, before), (0, 0)]
-    return split._replace(images=np.pad(split.images, around))
+    return with_border(split, (SIDE - split.images.shape[1]) // 2)
 
 
 def placed(split: Split, part: str) -> Split:
@@ -123,7 +119,7 @@ def synthetic_arrays(digits: Split) -> dict[str, np.ndarray]:
         repeated = np.repeat(digits.images, COPIES, axis=0)
         images = affine.apply(repeated, transforms, SIDE, SYNTHETIC)
         arrays = {"images": images, **transforms._asdict()}
-        write_cache(cache, arrays)
+        npz.write_cache(cache, arrays)
     return arrays
 
 
@@ -136,11 +132,3 @@ def read_cache(path: Path, shape: tuple[int, ...]) -> dict[str, np.ndarray] | No
     shapes = {name: array.shape for name, array in arrays.items()}
     wanted = {name: shape if name == "images" else shape[:1] for name in PARTS}
     return arrays if shapes == wanted and arrays["images"].dtype == np.uint8 else None
-
-
-def write_cache(path: Path, arrays: dict[str, np.ndarray]):
-    """A cache that cannot be written costs time, not results."""
-    content = io.BytesIO()
-    np.savez_compressed(content, **arrays)
-    with contextlib.suppress(OSError):
-        write_whole(path, content.getvalue())

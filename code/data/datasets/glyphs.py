@@ -1,7 +1,5 @@
 """Digits drawn from fonts: 10,000 / 1,000 / 2,000 images [28, 28, 1], without any download."""
-import contextlib
 import hashlib
-import io
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +7,6 @@ import numpy as np
 from data import handwriting
 from data.dataset import Dataset
 from data.formats import npz
-from output import write_whole
 from settings import ROOT, InputError
 
 prepare = handwriting.as_mnist  # for pictures from elsewhere
@@ -25,7 +22,7 @@ def load(cfg) -> Dataset:
     arrays = read_cache(cache)
     if arrays is None:
         arrays = glyphs.make(cfg.SEED)
-        write_cache(cache, arrays)
+        npz.write_cache(cache, arrays)
     return npz.as_dataset("glyphs", "glyphs", arrays, cfg)
 
 
@@ -36,11 +33,3 @@ def read_cache(path: Path) -> dict[str, np.ndarray] | None:
     except InputError:
         return None
     return arrays if arrays.keys() == set(npz.NAMES) else None
-
-
-def write_cache(path: Path, arrays: dict[str, np.ndarray]):
-    """A cache that cannot be written costs time, not results."""
-    content = io.BytesIO()
-    np.savez_compressed(content, **arrays)
-    with contextlib.suppress(OSError):
-        write_whole(path, content.getvalue())

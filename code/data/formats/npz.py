@@ -3,6 +3,7 @@
 A file's own claims about its sizes are never trusted with memory: nothing is allocated or
 inflated beyond the bytes that are there.
 """
+import contextlib
 import io
 import math
 import zipfile
@@ -15,6 +16,7 @@ from data.augment import random_shift
 from data.dataset import MAX_CLASSES, MIN_SIDE, Dataset, Split
 from data.files import expect
 from data.splits import PARTS, complete
+from output import write_whole
 from settings import InputError
 
 MAX_EXPANSION = 100   # times its size that an archive may hold; digits need 5 to 10
@@ -87,6 +89,16 @@ def as_split(images: np.ndarray, labels: np.ndarray, part: str, where: Any) -> S
            f"labels in y_{part} from 0 to at most {MAX_CLASSES - 1}",
            f"{low} to {high}; number the classes from 0")
     return Split(images, labels[:, None].astype(np.int32))
+
+
+# ---- arrays -> file ----
+
+def write_cache(path: Path, arrays: dict[str, np.ndarray]):
+    """Writes an archive. One that cannot be written costs time, not results."""
+    content = io.BytesIO()
+    np.savez_compressed(content, **arrays)
+    with contextlib.suppress(OSError):
+        write_whole(path, content.getvalue())
 
 
 # ---- file -> arrays ----

@@ -123,8 +123,7 @@ def attack_one(predictor: "Predictor", dataset: Dataset, cfg, report: Report) ->
 
 def check_needs(cfg, predictor: "Predictor"):
     """InputError if the network lacks what the attack asks of it."""
-    need = attacks.NEEDS.get(cfg.ATTACK)
-    if need and need not in predictor.network.capabilities:
+    if need := attacks.lacks(predictor, cfg.ATTACK):
         raise InputError(f"--attack {cfg.ATTACK}: expected a network with {need}, received "
                          f"{predictor.trained.MODEL} without; another attack works")
 
