@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from data.dataset import stream
+from evaluation import balls
 from evaluation.balls import BALLS, norm
 from evaluation.climbing import Attacked, climb, distances
 from output import progress
@@ -168,9 +169,7 @@ def _budgets(cfg) -> np.ndarray:
 
     There are BUDGETS of them, or MAX_ITERS if that is less: each has one step at least.
     """
-    largest = cfg.EPSILON if cfg.NORM == "linf" else cfg.EPSILON_L2
-    count = min(BUDGETS, cfg.MAX_ITERS)
-    return np.linspace(0, largest, count + 1, dtype=np.float32)[1:]
+    return balls.budgets(cfg.NORM, cfg, min(BUDGETS, cfg.MAX_ITERS))
 
 
 def _steps(cfg) -> int:

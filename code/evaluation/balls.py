@@ -61,3 +61,9 @@ BALLS = {"linf": LInfinity, "l2": L2}
 def norm(arrays: np.ndarray) -> np.ndarray:
     """[N, H, W, C] -> L2 norms [N, 1, 1, 1]"""
     return np.sqrt(np.square(arrays).sum(axis=(1, 2, 3), keepdims=True))
+
+
+def budgets(name: str, cfg, count: int) -> np.ndarray:
+    """-> `count` radii up to the largest of that ball, EPSILON or EPSILON_L2; float32 [count]"""
+    largest = cfg.EPSILON if name == "linf" else cfg.EPSILON_L2
+    return np.linspace(0, largest, count + 1, dtype=np.float32)[1:]

@@ -77,7 +77,7 @@ def check_count(count: int, mode: ModuleType, name: str):
         able = [other for other in catalog.names(FOLDER)
                 if getattr(catalog.module(FOLDER, other), "COMPARES", False)]
         raise InputError(f"--ckpt: expected one network for --mode {name}, received {count}; "
-                         f"several go with --mode {' or '.join(able)}")
+                         f"several go with --mode {', '.join(able)}")
 
 
 def names_of(loaded: list[tuple]) -> list[str]:

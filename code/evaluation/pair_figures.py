@@ -1,5 +1,6 @@
 """Figures of two digits in one image: each in a colour of its own, and what depends on overlap."""
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -68,6 +69,24 @@ def errors_by_overlap(title: str, found: ByOverlap) -> Figure:
         axes.legend(fontsize=SMALL + 1)
     upper.set_ylim(bottom=0)
     histogram(lower, found.count)
+    return figure
+
+
+def accuracy_by_overlap(title: str, bins: dict[str, ByOverlap],
+                        families: dict[str, Any]) -> Figure:
+    """The share of pairs with both digits right, of several networks, by overlap.
+
+    families: of each network, see charts.styles
+    """
+    figure, axes = charts.chart(title, 6.5, 4)
+    overlaps = next(iter(bins.values())).overlap  # the same pairs for all
+    charts.draw_networks(axes, overlaps, {
+        name: {"accuracy": 1 - found.error, "low": 1 - found.error_high,
+               "high": 1 - found.error_low} for name, found in bins.items()}, families)
+    axes.set_xlabel(OVERLAP, fontsize=BODY)
+    axes.set_ylabel("accuracy (share of pairs right)", fontsize=BODY)
+    axes.grid(color="#dddddd")
+    axes.legend(fontsize=SMALL + 1)
     return figure
 
 

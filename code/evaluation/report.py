@@ -62,7 +62,8 @@ class Report:
         width = max(map(len, numbers))
         for name, value in numbers.items():
             say(f"{name.replace('_', ' '):<{width}}  {readable(name, value)}")
-        count = f" and {len(self.figures)} figures" if self.figures else ""
+        count = len(self.figures)
+        count = f" and {count} figure{'s' if count > 1 else ''}" if count else ""
         say(f"{self.folder}: results.json{count}")
 
     def stale(self) -> set[str]:

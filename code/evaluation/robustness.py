@@ -1,9 +1,7 @@
 """Several networks under the same attacks, on the same images, at the same budgets.
 
-Besides: whether images made on one network fool another (transfer), how the networks bear damage
-that nobody aims at them (corruptions.py), and whether the attacks may be trusted. An attack whose
-gradient is masked makes a network look robust. Then a larger budget or more steps may do worse, an
-unbounded attack may fail, or images made elsewhere may do better than its own (Athalye 2018).
+Besides: whether images made on one network fool another, and whether the attacks may be trusted
+(trust.py); and how the networks bear damage that nobody aims at them (corruptions.py).
 """
 import inspect
 import itertools
@@ -11,12 +9,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from data.dataset import Dataset, scale, stream
-from evaluation import attacks, charts, corruptions, detection, sampling, tables
-from evaluation.balls import BALLS, LInfinity
-from evaluation.climbing import Attacked, Climb, climb, success_curve
+from data.dataset import Dataset, stream
+from evaluation import attacks, balls, charts, corruptions, detection, sampling, tables, trust
+from evaluation.climbing import Attacked, success_curve
 from evaluation.intervals import wilson
 from evaluation.report import Report
+from evaluation.sampling import Shared
 from output import progress
 from settings import InputError
 
@@ -25,8 +23,6 @@ if TYPE_CHECKING:  # imports TensorFlow
 
 Predictors = dict[str, "Predictor"]  # by name
 
-STEPS = 20         # of the attacks that are made for transfer and for the checks
-CHECKED = 200      # images on which the attacks are checked
 CORRUPTIONS = {name: value for name, value in vars(corruptions).items()
                if inspect.isfunction(value)}
 
@@ -43,19 +39,12 @@ class Row(NamedTuple):
 IN_L2_TOO = ("pgd", "strong")  # attacks of --attack all with a second row
 
 
-class Sample(NamedTuple):
-    """N test images that all networks classify right."""
-    images: np.ndarray   # float32 [N, H, W, C] in [0, 1]
-    labels: np.ndarray   # [N]
-    goals: np.ndarray    # [N]: the targets of targeted attacks; otherwise the labels
-
-
 def compare(predictors: Predictors, dataset: Dataset, cfg, report: Report) -> tuple[dict, dict]:
     """-> success rates and whether the checks hold; all tables.
 
     cfg.ATTACK: one attack, or "all". Draws success.png, transfer.png and corruptions.png.
     """
-    drawn, sample = draw_sample(predictors, dataset, cfg)
+    drawn, sample = sampling.right_for_all(predictors, dataset, cfg)
     detectors = {name: detector_of(predictor, sample, dataset, cfg)
                  for name, predictor in predictors.items()
                  if "decoder" in predictor.network.capabilities}
@@ -72,20 +61,22 @@ def compare(predictors: Predictors, dataset: Dataset, cfg, report: Report) -> tu
     if not panels:
         raise InputError(f"--attack {cfg.ATTACK}: expected a network with "
                          f"{attacks.NEEDS[cfg.ATTACK]}, received only networks without")
+    families = charts.families(predictors)
     title = f"{dataset.name}: {len(sample.labels)} test images that all networks classify right"
-    report.draw("success", charts.accuracy_curves(f"{title}, after an attack", panels))
+    report.draw("success", charts.accuracy_curves(f"{title}, after an attack", panels,
+                                                  families))
 
     # transfer, corruptions, checks
-    matrix = transfer(predictors, sample, cfg)
+    matrix = trust.transfer(predictors, sample, cfg)
     report.draw("transfer", charts.matrix(
-        f"{title}\npgd, L-infinity {cfg.EPSILON / 2:.3g}, {STEPS} steps", matrix, list(predictors),
-        "tried on", "made on", "share that fools", "{:.3f}"))
+        f"{title}\npgd, L-infinity {cfg.EPSILON / 2:.3g}, {trust.STEPS} steps", matrix,
+        list(predictors), "tried on", "made on", "share that fools", "{:.3f}"))
     damaged = corrupt(predictors, *drawn, cfg)
-    draw_corruptions(dataset, len(drawn[1]), damaged, report)
+    draw_corruptions(dataset, len(drawn[1]), damaged, families, report)
     checks = {}
     for k, (name, predictor) in enumerate(progress(predictors.items(), "checks")):
         others = np.delete(matrix[:, k], k)
-        checks[name] = check(predictor, sample, cfg, matrix[k, k], others)
+        checks[name] = trust.check(predictor, sample, cfg, matrix[k, k], others)
 
     # numbers to print
     numbers = {"images": len(drawn[1]), "images_all_classify_right": len(sample.labels)}
@@ -108,25 +99,6 @@ def rows_of(cfg) -> list[Row]:
     return rows + [Row(attack, "l2") for attack in IN_L2_TOO]
 
 
-def draw_sample(predictors: Predictors, dataset: Dataset, cfg) -> tuple[tuple, Sample]:
-    """-> cfg.NUM_IMAGES test images and labels; and those that all networks classify right.
-
-    InputError if there are none.
-    """
-    chosen = sampling.spread_evenly(dataset.test.labels[:, 0], cfg.NUM_IMAGES, cfg.SEED)
-    images, labels = scale(dataset.test.take(chosen).images), dataset.test.labels[chosen, 0]
-    right = np.ones(len(labels), bool)
-    for predictor in predictors.values():
-        right &= predictor.predict(images, labels[:, None]).predicted[:, 0] == labels
-    if not right.any():
-        raise InputError(f"--ckpt: expected networks that classify a test image right, all of "
-                         f"them, to attack it; received none of {len(labels)}")
-    goals = labels[right]
-    if cfg.TARGETED:
-        goals = sampling.draw_targets(goals, dataset.classes, cfg.SEED)
-    return (images, labels), Sample(images[right], labels[right], goals)
-
-
 # ---- the table ----
 
 class Detector(NamedTuple):
@@ -135,7 +107,7 @@ class Detector(NamedTuple):
     suspects: np.ndarray  # bool [N], of the sample
 
 
-def detector_of(predictor: "Predictor", sample: Sample, dataset: Dataset, cfg) -> Detector:
+def detector_of(predictor: "Predictor", sample: Shared, dataset: Dataset, cfg) -> Detector:
     """-> the detector of a network with a decoder"""
     limit = detection.limit(predictor, dataset, cfg)
     return Detector(limit, is_suspect(predictor, sample.images, sample.labels, limit))
@@ -154,7 +126,7 @@ class Found(NamedTuple):
     numbers: dict
 
 
-def attacked(row: Row, name: str, predictor: "Predictor", sample: Sample, cfg,
+def attacked(row: Row, name: str, predictor: "Predictor", sample: Shared, cfg,
              detector: Detector | None) -> Found:
     """-> the attack of that row on the sample, and its numbers with their intervals (Wilson)
 
@@ -194,8 +166,7 @@ def distance(done: Attacked) -> np.ndarray:
 
 def budgets(row: Row, cfg) -> np.ndarray:
     """-> no budget, and those that attacks.py tries when there are steps enough [BUDGETS + 1]"""
-    largest = cfg.EPSILON_L2 if row.norm == "l2" else cfg.EPSILON
-    return np.linspace(0, largest, attacks.BUDGETS + 1, dtype=np.float32)
+    return np.append(np.float32(0), balls.budgets(row.norm, cfg, attacks.BUDGETS))
 
 
 def panel(row: Row, found: dict[str, Found], cfg) -> charts.Panel:
@@ -205,39 +176,7 @@ def panel(row: Row, found: dict[str, Found], cfg) -> charts.Panel:
         left = 1 - success_curve(one.attacked, tried)
         low, high = wilson(left, one.numbers["images"])
         networks[name] = {"accuracy": left, "low": low, "high": high}
-    return charts.Panel(f"{row.attack}: {BALLS[row.norm].norm} budget", tried, networks, ())
-
-
-# ---- transfer ----
-
-def fixed_pgd(predictor: "Predictor", sample: Sample, cfg, radius: float, steps: int,
-              stop: bool = True) -> Climb:
-    """PGD in one L-infinity ball, from a random point; stop: an image rests when it has succeeded.
-    """
-    ball = LInfinity(sample.images, np.float32(radius))
-    step = np.float32((1 if cfg.TARGETED else -1) * attacks.STRETCH * radius / steps)
-
-    def move(x, gradient, active):
-        return ball.moved(x, gradient, step, active)
-
-    start = ball.somewhere(stream(cfg.SEED, "attack"))
-    with progress() as bar:
-        return climb(predictor, "margin", start, sample.goals, cfg.TARGETED, move, steps, bar,
-                     stop=stop)
-
-
-def transfer(predictors: Predictors, sample: Sample, cfg) -> np.ndarray:
-    """-> the share of images made on one network that fool another [made on, tried on]
-
-    They are made with half of EPSILON, and go on after they have succeeded.
-    """
-    rates = np.zeros((len(predictors), len(predictors)))
-    for k, maker in enumerate(progress(predictors.values(), "transfer")):
-        made = fixed_pgd(maker, sample, cfg, cfg.EPSILON / 2, STEPS, stop=False).images
-        for n, other in enumerate(predictors.values()):
-            predicted = other.predict(made, sample.labels[:, None]).predicted[:, 0]
-            rates[k, n] = ((predicted == sample.goals) == cfg.TARGETED).mean()
-    return rates
+    return charts.Panel(f"{row.attack}: {balls.BALLS[row.norm].norm} budget", tried, networks, ())
 
 
 # ---- corruptions ----
@@ -259,38 +198,10 @@ def corrupt(predictors: Predictors, images: np.ndarray, labels: np.ndarray, cfg)
     return found
 
 
-def draw_corruptions(dataset: Dataset, count: int, found: dict, report: Report):
+def draw_corruptions(dataset: Dataset, count: int, found: dict, families: dict, report: Report):
     """Draws corruptions.png, a panel for each corruption."""
     strengths = np.array([0, *corruptions.STRENGTHS])
     panels = [charts.Panel(f"{name}: strength", strengths, networks, ())
               for name, networks in found.items()]
     report.draw("corruptions", charts.accuracy_curves(
-        f"{dataset.name}: {count} test images, damaged", panels))
-
-
-# ---- may the attacks be trusted? ----
-
-def check(predictor: "Predictor", sample: Sample, cfg, own: float,
-          others: np.ndarray) -> dict[str, dict]:
-    """-> for each check, in words: success rates, and whether it holds
-
-    own: how often images made on this network fool it; others [n]: those made elsewhere
-    """
-    few = Sample(*(array[:CHECKED] for array in sample))
-
-    def rate(radius, steps):
-        return float(fixed_pgd(predictor, few, cfg, radius, steps).success.mean())
-
-    larger = [rate(cfg.EPSILON * part, STEPS) for part in (1 / 8, 1 / 4, 1 / 2, 1)]
-    longer = [rate(cfg.EPSILON / 4, steps) for steps in (STEPS // 4, STEPS // 2, STEPS, 2 * STEPS)]
-    unbounded = rate(1, 2 * STEPS)
-    return {
-        "a_larger_budget_never_does_worse": judged(larger, sorted(larger) == larger),
-        "more_steps_never_do_worse": judged(longer, sorted(longer) == longer),
-        "an_unbounded_attack_always_succeeds": judged([unbounded], unbounded == 1),
-        "no_image_made_elsewhere_does_better": judged([own, *others], own >= others.max(initial=0)),
-    }
-
-
-def judged(rates: list[float], holds: bool) -> dict:
-    return {"success_rates": rates, "holds": bool(holds)}
+        f"{dataset.name}: {count} test images, damaged", panels, families))

@@ -22,6 +22,13 @@ class Sample(NamedTuple):
     drawn: int          # the images that were drawn, right or wrong
 
 
+class Shared(NamedTuple):
+    """N test images that several networks classify right, all of them."""
+    images: np.ndarray  # float32 [N, H, W, C] in [0, 1]
+    labels: np.ndarray  # [N]
+    goals: np.ndarray   # [N]: the targets of targeted attacks; otherwise the labels
+
+
 def check_one_label(dataset: Dataset, mode: str):
     """InputError unless every image has exactly one label."""
     count = dataset.test.labels.shape[1]
@@ -82,3 +89,23 @@ def classified_right(predictor: "Predictor", split: Examples, candidates: np.nda
                          f"to measure it there; received none of {len(chosen)}")
     return Sample(images[right], labels[right, 0], labels[right, 1:], predictions.take(right),
                   len(chosen))
+
+
+def right_for_all(predictors: dict[str, "Predictor"], dataset: Dataset,
+                  cfg) -> tuple[tuple[np.ndarray, np.ndarray], Shared]:
+    """-> cfg.NUM_IMAGES test images and labels; and those that all networks classify right.
+
+    InputError if there are none.
+    """
+    chosen = spread_evenly(dataset.test.labels[:, 0], cfg.NUM_IMAGES, cfg.SEED)
+    images, labels = scale(dataset.test.take(chosen).images), dataset.test.labels[chosen, 0]
+    right = np.ones(len(labels), bool)
+    for predictor in predictors.values():
+        right &= predictor.predict(images, labels[:, None]).predicted[:, 0] == labels
+    if not right.any():
+        raise InputError(f"--ckpt: expected networks that classify a test image right, all of "
+                         f"them, to attack it; received none of {len(labels)}")
+    goals = labels[right]
+    if cfg.TARGETED:
+        goals = draw_targets(goals, dataset.classes, cfg.SEED)
+    return (images, labels), Shared(images[right], labels[right], goals)

@@ -124,7 +124,7 @@ def test_two_networks_side_by_side(evaluate, house, tmp_path, monkeypatch):
             for name, network in networks.items():
                 expected = accuracy(network, images, digits.labels)
                 assert curve["networks"][name]["accuracy"][at] == pytest.approx(expected), (field, at, name)
-    (title, panels), = drawn
+    (title, panels, _), = drawn
     assert "12 for each point" in title and "synthetic affNIST" in title
     assert [len(panel.networks) for panel in panels] == [2] * 5
 
@@ -157,9 +157,9 @@ def test_affnists_own_images_are_never_called_synthetic(evaluate, house, tmp_pat
 
 def test_a_mode_for_one_network_refuses_two_before_tensorflow_starts(evaluate, monkeypatch, tmp_path):
     monkeypatch.setattr(cli, "start_tensorflow", lambda: pytest.fail("started"))
-    status, out, lines = evaluate("capsnet,cnn", "--mode", "test")
-    assert status == 2 and out == "" and not (tmp_path / "test").exists()
-    assert "received 2; several go with --mode adversarial or affine" in lines[0] and "for --mode test" in lines[0]
+    status, out, lines = evaluate("capsnet,cnn", "--mode", "cap_tweak")
+    assert status == 2 and out == "" and not (tmp_path / "cap_tweak").exists()
+    assert "for --mode cap_tweak, received 2; several go with --mode adversarial, affine, test" in lines[0]
 
 
 @pytest.mark.parametrize("names, words", [

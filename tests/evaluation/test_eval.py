@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from matplotlib.image import imread
+from scipy import stats
 
 import cli
 import data
@@ -114,6 +115,37 @@ def test_the_history_of_the_training_is_drawn(evaluate, run, tmp_path, monkeypat
     status, _, lines = evaluate("--mode", "test")
     metrics.unlink()
     assert status == 2 and "metrics.jsonl is not" in lines[0]
+
+
+def test_several_networks_are_tested_side_by_side(evaluate, run, tmp_path, monkeypatch):
+    """Each on the whole test split; their histories on validation are one figure."""
+    folder, network, dataset = run
+    other = toy.network()
+    cfg = toy.settings(DATASET=str(folder / "bars.npz"))
+    (folder / "other").mkdir(exist_ok=True)
+    saved = RunConfig(cfg, dataset.image_shape, dataset.classes, dataset.digest, dataset.class_names)
+    save_config(folder / "other", saved)
+    checkpoints.write(folder / "other", "ckpt", 5, saved.identity(), model=other)
+    lines = [{"step": step, "split": split, "loss": 1, "accuracy": 1 - step / 100}
+             for step in (5, 10) for split in ("train", "val", "val_average")]
+    (folder / "other" / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    drawn, curves = [], charts.validation_curves
+    monkeypatch.setattr(charts, "validation_curves", lambda *given: (drawn.append(given), curves(*given))[1])
+
+    status, out, _ = evaluate("--mode", "test", "--ckpt", f"{folder / 'run'},{folder / 'other'}")
+    found = results(tmp_path / "test")
+    shutil.rmtree(folder / "other")
+    assert status == 0 and found["figures"] == ["curves.png"] and found["images"] == 50
+    labels = dataset.test.labels[:, 0]
+    for name, one in (("run", network), ("other", other)):
+        accuracy = (np.argmax(one(scale(dataset.test.images)).scores, axis=1) == labels).mean()
+        assert found[f"{name}:_accuracy"] == pytest.approx(accuracy)
+        low, high = stats.binomtest(round(50 * (1 - accuracy)), 50).proportion_ci(method="wilson")
+        assert found["error_intervals"][name] == pytest.approx([low, high])
+    (title, histories, _), = drawn
+    assert title == "training on bars" and list(histories) == ["other"]  # the only one with a history
+    np.testing.assert_allclose(histories["other"]["val_average"].errors, [0.05, 0.10])
+    assert list(histories["other"]["val"].steps) == [5, 10]
 
 
 def test_the_data_are_the_runs_own(run, monkeypatch, tmp_path, capsys):

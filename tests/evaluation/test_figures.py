@@ -1,10 +1,12 @@
 """Every figure opens, shows something, and is tidy whatever there is to show: by its pixels."""
 import io
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from matplotlib.image import imread
 
+import config
 from evaluation import charts, figures, sheets
 from evaluation.calibration import Reliability
 
@@ -192,3 +194,13 @@ def test_captions_of_two_lines_have_room_between_the_rows():
         box = text.get_window_extent(renderer).padded(-2)  # a bracket may touch its own image
         assert not any(box.overlaps(image) for image in shown)
     assert inside(figure)
+
+
+def test_networks_that_differ_in_their_seed_share_a_colour():
+    styles = charts.styles({"a": ("capsnet", 3), "b": ("cnn", 3), "a again": ("capsnet", 3)})
+    assert styles["a"].colour == styles["a again"].colour != styles["b"].colour
+    assert len({style.marker for style in styles.values()}) == 3
+    one, two = (SimpleNamespace(trained=config.Config(config.TRAIN, {"SEED": seed})) for seed in (0, 1))
+    other = SimpleNamespace(trained=config.Config(config.TRAIN, {"RECONSTRUCT_W": 0.0}))
+    found = charts.families({"one": one, "two": two, "other": other})
+    assert found["one"] == found["two"] != found["other"]

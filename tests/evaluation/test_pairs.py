@@ -1,6 +1,7 @@
 """Two digits in an image: overlap and segmentation by hand, and every mode on a toy network."""
 import io
 import json
+import shutil
 import sys
 
 import numpy as np
@@ -191,7 +192,7 @@ def test_test_counts_pairs_with_both_and_with_one_digit_right(evaluate, run, tmp
 
     # by overlap
     places = overlap.bin_of(overlap.overlap(batch.sources))
-    table = found["by_overlap"]
+    table, = found["by_overlap"].values()
     assert table["count"] == np.bincount(places, minlength=10).tolist() and len(table["edges"]) == 11
     for place in range(10):
         if (places == place).any():
@@ -201,6 +202,19 @@ def test_test_counts_pairs_with_both_and_with_one_digit_right(evaluate, run, tmp
         else:
             assert table["error"][place] is None
     assert f"{some.mean():.2%}" in out
+
+
+def test_two_networks_are_compared_by_overlap(evaluate, run, tmp_path, monkeypatch):
+    other = run[0].parent / "pairs-too"
+    shutil.copytree(run[0], other, dirs_exist_ok=True)
+    drawn, draw = [], pair_figures.accuracy_by_overlap
+    monkeypatch.setattr(pair_figures, "accuracy_by_overlap", lambda *given: (drawn.append(given), draw(*given))[1])
+    status, _, _ = evaluate("--mode", "test", "--ckpt", f"{run[0]},{other}")
+    found = results(tmp_path / "test")
+    assert status == 0 and found["figures"] == ["overlap.png"] and "60 pairs" in drawn[0][0]
+    one, two = found["by_overlap"].values()
+    assert one == two and list(found["by_overlap"]) == [run[0].name, "pairs-too"]
+    assert found[f"{run[0].name}:_accuracy"] == found["pairs-too:_accuracy"]
 
 
 def test_more_partners_may_be_tested_than_were_in_training(evaluate, tmp_path):

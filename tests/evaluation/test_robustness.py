@@ -9,7 +9,7 @@ import catalog
 import config
 import toy
 from data.dataset import Dataset, Split
-from evaluation import robustness
+from evaluation import robustness, sampling, trust
 from evaluation.predictor import Gradient, Predictor
 from evaluation.report import Report
 from model.network import Network, Output
@@ -113,9 +113,9 @@ def test_the_original_attack_counts_in_l2_and_up_to_the_budget(predictors, datas
 
 def test_transfer_is_measured_on_fresh_predictions(predictors, dataset):
     cfg = settings()
-    _, sample = robustness.draw_sample(predictors, dataset, cfg)
-    rates = robustness.transfer(predictors, sample, cfg)
-    made = robustness.fixed_pgd(predictors["one"], sample, cfg, cfg.EPSILON / 2, robustness.STEPS, stop=False)
+    _, sample = sampling.right_for_all(predictors, dataset, cfg)
+    rates = trust.transfer(predictors, sample, cfg)
+    made = trust.fixed_pgd(predictors["one"], sample, cfg, cfg.EPSILON / 2, trust.STEPS, stop=False)
     assert np.abs(made.images - sample.images).max() <= cfg.EPSILON / 2 + 1e-6
     predicted = np.argmax(predictors["two"].network(made.images).scores, axis=1)
     assert rates[0, 1] == pytest.approx((predicted != sample.labels).mean())
@@ -139,9 +139,9 @@ def test_a_masked_gradient_is_found(predictors, dataset):
     """It looks robust; images made with the true gradient, of the same network, do better."""
     masked = Masked(predictors["one"].network, toy.settings(), 8)
     both, cfg = {"masked": masked, "plain": predictors["one"]}, settings()
-    _, sample = robustness.draw_sample(both, dataset, cfg)
-    rates = robustness.transfer(both, sample, cfg)
-    found = robustness.check(masked, sample, cfg, rates[0, 0], rates[1:, 0])
+    _, sample = sampling.right_for_all(both, dataset, cfg)
+    rates = trust.transfer(both, sample, cfg)
+    found = trust.check(masked, sample, cfg, rates[0, 0], rates[1:, 0])
     assert not found["no_image_made_elsewhere_does_better"]["holds"]
     assert rates[0, 0] < rates[1, 0]
 

@@ -4,6 +4,7 @@ image was.
 Measured on affNIST as a whole, and on test digits that one parameter at a time changes, from the
 middle of the canvas. Several networks are measured on the same images.
 """
+import itertools
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -80,7 +81,7 @@ def run(predictors: dict[str, "Predictor"], dataset: Dataset, cfg,
         table = {split: accuracies(predictors, images, bar) for split, images in splits.items()}
         curves = {field: along(predictors, digits, field, parameter.values, bar)
                   for field, parameter in PARAMETERS.items()}
-    draw_curves(name, dataset, len(digits.labels), curves, report)
+    draw_curves(name, dataset, len(digits.labels), curves, charts.families(predictors), report)
 
     numbers = {}
     for split, found in table.items():
@@ -116,16 +117,16 @@ def along(predictors: dict[str, "Predictor"], digits: Split, field: str, values:
         transforms = affine.identity(len(digits.labels), **{field: value})
         images = affine.apply(digits.images, transforms, digits.images.shape[1])
         measured.append(accuracies(predictors, digits._replace(images=images), bar)["networks"])
-    networks = {}
-    for name in predictors:
-        networks[name] = {key: [one[name][key] for one in measured]
-                          for key in ("accuracy", "low", "high")}
+    networks = {name: {} for name in predictors}
+    for name, key in itertools.product(predictors, ("accuracy", "low", "high")):
+        networks[name][key] = [one[name][key] for one in measured]
     return {"values": values, "networks": networks}
 
 
 # ---- drawing ----
 
-def draw_curves(name: str, dataset: Dataset, count: int, curves: dict, report: Report):
+def draw_curves(name: str, dataset: Dataset, count: int, curves: dict, families: dict,
+                report: Report):
     """Draws curves.png: a panel for each parameter, a curve for each network."""
     title = (f"test digits of MNIST in the middle of {dataset.image_shape[0]} x "
              f"{dataset.image_shape[1]} pixels, one parameter changed at a time: {count} for each "
@@ -133,7 +134,7 @@ def draw_curves(name: str, dataset: Dataset, count: int, curves: dict, report: R
     panels = [charts.Panel(parameter.words, parameter.values, curves[field]["networks"],
                            (parameter.low, parameter.high))
               for field, parameter in PARAMETERS.items()]
-    report.draw("curves", charts.accuracy_curves(title, panels))
+    report.draw("curves", charts.accuracy_curves(title, panels, families))
 
 
 def examples(name: str, centred: Split, whole: Split, chosen: np.ndarray):

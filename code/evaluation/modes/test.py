@@ -1,6 +1,7 @@
 """Accuracy and mean losses over the whole test split; the history of the training if at hand.
 
-Of images with two labels, also how the errors depend on the overlap of the two digits.
+Of images with two labels, also how the errors depend on the overlap of the two digits. Several
+networks are measured on the same images, and their histories drawn in one figure.
 """
 import json
 from pathlib import Path
@@ -11,29 +12,54 @@ import numpy as np
 from data.dataset import Dataset
 from evaluation import charts, overlap, pair_figures
 from evaluation.charts import History
+from evaluation.intervals import wilson
+from evaluation.overlap import ByOverlap
 from evaluation.report import Report
-from settings import InputError
+from settings import InputError, split_paths
 
 if TYPE_CHECKING:  # imports TensorFlow
     from evaluation.predictor import Predictor
 
 SETTINGS = {}
 NEEDS = frozenset()
+COMPARES = True
 
 
-def run(predictor: "Predictor", dataset: Dataset, cfg, report: Report) -> tuple[dict, dict]:
-    """-> accuracy, error rate and losses; of pairs, the same by overlap. Draws curves.png."""
-    train, val = read_history(Path(cfg.CKPT).parent / "metrics.jsonl")
-    if dataset.test.labels.shape[1] == 2 and has_sources(dataset):
-        means, details = measure_pairs(predictor, dataset, cfg, report)
-    else:
-        means, details = measure(predictor, dataset, cfg), {}
-    if len(train.steps) and len(val.steps):
-        title = f"training on {Path(predictor.trained.DATASET).stem}"
-        report.draw("curves", charts.curves(title, train, val))
-    accuracy = means.pop("accuracy")
-    return {"images": len(dataset.test.labels), "accuracy": accuracy, "error": 1 - accuracy,
-            **means}, details
+def run(predictors: dict[str, "Predictor"], dataset: Dataset, cfg,
+        report: Report) -> tuple[dict, dict]:
+    """-> accuracy, error rate and losses; of pairs, the same by overlap.
+
+    Draws curves.png; of pairs overlap.png.
+    """
+    histories = {name: read_history(Path(path).parent / "metrics.jsonl")
+                 for name, path in zip(predictors, split_paths(cfg.CKPT), strict=True)}
+
+    # measure
+    means, bins = {}, {}
+    in_pairs = dataset.test.labels.shape[1] == 2 and has_sources(dataset)
+    for name, predictor in predictors.items():
+        if in_pairs:
+            means[name], bins[name] = measure_pairs(predictor, dataset, cfg)
+        else:
+            means[name] = measure(predictor, dataset, cfg)
+
+    # draw
+    draw_histories(histories, predictors, report)
+    if in_pairs:
+        draw_overlap(bins, means, charts.families(predictors), dataset, report)
+
+    # numbers to print
+    count = len(dataset.test.labels)
+    numbers, intervals = {"images": count}, {}
+    for name, found in means.items():
+        accuracy = found.pop("accuracy")
+        intervals[name] = [float(1 - end) for end in reversed(wilson(accuracy, count))]
+        owner = f"{name}:_" if len(predictors) > 1 else ""
+        for key, value in {"accuracy": accuracy, "error": 1 - accuracy, **found}.items():
+            numbers[f"{owner}{key}"] = value
+    by_overlap = {name: {"edges": pair_figures.EDGES, **found._asdict()}
+                  for name, found in bins.items()}
+    return numbers, {"error_intervals": intervals, "by_overlap": by_overlap}
 
 
 def has_sources(dataset: Dataset) -> bool:
@@ -50,29 +76,55 @@ def measure(predictor: "Predictor", dataset: Dataset, cfg) -> dict[str, float]:
     return evaluate(test_step, dataset.test, cfg.BATCH_SIZE, "test")
 
 
-def measure_pairs(predictor: "Predictor", dataset: Dataset, cfg,
-                  report: Report) -> tuple[dict[str, float], dict]:
-    """-> the means, with the share of pairs of which one label is found or more; bins of overlap
-
-    Draws overlap.png.
-    """
+def measure_pairs(predictor: "Predictor", dataset: Dataset,
+                  cfg) -> tuple[dict[str, float], ByOverlap]:
+    """-> the means, with the share of pairs of which one label is found or more; bins of overlap"""
     means, found = overlap.measure(predictor, dataset.test, cfg.BATCH_SIZE)
     means["one_right_or_both_rate"] = means.pop("some_right")
-    error = 1 - means["accuracy"]
-    title = f"{dataset.name}: {error:.2%} errors in {found.count.sum():,} pairs"
-    report.draw("overlap", pair_figures.errors_by_overlap(title, found))
-    return means, {"by_overlap": {"edges": pair_figures.EDGES, **found._asdict()}}
+    return means, found
 
 
-def read_history(path: Path) -> tuple[History, History]:
-    """-> of training and of validation, as train.py wrote them; empty if there is no such file
+def draw_overlap(bins: dict[str, ByOverlap], means: dict[str, dict], families: dict[str, tuple],
+                 dataset: Dataset, report: Report):
+    """Draws overlap.png: the errors of one network, or the accuracies of several."""
+    count = len(dataset.test.labels)
+    if len(bins) > 1:
+        title = f"{dataset.name}: both digits right, in {count:,} pairs, 95 % intervals"
+        figure = pair_figures.accuracy_by_overlap(title, bins, families)
+    else:
+        (name, found), = bins.items()
+        title = f"{dataset.name}: {1 - means[name]['accuracy']:.2%} errors in {count:,} pairs"
+        figure = pair_figures.errors_by_overlap(title, found)
+    report.draw("overlap", figure)
+
+
+# ---- the history of the training ----
+
+def draw_histories(histories: dict[str, dict[str, History]], predictors: dict[str, "Predictor"],
+                   report: Report):
+    """Draws curves.png of the networks that have a history on validation."""
+    there = {name: one for name, one in histories.items()
+             if len(one["train"].steps) and len(one["val"].steps)}
+    if not there:
+        return
+    stems = {Path(predictors[name].trained.DATASET).stem: None for name in there}
+    title = f"training on {', '.join(stems)}"
+    if len(predictors) > 1:
+        report.draw("curves", charts.validation_curves(title, there, charts.families(predictors)))
+    else:
+        only, = there.values()
+        report.draw("curves", charts.curves(title, only["train"], only["val"]))
+
+
+def read_history(path: Path) -> dict[str, History]:
+    """-> of "train", "val" and "val_average", as train.py wrote them; empty if there is none
 
     InputError if it is not a metrics.jsonl.
     """
     try:
         lines = path.read_text().splitlines() if path.is_file() else []
         records = [json.loads(line) for line in lines if line.endswith("}")]  # the last may be half
-        return history(records, "train"), history(records, "val")
+        return {split: history(records, split) for split in ("train", "val", "val_average")}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path} is not a metrics.jsonl of train.py "
                          f"({type(error).__name__}: {error})") from None

@@ -1,0 +1,78 @@
+"""Whether the attacks may be trusted, and whether images made on one network fool another.
+
+An attack whose gradient is masked makes a network look robust. Then a larger budget or more steps
+may do worse, an unbounded attack may fail, or images made elsewhere may do better than its own
+(Athalye 2018).
+"""
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from data.dataset import stream
+from evaluation.attacks import STRETCH
+from evaluation.balls import LInfinity
+from evaluation.climbing import Climb, climb
+from evaluation.sampling import Shared
+from output import progress
+
+if TYPE_CHECKING:  # imports TensorFlow
+    from evaluation.predictor import Predictor
+
+STEPS = 20     # of the attacks that are made here
+CHECKED = 200  # images on which the attacks are checked
+
+
+def fixed_pgd(predictor: "Predictor", sample: Shared, cfg, radius: float, steps: int,
+              stop: bool = True) -> Climb:
+    """PGD in one L-infinity ball, from a random point; stop: an image rests when it has succeeded.
+    """
+    ball = LInfinity(sample.images, np.float32(radius))
+    step = np.float32((1 if cfg.TARGETED else -1) * STRETCH * radius / steps)
+
+    def move(x, gradient, active):
+        return ball.moved(x, gradient, step, active)
+
+    start = ball.somewhere(stream(cfg.SEED, "attack"))
+    with progress() as bar:
+        return climb(predictor, "margin", start, sample.goals, cfg.TARGETED, move, steps, bar,
+                     stop=stop)
+
+
+def transfer(predictors: dict[str, "Predictor"], sample: Shared, cfg) -> np.ndarray:
+    """-> the share of images made on one network that fool another [made on, tried on]
+
+    They are made with half of EPSILON, and go on after they have succeeded.
+    """
+    rates = np.zeros((len(predictors), len(predictors)))
+    for k, maker in enumerate(progress(predictors.values(), "transfer")):
+        made = fixed_pgd(maker, sample, cfg, cfg.EPSILON / 2, STEPS, stop=False).images
+        for n, other in enumerate(predictors.values()):
+            predicted = other.predict(made, sample.labels[:, None]).predicted[:, 0]
+            rates[k, n] = ((predicted == sample.goals) == cfg.TARGETED).mean()
+    return rates
+
+
+def check(predictor: "Predictor", sample: Shared, cfg, own: float,
+          others: np.ndarray) -> dict[str, dict]:
+    """-> for each check, in words: success rates, and whether it holds
+
+    own: how often images made on this network fool it; others [n]: those made elsewhere
+    """
+    few = Shared(*(array[:CHECKED] for array in sample))
+
+    def rate(radius, steps):
+        return float(fixed_pgd(predictor, few, cfg, radius, steps).success.mean())
+
+    larger = [rate(cfg.EPSILON * part, STEPS) for part in (1 / 8, 1 / 4, 1 / 2, 1)]
+    longer = [rate(cfg.EPSILON / 4, steps) for steps in (STEPS // 4, STEPS // 2, STEPS, 2 * STEPS)]
+    unbounded = rate(1, 2 * STEPS)
+    return {
+        "a_larger_budget_never_does_worse": judged(larger, sorted(larger) == larger),
+        "more_steps_never_do_worse": judged(longer, sorted(longer) == longer),
+        "an_unbounded_attack_always_succeeds": judged([unbounded], unbounded == 1),
+        "no_image_made_elsewhere_does_better": judged([own, *others], own >= others.max(initial=0)),
+    }
+
+
+def judged(rates: list[float], holds: bool) -> dict:
+    return {"success_rates": rates, "holds": bool(holds)}
