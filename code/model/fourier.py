@@ -271,6 +271,6 @@ def possible_tiles(image_shape: tuple, kernel_shape: tuple, stride: int) -> list
     A part smaller than the taps of a phase would read more border than middle.
     """
     sizes = geometry(image_shape[:2], kernel_shape[:2], stride)
-    parts = [tuple(math.ceil(side / count) for side in sizes.out)
-             for count in range(2, max(sizes.out) + 1)]
+    H, W = sizes.out
+    parts = [(math.ceil(H / count), math.ceil(W / count)) for count in range(2, max(H, W) + 1)]
     return [sizes.out] + [part for part in parts if min(np.subtract(part, sizes.taps)) >= 0]

@@ -36,6 +36,7 @@ def describe(network: "Network", name: str) -> tuple[dict, dict[str, np.ndarray]
 
 
 def describe_capsules(network: capsnet.CapsNet) -> tuple[dict, dict[str, np.ndarray]]:
+    # sizes
     conv1, primary, digits = network.conv1, network.primary_caps, network.digit_caps
     I, D, J, E = digits.W.shape
     types = primary.conv.filters // D
@@ -53,6 +54,7 @@ def describe_capsules(network: capsnet.CapsNet) -> tuple[dict, dict[str, np.ndar
         "iterations": digits.iterations,
     }
 
+    # weights
     prior = np.zeros((I, J), np.float32) if digits.prior is None else digits.prior.numpy()
     arrays = {"W": digits.W.numpy(), "prior": prior}
     for layer, conv in (("conv1", conv1), ("primary", primary.conv)):

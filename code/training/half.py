@@ -23,8 +23,8 @@ def narrow(prefix: str | Path):
     tensors = _read(prefix, np.float32, np.float16)
     for name, tensor in tensors.items():
         if tensor.dtype == np.float16 and not np.isfinite(tensor).all():
-            raise InputError(f"{prefix}: expected weights up to 65,504, which float16 can hold, "
-                             f"received larger ones in {name}")
+            raise InputError("expected weights up to 65,504, which float16 can hold, received "
+                             f"larger ones in {name}")
     _write(prefix, tensors)
 
 
