@@ -96,8 +96,17 @@ def test_two_networks_side_by_side(evaluate, house, tmp_path, monkeypatch):
         assert imread(io.BytesIO((tmp_path / "affine" / name).read_bytes())).std() > 0.02
 
     # whole splits, as the networks themselves say
-    assert list(found["table"]) == ["expanded MNIST", "synthetic affNIST"]
+    near, beyond = (f"synthetic affNIST, moved by {words}" for words in ("6 or less", "more than 6"))
+    assert list(found["table"]) == ["expanded MNIST", "synthetic affNIST", near, beyond]
     whole = dataset.further["synthetic affNIST"]()
+    transforms = affnist.transforms_of(dataset.further["centred MNIST"]())
+    chosen = mode.sampling.spread_evenly(whole.labels[:, 0], 20, 0)
+    far = np.array([max(abs(transforms.right[n]), abs(transforms.down[n])) for n in chosen])
+    for part, which in ((near, chosen[far <= 6]), (beyond, chosen[far > 6])):
+        assert found["table"][part]["images"] == len(which) > 0
+        for name, network in networks.items():
+            expected = accuracy(network, whole.images[which], whole.labels[which])
+            assert found["table"][part]["networks"][name]["accuracy"] == pytest.approx(expected)
     assert found["table"]["synthetic affNIST"]["images"] == 20
     for name, network in networks.items():
         measured = found["table"]["expanded MNIST"]["networks"][name]

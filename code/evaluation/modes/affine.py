@@ -2,7 +2,8 @@
 image was.
 
 Measured on affNIST as a whole, and on test digits that one parameter at a time changes, from the
-middle of the canvas. Several networks are measured on the same images.
+middle of the canvas. Of synthetic affNIST, digits that are moved farther than in training are also
+counted apart. Several networks are measured on the same images.
 """
 import itertools
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -78,11 +79,18 @@ def run(predictors: dict[str, "Predictor"], dataset: Dataset, cfg,
     points = sum(len(parameter.values) for parameter in PARAMETERS.values())
     total = sum(len(split.labels) for split in splits.values()) + points * len(digits.labels)
     with progress(title="affine", total=total * len(predictors), unit=" images") as bar:
-        table = {split: accuracies(predictors, images, bar) for split, images in splits.items()}
+        right = {split: judge(predictors, images, bar) for split, images in splits.items()}
         curves = {field: along(predictors, digits, field, parameter.values, bar)
                   for field, parameter in PARAMETERS.items()}
     draw_curves(name, dataset, len(digits.labels), curves, charts.families(predictors), report)
 
+    # tables
+    table = {split: with_intervals(found) for split, found in right.items()}
+    if name == affnist.SYNTHETIC:
+        far = displacements(affnist.transforms_of(centred))[chosen]
+        table |= by_displacement(name, far, right[name])
+
+    # numbers to print
     numbers = {}
     for split, found in table.items():
         numbers[f"{split}_images"] = found["images"]
@@ -94,19 +102,43 @@ def run(predictors: dict[str, "Predictor"], dataset: Dataset, cfg,
 
 # ---- measuring ----
 
-def accuracies(predictors: dict[str, "Predictor"], split: Split, bar: tqdm) -> dict[str, Any]:
-    """-> how many images were measured, and each network's accuracy with its interval (Wilson)"""
-    count, found = len(split.labels), {}
+def judge(predictors: dict[str, "Predictor"], split: Split, bar: tqdm) -> dict[str, np.ndarray]:
+    """-> of each network, whether it classifies each of the N images right, bool [N]"""
+    found = {name: [] for name in predictors}
     for name, predictor in predictors.items():
-        right = 0
-        for start in range(0, count, PIECE):
+        for start in range(0, len(split.labels), PIECE):
             piece = split.take(slice(start, start + PIECE))
             predictions = predictor.predict(scale(piece.images), piece.labels)
-            right += int((predictions.predicted == piece.labels).sum())
+            found[name].append((predictions.predicted == piece.labels)[:, 0])
             bar.update(len(piece.labels))
-        low, high = wilson(right / count, count)
-        found[name] = {"accuracy": right / count, "low": low, "high": high}
-    return {"images": count, "networks": found}
+    return {name: np.concatenate(pieces) for name, pieces in found.items()}
+
+
+def with_intervals(found: dict[str, np.ndarray]) -> dict[str, Any]:
+    """What `judge` found -> the number of images, and the accuracies with intervals (Wilson)"""
+    networks = {}
+    for name, right in found.items():
+        accuracy, count = float(right.mean()), len(right)
+        low, high = wilson(accuracy, count)
+        networks[name] = {"accuracy": accuracy, "low": low, "high": high}
+    return {"images": count, "networks": networks}
+
+
+def displacements(transforms: affine.Transforms) -> np.ndarray:
+    """-> how far each digit is moved, to a side or up or down, whichever is more, in pixels [N]"""
+    return np.maximum(np.abs(transforms.right), np.abs(transforms.down))
+
+
+def by_displacement(name: str, far: np.ndarray, found: dict[str, np.ndarray]) -> dict[str, Any]:
+    """What `judge` found, of digits that training moves as far, and of those moved farther.
+
+    far [N]: the displacements
+    """
+    most = affnist.DEFAULTS["SHIFT"]
+    parts = {f"{name}, moved by {most} or less": far <= most,
+             f"{name}, moved by more than {most}": far > most}
+    return {words: with_intervals({network: right[which] for network, right in found.items()})
+            for words, which in parts.items() if which.any()}
 
 
 def along(predictors: dict[str, "Predictor"], digits: Split, field: str, values: np.ndarray,
@@ -116,7 +148,8 @@ def along(predictors: dict[str, "Predictor"], digits: Split, field: str, values:
     for value in values:
         transforms = affine.identity(len(digits.labels), **{field: value})
         images = affine.apply(digits.images, transforms, digits.images.shape[1])
-        measured.append(accuracies(predictors, digits._replace(images=images), bar)["networks"])
+        found = judge(predictors, digits._replace(images=images), bar)
+        measured.append(with_intervals(found)["networks"])
     networks = {name: {} for name in predictors}
     for name, key in itertools.product(predictors, ("accuracy", "low", "high")):
         networks[name][key] = [one[name][key] for one in measured]
