@@ -9,17 +9,16 @@ import catalog
 import config
 import toy
 from evaluation import attacks
-from evaluation.climbing import success_curve
 from evaluation.predictor import Predictor
 from settings import Config
 
-STEPS, RESTARTS = 20, 2      # for each budget
-COMPARED = (1, 6)            # of the ten budgets
-LARGEST = {"linf": 0.05, "l2": 0.5}
+STEPS, RESTARTS = 20, 2  # for each budget
+BUDGET = {"linf": 0.01, "l2": 0.1}  # at which about half of the images withstand
 
 
-def library(classifier, norm, targeted, budget):
+def library(classifier, norm, targeted):
     """-> two attacks of the library, with as many steps and restarts as ours"""
+    budget = BUDGET[norm]
     same = {"eps": budget, "eps_step": budget * attacks.STRETCH / STEPS, "max_iter": STEPS, "targeted": targeted,
             "norm": {"linf": np.inf, "l2": 2}[norm], "batch_size": 100, "verbose": False}
     yield ProjectedGradientDescent(classifier, num_random_init=RESTARTS, **same)
@@ -28,7 +27,7 @@ def library(classifier, norm, targeted, budget):
 
 @pytest.mark.parametrize("targeted", (False, True))
 @pytest.mark.parametrize("norm", ("linf", "l2"))
-def test_the_strong_attack_succeeds_at_least_as_often_as_the_library_at_each_budget(norm, targeted):
+def test_the_strong_attack_succeeds_at_least_as_often_as_the_library(norm, targeted, monkeypatch):
     # a network with decision boundaries among random images, whose labels are what it says
     network = toy.network(PRIMARY_CAPS_CHANNELS=4)
     network.digit_caps.W.assign(network.digit_caps.W * 8)
@@ -36,26 +35,22 @@ def test_the_strong_attack_succeeds_at_least_as_often_as_the_library_at_each_bud
     labels = np.argmax(network(images).scores, axis=1).astype(np.int32)
     goals = (labels + 1) % toy.CLASSES if targeted else labels
 
-    # ours
+    # ours, at half of the budget and then at all of it
+    monkeypatch.setattr(attacks, "BUDGETS", 2)
     table = {**config.EVAL, **catalog.settings("evaluation.modes")}
-    cfg = Config(table, {"NORM": norm, "EPSILON": LARGEST["linf"], "EPSILON_L2": LARGEST["l2"], "TARGETED": targeted,
+    cfg = Config(table, {"NORM": norm, "EPSILON": BUDGET["linf"], "EPSILON_L2": BUDGET["l2"], "TARGETED": targeted,
                          "MAX_ITERS": STEPS * attacks.BUDGETS, "RESTARTS": RESTARTS})
-    done = attacks.strong(Predictor(network, toy.settings(), 20), images, goals, cfg, None)
-    budgets = done.tried[1:][list(COMPARED)]
-    ours = success_curve(done, budgets)
+    ours = attacks.strong(Predictor(network, toy.settings(), 20), images, goals, cfg, None).success.mean()
 
-    # the library's: it has succeeded where any of its attacks with this budget or a smaller one has
+    # the library's: it has succeeded where any of its attacks has
     classifier = TensorFlowV2Classifier(
         tf.function(lambda x, training=False: network(x).scores), nb_classes=toy.CLASSES,
         input_shape=toy.IMAGE_SHAPE, loss_object=tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         clip_values=(0, 1))
     np.random.seed(0)  # noqa: NPY002, the library draws from it
-    succeeded, theirs = np.zeros(len(images), bool), []
-    for budget in budgets:
-        for attack in library(classifier, norm, targeted, float(budget)):
-            made = attack.generate(images, goals)
-            succeeded |= (np.argmax(network(made).scores, axis=1) == goals) == targeted
-        theirs.append(succeeded.mean())
+    succeeded = np.zeros(len(images), bool)
+    for attack in library(classifier, norm, targeted):
+        made = attack.generate(images, goals)
+        succeeded |= (np.argmax(network(made).scores, axis=1) == goals) == targeted
 
-    assert 0.2 < ours[0] < 1 and ours[1] > 0.5
-    assert (ours >= theirs).all()
+    assert 0.2 < ours < 1 and ours >= succeeded.mean() > 0.2
