@@ -92,7 +92,9 @@ def test(network: Network, optimizer, dataset: Dataset, cfg, run: Run | Follower
             run.save_average(step)
         results["average"] = {"step": step, **average}
     best_step = devices.of_chief(run.restore_best())
-    if best_step is not None:
+    if best_step == step:  # the weights just measured
+        results["best"] = results["average" if cfg.EMA else "last"]
+    elif best_step is not None:
         devices.broadcast(network.variables)
         best = evaluate(test_step, dataset.test, cfg.BATCH_SIZE, "test, best")
         results["best"] = {"step": best_step, **best}

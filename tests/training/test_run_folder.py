@@ -65,6 +65,16 @@ def test_a_run_leaves_everything_in_its_folder(tmp_path):
         assert list((folder / "tensorboard" / split).glob("events*"))
 
 
+@pytest.mark.parametrize("flags, tested", [([], "last"), (["--ema", 0.7], "average")])
+def test_the_last_network_is_not_tested_twice_where_it_is_the_best(tmp_path, monkeypatch, flags, tested):
+    titles = []
+    monkeypatch.setattr(session, "evaluate", lambda *given: titles.append(given[-1]) or evaluate(*given))
+    assert start(tmp_path / "run", "--val_every", 100, *flags) == 0
+    results = json.loads((tmp_path / "run" / "results.json").read_text())
+    assert results["best"] == results[tested] and results["best"]["step"] == 6
+    assert titles == ["test, last", "test, average"][:1 + len(flags) // 2]
+
+
 def test_the_results_are_those_of_the_checkpoints(tmp_path):
     folder = tmp_path / "run"
     start(folder, "--lr", 0.01)
