@@ -161,7 +161,7 @@ EVAL = {
         "test", f"what to do: {', '.join(MODES)}", "original", one_of(MODES)),
     "CKPT": Setting(
         str(ROOT / "checkpoints" / "mnist"), "the network: a run's folder, a folder of checkpoints "
-        "or a checkpoint's prefix; for adversarial and affine also several, separated by commas",
+        "or a checkpoint's prefix; for test, adversarial and affine also several, with commas",
         "original", PATHS),
     "DATASET": DATA["DATASET"]._replace(
         help="the images; not given: those the network was trained on"),

@@ -135,8 +135,9 @@ def _in_growing_balls(predictor: "Predictor", images: np.ndarray, classes: np.nd
                       limit: float | None = None) -> Attacked:
     """Climbs within balls around the images, a small one before a large one.
 
-    Only images that withstand one budget meet the next, from the natural image on, or from a point
-    in the ball that `random` draws. Every objective has `restarts` tries of that many steps.
+    Images that are not fooled yet go on to the next budget. Each try starts at the natural image,
+    or at a random point in the ball if `random` is given. Every objective has `restarts` tries of
+    that many steps.
     """
     budgets = _budgets(cfg)
     found, success = images.copy(), np.zeros(len(images), bool)

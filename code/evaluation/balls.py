@@ -30,7 +30,7 @@ class LInfinity:
 
 
 class L2:
-    """The change has at most the length of the radius. It moves along the gradient itself."""
+    """The change has an L2 norm of at most the radius. A step follows the normalised gradient."""
     norm = "L2"
 
     def __init__(self, images: np.ndarray, radius: np.float32):

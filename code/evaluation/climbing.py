@@ -37,8 +37,9 @@ def climb(predictor: "Predictor", objective: str, images: np.ndarray, classes: n
 
     images [N, H, W, C] in [0, 1]; classes [N]: the targets if `targeted`, otherwise the labels
     move(x, gradient, active) -> the next x, for the n images [active]; no gradient is all zero
-    bar: a progress bar, moved on by each success; limit: for objectives that take one. Then the
-    sign of the objective, not the predicted class, says whether the attack has succeeded
+    bar: a progress bar, moved on by each success
+    limit: the detector's threshold, for objectives that take one. With it, the sign of the
+    objective says whether the attack has succeeded, not the predicted class
     stop: if false, images go on after they have succeeded
     """
     images, active = images.copy(), np.arange(len(images))

@@ -36,7 +36,7 @@ def limit(predictor: "Predictor", dataset: Dataset, cfg) -> float:
 
 
 def threshold(distances: np.ndarray) -> float:
-    """-> the smallest of these distances [N] that at most FALSE_POSITIVES of them exceed"""
+    """-> the 95 % quantile of these distances [N]: at most FALSE_POSITIVES of them are larger"""
     return np.quantile(distances, 1 - FALSE_POSITIVES, method="inverted_cdf")
 
 

@@ -45,17 +45,18 @@ def towards_hidden(network: Network, images: tf.Tensor, output: Output, classes:
     """Above 0 where that class is predicted and the detector, of threshold `limit`, is silent.
 
     Both have to be above 0. The smaller one decides, so the gradient is that of the condition which
-    is farther from being met (Qin, Frosst and others 2020 take turns instead).
+    is farther from being met (Qin, Frosst and others 2020 take turns instead). The distance is
+    divided by the threshold, because a margin is at most 1 and a distance is several pixels.
     """
     return tf.minimum(margin(network, images, output, classes),
-                      limit - distance_to_reconstruction(images, output))
+                      1 - distance_to_reconstruction(images, output) / limit)
 
 
 def away_hidden(network: Network, images: tf.Tensor, output: Output, classes: tf.Tensor,
                 limit: float) -> tf.Tensor:
     """Below 0 where another class is predicted and the detector is silent; see towards_hidden."""
     return tf.maximum(margin(network, images, output, classes),
-                      distance_to_reconstruction(images, output) - limit)
+                      distance_to_reconstruction(images, output) / limit - 1)
 
 
 def margin_of(scores: tf.Tensor, classes: tf.Tensor) -> tf.Tensor:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from data.dataset import Dataset, stream
-from evaluation import attacks, balls, charts, corruptions, detection, sampling, tables, trust
+from evaluation import attacks, balls, charts, corruptions, detection, sampling, trust
 from evaluation.climbing import Attacked, success_curve
 from evaluation.intervals import wilson
 from evaluation.report import Report
@@ -69,7 +69,7 @@ def compare(predictors: Predictors, dataset: Dataset, cfg, report: Report) -> tu
     # transfer, corruptions, checks
     matrix = trust.transfer(predictors, sample, cfg)
     report.draw("transfer", charts.matrix(
-        f"{title}\npgd, L-infinity {cfg.EPSILON / 2:.3g}, {trust.STEPS} steps", matrix,
+        f"{title}\nbim, L-infinity {cfg.EPSILON / 2:.3g}, {trust.STEPS} steps", matrix,
         list(predictors), "tried on", "made on", "share that fools", "{:.3f}"))
     damaged = corrupt(predictors, *drawn, cfg)
     draw_corruptions(dataset, len(drawn[1]), damaged, families, report)
@@ -131,15 +131,16 @@ def attacked(row: Row, name: str, predictor: "Predictor", sample: Shared, cfg,
     """-> the attack of that row on the sample, and its numbers with their intervals (Wilson)
 
     A success beyond the largest budget does not count: the original attack has none of its own.
+    The median distance is over all images. It is infinite if half of them or more are not fooled.
     """
-    attack = getattr(attacks, row.attack)
+    attack = attacks.by_name()[row.attack]
     limit = detector.limit if detector else None
     done = attack(predictor, sample.images, sample.goals,
                   cfg.changed(ATTACK=row.attack, NORM=row.norm), limit, f"{name}, {row.title()}")
     tried = budgets(row, cfg)
     count, fooled = len(sample.labels), done.budget <= tried[-1]
     numbers = {"images": count, **share("success_rate", fooled),
-               "median_distance": tables.median(distance(done)[fooled]),
+               "median_distance": np.median(np.where(fooled, distance(done), np.inf)),
                "budgets": tried, "success_rates": success_curve(done, tried)}
 
     # does the reconstruction give it away?
@@ -152,7 +153,7 @@ def attacked(row: Row, name: str, predictor: "Predictor", sample: Shared, cfg,
 
 
 def share(name: str, yes: np.ndarray) -> dict:
-    """bool [n] -> how many are true, with the ends of the interval; None of none"""
+    """bool [n] -> the share that is true and its 95 % interval; None for an empty array"""
     if not len(yes):
         return {name: None, f"{name}_interval": None}
     rate = yes.mean()
@@ -182,19 +183,26 @@ def panel(row: Row, found: dict[str, Found], cfg) -> charts.Panel:
 # ---- corruptions ----
 
 def corrupt(predictors: Predictors, images: np.ndarray, labels: np.ndarray, cfg) -> dict:
-    """-> {corruption: {network: accuracy at each strength, with its interval}}"""
+    """-> {corruption: {network: accuracy at each strength, with its interval}}
+
+    Strength 0 is the images as they are.
+    """
+    def accuracy(predictor, damaged):
+        predicted = predictor.predict(damaged, labels[:, None]).predicted[:, 0]
+        return float((predicted == labels).mean())
+
+    natural = {network: accuracy(one, images) for network, one in predictors.items()}
     found = {}
     for name, corruption in progress(CORRUPTIONS.items(), "corruptions"):
-        found[name] = {network: {"accuracy": [], "low": [], "high": []} for network in predictors}
-        for strength in (0, *corruptions.STRENGTHS):
-            random = stream(cfg.SEED, name, strength)
-            damaged = corruption(images, strength, random) if strength else images
+        values = {network: [natural[network]] for network in predictors}
+        for strength in corruptions.STRENGTHS:
+            damaged = corruption(images, strength, stream(cfg.SEED, name, strength))
             for network, predictor in predictors.items():
-                predicted = predictor.predict(damaged, labels[:, None]).predicted[:, 0]
-                accuracy = (predicted == labels).mean()
-                values = accuracy, *wilson(accuracy, len(labels))
-                for key, value in zip(found[name][network], values, strict=True):
-                    found[name][network][key].append(float(value))
+                values[network].append(accuracy(predictor, damaged))
+        found[name] = {}
+        for network, accuracies in values.items():
+            low, high = wilson(np.array(accuracies), len(labels))
+            found[name][network] = {"accuracy": accuracies, "low": low, "high": high}
     return found
 
 

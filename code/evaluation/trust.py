@@ -4,11 +4,11 @@ An attack whose gradient is masked makes a network look robust. Then a larger bu
 may do worse, an unbounded attack may fail, or images made elsewhere may do better than its own
 (Athalye 2018).
 """
+import functools
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from data.dataset import stream
 from evaluation.attacks import STRETCH
 from evaluation.balls import LInfinity
 from evaluation.climbing import Climb, climb
@@ -18,13 +18,16 @@ from output import progress
 if TYPE_CHECKING:  # imports TensorFlow
     from evaluation.predictor import Predictor
 
-STEPS = 20     # of the attacks that are made here
-CHECKED = 200  # images on which the attacks are checked
+STEPS = 20        # of the attacks that are made here
+CHECKED = 200     # images on which the attacks are checked
+TOLERANCE = 0.02  # a success rate may be lower by so much, and the check still holds
 
 
-def fixed_pgd(predictor: "Predictor", sample: Shared, cfg, radius: float, steps: int,
-              stop: bool = True) -> Climb:
-    """PGD in one L-infinity ball, from a random point; stop: an image rests when it has succeeded.
+def in_one_ball(predictor: "Predictor", sample: Shared, cfg, radius: float, steps: int,
+                stop: bool = True) -> Climb:
+    """BIM in one L-infinity ball. stop: an image stops at its first success.
+
+    It starts at the natural images: a random point in a large ball would fool the network already.
     """
     ball = LInfinity(sample.images, np.float32(radius))
     step = np.float32((1 if cfg.TARGETED else -1) * STRETCH * radius / steps)
@@ -32,10 +35,9 @@ def fixed_pgd(predictor: "Predictor", sample: Shared, cfg, radius: float, steps:
     def move(x, gradient, active):
         return ball.moved(x, gradient, step, active)
 
-    start = ball.somewhere(stream(cfg.SEED, "attack"))
     with progress() as bar:
-        return climb(predictor, "margin", start, sample.goals, cfg.TARGETED, move, steps, bar,
-                     stop=stop)
+        return climb(predictor, "margin", sample.images, sample.goals, cfg.TARGETED, move, steps,
+                     bar, stop=stop)
 
 
 def transfer(predictors: dict[str, "Predictor"], sample: Shared, cfg) -> np.ndarray:
@@ -45,7 +47,7 @@ def transfer(predictors: dict[str, "Predictor"], sample: Shared, cfg) -> np.ndar
     """
     rates = np.zeros((len(predictors), len(predictors)))
     for k, maker in enumerate(progress(predictors.values(), "transfer")):
-        made = fixed_pgd(maker, sample, cfg, cfg.EPSILON / 2, STEPS, stop=False).images
+        made = in_one_ball(maker, sample, cfg, cfg.EPSILON / 2, STEPS, stop=False).images
         for n, other in enumerate(predictors.values()):
             predicted = other.predict(made, sample.labels[:, None]).predicted[:, 0]
             rates[k, n] = ((predicted == sample.goals) == cfg.TARGETED).mean()
@@ -56,22 +58,32 @@ def check(predictor: "Predictor", sample: Shared, cfg, own: float,
           others: np.ndarray) -> dict[str, dict]:
     """-> for each check, in words: success rates, and whether it holds
 
-    own: how often images made on this network fool it; others [n]: those made elsewhere
+    own: how often images made on this network fool it; others [n]: those made elsewhere. Without
+    any, that check is left out.
     """
     few = Shared(*(array[:CHECKED] for array in sample))
 
+    @functools.cache
     def rate(radius, steps):
-        return float(fixed_pgd(predictor, few, cfg, radius, steps).success.mean())
+        return float(in_one_ball(predictor, few, cfg, radius, steps).success.mean())
 
     larger = [rate(cfg.EPSILON * part, STEPS) for part in (1 / 8, 1 / 4, 1 / 2, 1)]
     longer = [rate(cfg.EPSILON / 4, steps) for steps in (STEPS // 4, STEPS // 2, STEPS, 2 * STEPS)]
     unbounded = rate(1, 2 * STEPS)
-    return {
-        "a_larger_budget_never_does_worse": judged(larger, sorted(larger) == larger),
-        "more_steps_never_do_worse": judged(longer, sorted(longer) == longer),
+    checks = {
+        "a_larger_budget_never_does_worse": judged(larger, never_falls(larger)),
+        "more_steps_never_do_worse": judged(longer, never_falls(longer)),
         "an_unbounded_attack_always_succeeds": judged([unbounded], unbounded == 1),
-        "no_image_made_elsewhere_does_better": judged([own, *others], own >= others.max(initial=0)),
     }
+    if len(others):
+        checks["no_image_made_elsewhere_does_better"] = judged(
+            [own, *others], own >= others.max() - TOLERANCE)
+    return checks
+
+
+def never_falls(rates: list[float]) -> bool:
+    """Whether none of them is lower than the one before by more than TOLERANCE."""
+    return bool((np.diff(rates) >= -TOLERANCE).all())
 
 
 def judged(rates: list[float], holds: bool) -> dict:

@@ -79,8 +79,8 @@ def oracle(network, objective, images, classes):
         v = squash(tf.constant(votes.sum(axis=1) / toy.CLASSES))                       # [N, J, E]
         return lead(length(v).numpy(), classes)
     margin = lead(scores, classes)
-    return {"margin": margin, "towards_hidden": np.minimum(margin, LIMIT - distance),
-            "away_hidden": np.maximum(margin, distance - LIMIT)}[objective]
+    return {"margin": margin, "towards_hidden": np.minimum(margin, 1 - distance / LIMIT),
+            "away_hidden": np.maximum(margin, distance / LIMIT - 1)}[objective]
 
 
 @pytest.mark.parametrize("objective, limit", [

@@ -115,7 +115,7 @@ def test_transfer_is_measured_on_fresh_predictions(predictors, dataset):
     cfg = settings()
     _, sample = sampling.right_for_all(predictors, dataset, cfg)
     rates = trust.transfer(predictors, sample, cfg)
-    made = trust.fixed_pgd(predictors["one"], sample, cfg, cfg.EPSILON / 2, trust.STEPS, stop=False)
+    made = trust.in_one_ball(predictors["one"], sample, cfg, cfg.EPSILON / 2, trust.STEPS, stop=False)
     assert np.abs(made.images - sample.images).max() <= cfg.EPSILON / 2 + 1e-6
     predicted = np.argmax(predictors["two"].network(made.images).scores, axis=1)
     assert rates[0, 1] == pytest.approx((predicted != sample.labels).mean())
@@ -133,6 +133,34 @@ def test_the_checks_hold_for_a_plain_gradient(everything):
     numbers, results = everything
     assert results["checks"]["one"]["an_unbounded_attack_always_succeeds"]["holds"]
     assert numbers["one:_no_image_made_elsewhere_does_better"] == "holds"
+
+
+class Flat(Predictor):
+    """A predictor whose gradients are zero."""
+
+    def gradient(self, objective, images, classes, limit=None):
+        scores, value, gradient = super().gradient(objective, images, classes, limit)
+        return Gradient(scores, value, np.zeros_like(gradient))
+
+
+def test_a_gradient_of_zero_is_found(predictors, dataset):
+    """Without other networks, too: then no check speaks of them."""
+    flat, cfg = Flat(predictors["one"].network, toy.settings(), 8), settings()
+    _, sample = sampling.right_for_all({"flat": flat}, dataset, cfg)
+    found = trust.check(flat, sample, cfg, 0, np.array([]))
+    assert found["an_unbounded_attack_always_succeeds"] == {"success_rates": [0], "holds": False}
+    assert "no_image_made_elsewhere_does_better" not in found
+
+
+def test_a_success_rate_that_falls_fails():
+    assert trust.never_falls([0.1, 0.5, 0.49, 0.9]) and not trust.never_falls([0.1, 0.5, 0.4, 0.9])
+
+
+def test_the_median_distance_is_over_all_images(everything):
+    _, results = everything
+    for networks in results["attacks"].values():
+        for found in networks.values():
+            assert (found["median_distance"] is None) == (found["success_rate"] <= 0.5)
 
 
 def test_a_masked_gradient_is_found(predictors, dataset):
