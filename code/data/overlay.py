@@ -14,8 +14,8 @@ from data.dataset import Augment, Split, stream
 class Partners:
     """Draws a partner of another class for digits with the labels [n]. ValueError if one has none.
 
-    In the order of the classes, the digits of one class are a single stretch. A place among all
-    others is therefore drawn at once, and moved past the stretch if it does not lie before it.
+    Sorted by class, each class is one block. A place is drawn as if the digit's own block were
+    absent. If it is not before that block, the length of the block is added.
     """
 
     def __init__(self, labels: np.ndarray):
@@ -79,11 +79,15 @@ class Pairs:
 
     def take(self, which: np.ndarray | slice) -> Split:
         """-> the pairs [which], with both digits apart as their sources."""
-        place = np.arange(len(self.labels))[which]                             # [B]
-        base = place // self.partners_each
-        index = np.stack([base, self.partner[place]], axis=1)                  # [B, 2]
-        corners = np.stack([self.base_corner[base], self.partner_corner[place]], axis=1)
-        return overlay(self.digits, index, corners, self.most)
+        index = self.members(which)                                            # [B, 2]
+        corners = self.base_corner[index[:, 0]], self.partner_corner[which]
+        return overlay(self.digits, index, np.stack(corners, axis=1), self.most)
+
+    def members(self, which: np.ndarray | slice) -> np.ndarray:
+        """-> which digits make the pairs [which]: [B, 2], from 0 to n - 1"""
+        if isinstance(which, slice):
+            which = np.arange(*which.indices(len(self.labels)))
+        return np.stack([which // self.partners_each, self.partner[which]], axis=1)
 
     def content(self) -> Iterator[np.ndarray]:
         """-> what decides the pairs: the digits and the list."""

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from data.dataset import Batch, Examples, batches
-from evaluation.intervals import wilson
+from data.overlay import Pairs
+from evaluation.intervals import of_pairs
+from evaluation.tables import mean
 from output import progress
 
 if TYPE_CHECKING:  # imports TensorFlow
@@ -24,7 +26,7 @@ class ByOverlap(NamedTuple):
     count: np.ndarray           # pairs [bins]
     overlap: np.ndarray         # their mean overlap
     error: np.ndarray           # the share whose two longest capsules are not both labels
-    error_low: np.ndarray       # its confidence interval (Wilson)
+    error_low: np.ndarray       # its confidence interval, see intervals.of_pairs
     error_high: np.ndarray
     some_right: np.ndarray      # the share of which at least one label is found
     some_right_low: np.ndarray
@@ -52,35 +54,48 @@ def bin_of(overlaps: np.ndarray) -> np.ndarray:
     return np.minimum((overlaps * BINS).astype(int), BINS - 1)
 
 
+class Judged(NamedTuple):
+    """What a network says of N pairs."""
+    overlap: np.ndarray     # [N]
+    right: np.ndarray       # bool [N]: both labels are found
+    some_right: np.ndarray  # bool [N]: at least one is
+
+
 def measure(predictor: "Predictor", split: Examples,
-            batch_size: int) -> tuple[dict[str, float], ByOverlap]:
-    """The whole split, batch by batch -> the means over all pairs, and the bins of overlap."""
+            batch_size: int) -> tuple[dict[str, float], Judged]:
+    """The whole split, batch by batch -> the means over all pairs, and each pair."""
     terms_of_batch = make_terms(predictor)
     total = len(split.labels)
-    sums = {}
-    count, overlaps, right, some_right = np.zeros((4, BINS))
+    sums, parts = {}, []
     for batch in progress(batches(split, batch_size), "test", math.ceil(total / batch_size)):
         terms = terms_of_batch(batch)
         for name, value in terms.items():
             sums[name] = sums.get(name, 0.0) + value.sum(dtype=float)
-        measured = overlap(batch.sources)                                      # [B]
-        places = bin_of(measured)
-        count += np.bincount(places, minlength=BINS)
-        overlaps += np.bincount(places, measured, BINS)
-        right += np.bincount(places, terms["accuracy"], BINS)
-        some_right += np.bincount(places, terms["some_right"], BINS)
-    means = {name: value / total for name, value in sums.items()}
-    return means, shares(count, overlaps, right, some_right)
+        parts.append(Judged(overlap(batch.sources), terms["accuracy"] > 0, terms["some_right"] > 0))
+    judged = Judged(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+    return {name: value / total for name, value in sums.items()}, judged
 
 
-def shares(count: np.ndarray, overlaps: np.ndarray, right: np.ndarray,
-           some_right: np.ndarray) -> ByOverlap:
-    """Sums over the pairs of each bin, all [bins] -> their shares, with intervals"""
-    with np.errstate(invalid="ignore"):  # of empty bins
-        overlaps, right, some_right = overlaps / count, right / count, some_right / count
-    error = 1 - right
-    return ByOverlap(count.astype(int), overlaps, error, *wilson(error, count),
-                     some_right, *wilson(some_right, count))
+def members(split: Examples) -> np.ndarray:
+    """-> the numbers of the digits that make each pair [N, 2]
+
+    Where they are not known, every pair has digits of its own.
+    """
+    if isinstance(split, Pairs):
+        return split.members(slice(None))
+    return np.arange(2 * len(split.labels)).reshape(-1, 2)
+
+
+def by_overlap(judged: Judged, members: np.ndarray) -> ByOverlap:
+    """The shares in each bin, with intervals. members [N, 2]: see intervals.of_pairs"""
+    places, rows = bin_of(judged.overlap), []
+    for place in range(BINS):
+        here = places == place
+        wrong, some_right = ~judged.right[here], judged.some_right[here]
+        rows.append((here.sum(), mean(judged.overlap[here]),
+                     mean(wrong), *of_pairs(wrong, members[here]),
+                     mean(some_right), *of_pairs(some_right, members[here])))
+    return ByOverlap(*(np.array(column) for column in zip(*rows, strict=True)))
 
 
 def make_terms(predictor: "Predictor"):

@@ -99,10 +99,8 @@ def segmentation_by_overlap(title: str, by_overlap: dict) -> Figure:
     styles = ((BLUE, "o-"), (RED, "s--"), ("black", "^:"), (ORANGE, "v-."))
     for measure, upper, lower in zip(MEASURES, *axes, strict=True):
         for kind, (colour, style) in zip(KINDS, styles, strict=True):
-            values = by_overlap[kind][measure]
-            upper.errorbar(middle, values["mean"][there],
-                           (values["high"] - values["mean"])[there], fmt=style, color=colour,
-                           capsize=2, markersize=4, linewidth=1.2, label=kind)
+            upper.plot(middle, by_overlap[kind][measure]["mean"][there], style, color=colour,
+                       markersize=4, linewidth=1.2, label=kind)
         upper.set_ylabel(measure.replace("_", " "), fontsize=BODY)
         upper.set_ylim(bottom=0)
         upper.grid(color="#dddddd")

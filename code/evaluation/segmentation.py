@@ -5,12 +5,11 @@ capsule stands for: by the squared error per pixel, and by intersection over uni
 overlap.py). A pair counts with the mean over its two digits. N pairs, two digits each.
 """
 import math
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from data.dataset import Batch, Examples, batches, stream
-from evaluation.intervals import Z
 from evaluation.overlap import BINS, bin_of, ink, overlap
 from output import progress
 
@@ -60,7 +59,7 @@ def standing_for(batch: Batch, predictions: "Predictions") -> np.ndarray:
     difference = predictions.from_predicted[:, None] - batch.sources[:, :, None]
     error = np.square(difference).sum(axis=(3, 4, 5))                          # [N, label, place]
     nearer = error[:, 0, 1] + error[:, 1, 0] < error[:, 0, 0] + error[:, 1, 1]
-    swap = np.where(as_they_are | crossed, crossed & ~as_they_are, nearer)     # [N]
+    swap = np.where(as_they_are | crossed, crossed, nearer)                    # [N]
     return np.where(swap[:, None], [1, 0], [0, 1])
 
 
@@ -102,25 +101,21 @@ class Sums:
         np.add.at(self.total, place, measured)
         np.add.at(self.squares, place, np.square(measured))
 
-    def table(self, which: Any, axis: int | tuple[int, ...]) -> dict:
-        """-> pairs, and mean, sd and 95 % interval of each measure of each kind.
+    def table(self, which: int | slice) -> dict:
+        """-> pairs, and mean and standard deviation of each measure of each kind.
 
-        which: the part of the sums to take, which are [2, BINS, ...]; axis: what to add up in it
+        which: 0 for wrong pairs, 1 for right ones; a slice of both: all pairs, by overlap [BINS]
         """
-        count = self.count[which].sum(axis=axis)
+        count = self.count[which].sum(axis=0)
         weight = np.expand_dims(count, (-2, -1))
         with np.errstate(invalid="ignore", divide="ignore"):  # of empty bins
-            mean = self.total[which].sum(axis=axis) / weight
-            square = self.squares[which].sum(axis=axis) / weight
+            mean = self.total[which].sum(axis=0) / weight
+            square = self.squares[which].sum(axis=0) / weight
             sd = np.sqrt(np.maximum(0, square - mean**2) * weight / (weight - 1))
-            half = Z * sd / np.sqrt(weight)
         table = {"pairs": count.astype(int)}
         for k, kind in enumerate(KINDS):
-            table[kind] = {}
-            for m, measure in enumerate(MEASURES):
-                at = ..., k, m
-                table[kind][measure] = {"mean": mean[at], "sd": sd[at], "low": (mean - half)[at],
-                                        "high": (mean + half)[at]}
+            table[kind] = {measure: {"mean": mean[..., k, m], "sd": sd[..., k, m]}
+                           for m, measure in enumerate(MEASURES)}
         return table
 
 
@@ -139,5 +134,5 @@ def measure(predictor: "Predictor", split: Examples, batch_size: int, seed: int)
     for number, batch in enumerate(bar):
         drawn = draw(predictor, batch, seed, number * batch_size)
         sums.add(compare(drawn, batch), drawn.right, overlap(batch.sources))
-    return Segmentation(sums.table(1, 0), sums.table(0, 0), sums.table(slice(None), 0),
+    return Segmentation(sums.table(1), sums.table(0), sums.table(slice(None)),
                         sums.count[1].sum() / total)

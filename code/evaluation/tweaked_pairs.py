@@ -1,8 +1,8 @@
 """What tweaking the capsule of one digit does to the other digit of the image, and to both.
 
 The decoder sees one capsule at a time, all others are set to zero. So the other digit, which is
-decoded from a capsule of its own, cannot move. That is measured, not assumed. What is seen of the
-change is less than what the tweaked digit does: where the other one is white, nothing shows.
+decoded from a capsule of its own, cannot move. That is measured, not assumed. Less of the change is
+visible in the image than in the tweaked digit alone: where the other digit is white, it is hidden.
 """
 from typing import TYPE_CHECKING
 

@@ -15,7 +15,7 @@ import eval as command
 import toy
 from data.dataset import Batch, as_batch, training_batch
 from evaluation import figures, overlap, pair_figures, segmentation, sheets
-from evaluation.intervals import wilson
+from evaluation.intervals import of_pairs, wilson
 from evaluation.predictor import Predictions, Predictor
 from training import checkpoints
 from training.devices import Devices
@@ -139,21 +139,53 @@ def test_segmentation_is_measured_for_each_digit_alone():
     np.testing.assert_allclose(union, [(1 / 2 + 1) / 2, 1 / 4, (2 / 4 + 3 / 4) / 2, 0])
 
 
-def test_tables_are_the_means_deviations_and_intervals_of_the_pairs():
+def test_the_interval_of_pairs_is_that_of_their_digits():
+    """Against simulation: each digit makes all of its pairs a little harder or easier."""
+    random = np.random.default_rng(0)
+    members = np.stack([np.repeat(np.arange(200), 5), random.integers(0, 200, 1000)], axis=1)
+
+    def draw():
+        hardness = random.normal(0, 0.15, 200)
+        return random.random(1000) < 0.3 + hardness[members].sum(axis=1)
+
+    drawn = [draw() for _ in range(400)]
+    widths = np.array([np.diff(of_pairs(one, members)) for one in drawn])
+    expected = 2 * 1.96 * np.std([one.mean() for one in drawn])
+    assert widths.mean() == pytest.approx(expected, rel=0.1)
+    assert np.diff(wilson(0.3, 1000)) < 0.8 * expected, "otherwise this test says little"
+
+    # Where no two pairs share a digit, it is Wilson's.
+    alone = np.arange(2000).reshape(-1, 2)
+    assert of_pairs(drawn[0], alone) == pytest.approx(wilson(drawn[0].mean(), 1000))
+    assert of_pairs(np.zeros(5, bool), alone[:5]) == pytest.approx(wilson(0, 5))
+    assert np.isnan(of_pairs(np.zeros(0, bool), alone[:0])).all()
+
+
+def test_the_members_of_a_pair_are_the_digits_that_make_it(run):
+    test = run[2].test
+    some = np.array([3, 40, 7])
+    for which, index in ((some, some), (slice(5, 12), np.arange(5, 12))):
+        members = test.members(which)
+        np.testing.assert_array_equal(test.digits.labels[members, 0], test.labels[index])
+        np.testing.assert_array_equal(members[:, 0], index // test.partners_each)
+    np.testing.assert_array_equal(overlap.members(test), test.members(np.arange(60)))
+    every = overlap.members(test.take(slice(0, 3)))
+    assert sorted(every.ravel()) == list(range(6)), "images whose digits are not known"
+
+
+def test_tables_are_the_means_and_deviations_of_the_pairs():
     random = np.random.default_rng(0)
     measured, right = random.random((40, 4, 2)), random.random(40) < 0.5
     overlaps = random.choice([0.05, 0.55], 40)
     sums = segmentation.Sums()
     for some in (slice(0, 13), slice(13, 40)):
         sums.add(measured[some], right[some], overlaps[some])
-    for which, axis, mine in ((1, 0, right), (0, 0, ~right)):
-        table, values = sums.table(which, axis), measured[mine][:, 2, 1]
+    for which, mine in ((1, right), (0, ~right)):
+        table, values = sums.table(which), measured[mine][:, 2, 1]
         found = table["whole input"]["intersection_over_union"]
         assert table["pairs"] == len(values)
         assert found["mean"] == pytest.approx(values.mean()) and found["sd"] == pytest.approx(values.std(ddof=1))
-        half = 1.959964 * values.std(ddof=1) / np.sqrt(len(values))
-        assert found["high"] - found["mean"] == pytest.approx(half) == found["mean"] - found["low"]
-    table = sums.table(slice(None), 0)
+    table = sums.table(slice(None))
     found = table["label capsules"]["squared_error_per_pixel"]["mean"]
     np.testing.assert_allclose(found[[0, 5]], [measured[overlaps == one][:, 0, 0].mean() for one in (0.05, 0.55)])
     assert np.isnan(found[1]) and table["pairs"].sum() == 40
@@ -297,7 +329,8 @@ def test_pairs_cannot_be_attacked(evaluate, tmp_path):
 
 
 def test_empty_bins_are_drawn_as_nothing():
-    few = overlap.shares(*np.array([[0] * 9 + [3], [0] * 9 + [2.8], [0] * 9 + [1], [0] * 9 + [3]], float))
+    judged = overlap.Judged(np.full(3, 0.93), np.array([True, False, False]), np.ones(3, bool))
+    few = overlap.by_overlap(judged, np.arange(6).reshape(3, 2))
     assert np.isnan(few.error[0]) and few.error[9] == pytest.approx(2 / 3) and few.some_right[9] == 1
     figure = pair_figures.errors_by_overlap("few", few)
     assert figure.axes[0].lines

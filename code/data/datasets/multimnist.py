@@ -1,7 +1,8 @@
 """MultiMNIST: two overlapping digits of different classes, 36 x 36 pixels (paper, section 6).
 
 The splits are those of the digits, so no digit that is trained on is ever tested. Training makes
-its pairs anew in every step. Validation and test are fixed lists, the same for every seed.
+its pairs anew in every step. Validation and test are fixed lists. MNIST's are the same for every
+seed; glyphs themselves depend on it.
 """
 import dataclasses
 

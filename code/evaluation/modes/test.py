@@ -12,7 +12,7 @@ import numpy as np
 from data.dataset import Dataset
 from evaluation import charts, overlap, pair_figures
 from evaluation.charts import History
-from evaluation.intervals import wilson
+from evaluation.intervals import of_pairs, wilson
 from evaluation.overlap import ByOverlap
 from evaluation.report import Report
 from settings import InputError, split_paths
@@ -35,13 +35,15 @@ def run(predictors: dict[str, "Predictor"], dataset: Dataset, cfg,
                  for name, path in zip(predictors, split_paths(cfg.CKPT), strict=True)}
 
     # measure
-    means, bins = {}, {}
+    means, bins, intervals = {}, {}, {}
+    count = len(dataset.test.labels)
     in_pairs = dataset.test.labels.shape[1] == 2 and has_sources(dataset)
     for name, predictor in predictors.items():
         if in_pairs:
-            means[name], bins[name] = measure_pairs(predictor, dataset, cfg)
+            means[name], bins[name], intervals[name] = measure_pairs(predictor, dataset, cfg)
         else:
             means[name] = measure(predictor, dataset, cfg)
+            intervals[name] = wilson(1 - means[name]["accuracy"], count)
 
     # draw
     draw_histories(histories, predictors, report)
@@ -49,11 +51,9 @@ def run(predictors: dict[str, "Predictor"], dataset: Dataset, cfg,
         draw_overlap(bins, means, charts.families(predictors), dataset, report)
 
     # numbers to print
-    count = len(dataset.test.labels)
-    numbers, intervals = {"images": count}, {}
+    numbers = {"images": count}
     for name, found in means.items():
         accuracy = found.pop("accuracy")
-        intervals[name] = [float(1 - end) for end in reversed(wilson(accuracy, count))]
         owner = f"{name}:_" if len(predictors) > 1 else ""
         for key, value in {"accuracy": accuracy, "error": 1 - accuracy, **found}.items():
             numbers[f"{owner}{key}"] = value
@@ -77,11 +77,15 @@ def measure(predictor: "Predictor", dataset: Dataset, cfg) -> dict[str, float]:
 
 
 def measure_pairs(predictor: "Predictor", dataset: Dataset,
-                  cfg) -> tuple[dict[str, float], ByOverlap]:
-    """-> the means, with the share of pairs of which one label is found or more; bins of overlap"""
-    means, found = overlap.measure(predictor, dataset.test, cfg.BATCH_SIZE)
+                  cfg) -> tuple[dict[str, float], ByOverlap, tuple[float, float]]:
+    """-> the means, bins of overlap, the interval of the error
+
+    The means have the share of pairs of which one label is found or more.
+    """
+    means, judged = overlap.measure(predictor, dataset.test, cfg.BATCH_SIZE)
     means["one_right_or_both_rate"] = means.pop("some_right")
-    return means, found
+    digits = overlap.members(dataset.test)
+    return means, overlap.by_overlap(judged, digits), of_pairs(~judged.right, digits)
 
 
 def draw_overlap(bins: dict[str, ByOverlap], means: dict[str, dict], families: dict[str, tuple],
