@@ -69,7 +69,7 @@ def compare(predictors: Predictors, dataset: Dataset, cfg, report: Report) -> tu
     # transfer, corruptions, checks
     matrix = trust.transfer(predictors, sample, cfg)
     report.draw("transfer", charts.matrix(
-        f"{title}\nbim, L-infinity {cfg.EPSILON / 2:.3g}, {trust.STEPS} steps", matrix,
+        f"{title}\npgd, L-infinity {cfg.EPSILON / 2:.3g}, {trust.STEPS} steps", matrix,
         list(predictors), "tried on", "made on", "share that fools", "{:.3f}"))
     damaged = corrupt(predictors, *drawn, cfg)
     draw_corruptions(dataset, len(drawn[1]), damaged, families, report)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from data.dataset import stream
 from evaluation.attacks import STRETCH
 from evaluation.balls import LInfinity
 from evaluation.climbing import Climb, climb
@@ -18,6 +19,7 @@ from output import progress
 if TYPE_CHECKING:  # imports TensorFlow
     from evaluation.predictor import Predictor
 
+NEAR = 1 / 8      # of EPSILON: how far from the images an attack may start
 STEPS = 20        # of the attacks that are made here
 CHECKED = 200     # images on which the attacks are checked
 TOLERANCE = 0.02  # a success rate may be lower by so much, and the check still holds
@@ -25,19 +27,22 @@ TOLERANCE = 0.02  # a success rate may be lower by so much, and the check still 
 
 def in_one_ball(predictor: "Predictor", sample: Shared, cfg, radius: float, steps: int,
                 stop: bool = True) -> Climb:
-    """BIM in one L-infinity ball. stop: an image stops at its first success.
+    """PGD in one L-infinity ball. stop: an image stops at its first success.
 
-    It starts at the natural images: a random point in a large ball would fool the network already.
+    It starts at a random point near each natural image, because the gradient may vanish at the
+    image itself. Far from the image, noise alone would fool the network before any step.
     """
     ball = LInfinity(sample.images, np.float32(radius))
+    near = LInfinity(sample.images, np.float32(min(radius, cfg.EPSILON * NEAR)))
+    start = near.somewhere(stream(cfg.SEED, "attack"))
     step = np.float32((1 if cfg.TARGETED else -1) * STRETCH * radius / steps)
 
     def move(x, gradient, active):
         return ball.moved(x, gradient, step, active)
 
     with progress() as bar:
-        return climb(predictor, "margin", sample.images, sample.goals, cfg.TARGETED, move, steps,
-                     bar, stop=stop)
+        return climb(predictor, "margin", start, sample.goals, cfg.TARGETED, move, steps, bar,
+                     stop=stop)
 
 
 def transfer(predictors: dict[str, "Predictor"], sample: Shared, cfg) -> np.ndarray:
