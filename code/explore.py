@@ -11,7 +11,7 @@ def main() -> int:
         description="Write one HTML file that has a trained network inside: draw, see the lengths "
                     "of its capsules, step through the routing, move the dimensions. Of a network "
                     "without capsules it shows the probabilities. It needs no server and no "
-                    "network to be opened.",
+                    "internet access to be opened.",
         epilog="example: python explore.py --ckpt output/RUN --out output/run.html")
     settings = {name: config.EVAL[name] for name in ("CKPT", "DATASET", "DATA_DIR")}
     parser.add_settings("settings", settings)
