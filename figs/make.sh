@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes the figures and numbers of the released network in this folder anew: 8 minutes on 2 cores.
+# Makes the figures and numbers of the released networks in this folder anew.
 set -eu
 cd "$(dirname "$0")/.."
 python code/eval.py
@@ -9,3 +9,8 @@ python code/eval.py --mode adversarial
 for attack in fgsm bim pgd; do
     python code/eval.py --mode adversarial --attack "$attack" --no-targeted
 done
+
+pairs="--ckpt checkpoints/multimnist --fig_dir figs/multimnist"
+python code/eval.py $pairs --pairs_per_digit 10
+python code/eval.py $pairs --mode reconstruct
+python code/eval.py $pairs --mode cap_tweak --tweak_target 4

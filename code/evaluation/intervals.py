@@ -21,7 +21,7 @@ def of_pairs(yes: np.ndarray, members: np.ndarray) -> tuple[float, float]:
 
     yes: bool [N]; members: the numbers of the two digits of each pair [N, 2]. Two pairs that share
     a digit are often right or wrong together, so N of them say less than N independent ones. The
-    variance of the share adds up the products of the errors of all two pairs that share a digit
+    variance of the share adds up the products of the errors of any two pairs that share a digit
     (Cameron, Gelbach, Miller 2011). The interval is that of as many independent pairs as have this
     variance.
     """

@@ -86,15 +86,15 @@ def members(split: Examples) -> np.ndarray:
     return np.arange(2 * len(split.labels)).reshape(-1, 2)
 
 
-def by_overlap(judged: Judged, members: np.ndarray) -> ByOverlap:
-    """The shares in each bin, with intervals. members [N, 2]: see intervals.of_pairs"""
+def by_overlap(judged: Judged, digits: np.ndarray) -> ByOverlap:
+    """The shares in each bin, with intervals. digits [N, 2]: of each pair, see `members`"""
     places, rows = bin_of(judged.overlap), []
     for place in range(BINS):
         here = places == place
         wrong, some_right = ~judged.right[here], judged.some_right[here]
         rows.append((here.sum(), mean(judged.overlap[here]),
-                     mean(wrong), *of_pairs(wrong, members[here]),
-                     mean(some_right), *of_pairs(some_right, members[here])))
+                     mean(wrong), *of_pairs(wrong, digits[here]),
+                     mean(some_right), *of_pairs(some_right, digits[here])))
     return ByOverlap(*(np.array(column) for column in zip(*rows, strict=True)))
 
 
