@@ -13,7 +13,7 @@ def wilson(share: np.ndarray, count: np.ndarray) -> tuple[np.ndarray, np.ndarray
         centre = (share + Z**2 / (2 * count)) / shrunk
         variance = share * (1 - share) / count + Z**2 / (4 * count**2)
         half = Z / shrunk * np.sqrt(variance)
-    return centre - half, centre + half
+    return np.maximum(centre - half, 0), np.minimum(centre + half, 1)
 
 
 def of_pairs(yes: np.ndarray, members: np.ndarray) -> tuple[float, float]:
@@ -22,15 +22,15 @@ def of_pairs(yes: np.ndarray, members: np.ndarray) -> tuple[float, float]:
     yes: bool [N]; members: the numbers of the two digits of each pair [N, 2]. Two pairs that share
     a digit are often right or wrong together, so N of them say less than N independent ones. The
     variance of the share adds up the products of the errors of any two pairs that share a digit
-    (Cameron, Gelbach, Miller 2011). The interval is that of as many independent pairs as have this
-    variance.
+    (Cameron, Gelbach, Miller 2011). The interval is that of the number of independent pairs with
+    this variance, the effective sample size. It is N where all pairs are `yes`, or none.
     """
     if not len(yes):
         return np.nan, np.nan
     share = yes.mean()
     error = yes - share                                                        # [N]
     of_digit = sum(np.bincount(one, error, members.max() + 1) for one in members.T)
-    # The product of a pair's error with itself is in the sums of both its digits, once too often.
+    # A pair's own squared error is in the sums of both its digits: subtract it once.
     variance = (np.square(of_digit).sum() - np.square(error).sum()) / len(yes)**2
     independent = share * (1 - share) / variance if variance > 0 else np.inf
     return wilson(share, min(independent, len(yes)))

@@ -44,9 +44,10 @@ def towards_hidden(network: Network, images: tf.Tensor, output: Output, classes:
                    limit: float) -> tf.Tensor:
     """Above 0 where that class is predicted and the detector, of threshold `limit`, is silent.
 
-    Both have to be above 0. The smaller one decides, so the gradient is that of the condition which
-    is farther from being met (Qin, Frosst and others 2020 take turns instead). The distance is
-    divided by the threshold, because a margin is at most 1 and a distance is several pixels.
+    The margin and the distance that is left have to be above 0. The smaller one decides, so the
+    gradient is that of the condition which is farther from being met (Qin, Frosst and others 2020
+    take turns instead). The distance is divided by the threshold, because a margin is at most 1 and
+    a distance is several pixels.
     """
     return tf.minimum(margin(network, images, output, classes),
                       1 - distance_to_reconstruction(images, output) / limit)

@@ -130,7 +130,7 @@ def attacked(row: Row, name: str, predictor: "Predictor", sample: Shared, cfg,
              detector: Detector | None) -> Found:
     """-> the attack of that row on the sample, and its numbers with their intervals (Wilson)
 
-    A success beyond the largest budget does not count: the original attack has none of its own.
+    A success beyond the largest budget does not count: `original` has no budget and may exceed it.
     The median distance is over all images. It is infinite if half of them or more are not fooled.
     """
     attack = attacks.by_name()[row.attack]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:  # imports TensorFlow
 NEAR = 1 / 8      # of EPSILON: how far from the images an attack may start
 STEPS = 20        # of the attacks that are made here
 CHECKED = 200     # images on which the attacks are checked
-TOLERANCE = 0.02  # a success rate may be lower by so much, and the check still holds
+TOLERANCE = 0.02  # drop of a success rate that a check tolerates
 
 
 def in_one_ball(predictor: "Predictor", sample: Shared, cfg, radius: float, steps: int,
@@ -48,7 +48,7 @@ def in_one_ball(predictor: "Predictor", sample: Shared, cfg, radius: float, step
 def transfer(predictors: dict[str, "Predictor"], sample: Shared, cfg) -> np.ndarray:
     """-> the share of images made on one network that fool another [made on, tried on]
 
-    They are made with half of EPSILON, and go on after they have succeeded.
+    They are made with half of EPSILON. The attack makes all its steps, even after a success.
     """
     rates = np.zeros((len(predictors), len(predictors)))
     for k, maker in enumerate(progress(predictors.values(), "transfer")):
