@@ -130,6 +130,9 @@ TRAINING = {
     "LR_FLOOR": Setting(
         0.0, "the learning rate falls no further", "ours; the authors' code has 0.000001",
         NOT_NEGATIVE, may_change=True),
+    "COOLDOWN": Setting(
+        0, "in this many last steps the learning rate falls linearly to LR_FLOOR; 0: in none",
+        "ours", at_least(0), may_change=True),
     "EMA": Setting(
         0.0, "momentum of a moving average of the weights, which is evaluated beside them; 0: none",
         "ours", Rule("a number from 0 to below 1", lambda value: 0 <= value < 1)),

@@ -5,16 +5,21 @@ import tensorflow as tf
 class Decay(tf.keras.optimizers.schedules.LearningRateSchedule):
     """The learning rate of step s: LR * DECAY_RATIO ** (s / STEP_SIZE), and LR_FLOOR at least.
 
-    The exponent is rounded down with STAIRCASE.
+    The exponent is rounded down with STAIRCASE. In the last COOLDOWN steps before MAX_ITERS the
+    rate is also multiplied by a factor that falls linearly from 1 to 0.
     """
 
     def __init__(self, cfg):
-        self.floor = cfg.LR_FLOOR
+        self.end, self.cooldown, self.floor = cfg.MAX_ITERS, cfg.COOLDOWN, cfg.LR_FLOOR
         self.decay = tf.keras.optimizers.schedules.ExponentialDecay(
             cfg.LR, cfg.STEP_SIZE, cfg.DECAY_RATIO, staircase=cfg.STAIRCASE)
 
     def __call__(self, step):
-        return tf.maximum(self.decay(step), self.floor)
+        rate = self.decay(step)
+        if self.cooldown:
+            left = tf.cast(self.end - step, tf.float32)
+            rate *= tf.minimum(left / self.cooldown, 1.0)
+        return tf.maximum(rate, self.floor)
 
 
 def make_optimizer(cfg) -> tf.keras.optimizers.Optimizer:

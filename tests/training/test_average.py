@@ -110,6 +110,18 @@ def test_the_learning_rate(staircase, floor, rates):
     np.testing.assert_allclose(found, rates, rtol=1e-6)
 
 
+@pytest.mark.parametrize("floor, rates", [(0.0, [0.1, 0.05, 0.05, 0.025 * 0.75, 0.025 * 0.25, 0.0]),
+                                          (0.01, [0.1, 0.05, 0.05, 0.025 * 0.75, 0.01, 0.01])])
+def test_the_learning_rate_falls_to_the_floor_at_the_end(floor, rates):
+    optimizer = make_optimizer(toy.settings(LR=0.1, STEP_SIZE=10, DECAY_RATIO=0.5, MAX_ITERS=24, COOLDOWN=4,
+                                            LR_FLOOR=floor))
+    found = []
+    for step in (0, 10, 19, 21, 23, 24):
+        optimizer.iterations.assign(step)
+        found.append(float(optimizer.learning_rate))
+    np.testing.assert_allclose(found, rates, rtol=1e-6)
+
+
 def test_a_run_without_validation_says_so_and_keeps_no_best(tmp_path, capsys, monkeypatch):
     load = data.load
 
