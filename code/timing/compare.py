@@ -33,12 +33,16 @@ def benchmark(rows: dict[str, Row], settings: dict, repeats: int, file: str | No
     reference = []  # ms of the default step, all along
     results = {"settings": settings, "rows": {}}
     with contextlib.closing(Worker(DEFAULT, settings)) as default:
-        results["parts"] = default.ask("parts")
         results |= default.ask("machine")
         for name, row in rows.items():
             result = compare(default, row, settings, repeats, reference)
             results["rows"][name] = result
             say(line(name, result))
+
+    # The parts of the first row's step.
+    results["parts_of"] = first = next(iter(rows))
+    with contextlib.closing(Worker(rows[first], settings)) as worker:
+        results["parts"] = worker.ask("parts")
 
     # What follows from them.
     results["default_step_ms"] = statistics.median(reference)
@@ -86,7 +90,7 @@ def line(name: str, result: dict) -> str:
 def report(results: dict):
     """Prints what lies below the table."""
     rows = results["rows"]
-    say("\nparts of the default step, forward and backward, each alone")
+    say(f"\nparts of a step ({results['parts_of']}), forward and backward, each alone")
     for name, (median, low, high) in results["parts"].items():
         say(f"{name:34} {median:8.1f} {low:6.0f}-{high:<6.0f}")
     say(f"\nthis machine moves {results['memory_gb_per_s']:.0f} GB/s and multiplies matrices at "

@@ -8,6 +8,7 @@ class Row:
     """One row: how it differs from the default step."""
     settings: dict = field(default_factory=dict)      # of config.TRAIN
     side: int = 28                                    # height and width of the images, in pixels
+    labels: int = 1                                   # of each image: the decoder runs for each
     environment: dict = field(default_factory=dict)   # variables, before TensorFlow is imported
 
 
@@ -47,6 +48,7 @@ def growth() -> dict[str, Row]:
         table[f"{iterations} routing iterations"] = Row({"ROUTING_ITERS": iterations})
     for side in (28, 36, 40, 48):
         table[f"{side} x {side} pixels"] = Row(side=side)
+    table["multimnist"] = Row({"CNN_LAYERS": "multimnist"}, side=36, labels=2)
     return table
 
 

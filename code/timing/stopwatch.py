@@ -47,9 +47,7 @@ def answers(row: Row) -> dict[str, Callable]:
     optimizer, devices = make_optimizer(cfg), Devices()
     train_step = make_train_step(network, optimizer, cfg, devices)
     test_step = make_test_step(network, cfg, devices)
-    random = np.random.default_rng(0)
-    images = random.uniform(size=(cfg.BATCH_SIZE, row.side, row.side, 1)).astype(np.float32)
-    batch = Batch(images, random.integers(0, CLASSES, (cfg.BATCH_SIZE, 1), np.int32))
+    batch = random_batch(cfg.BATCH_SIZE, row)
 
     def compile_s():
         """The first step, less what a step takes."""
@@ -63,6 +61,16 @@ def answers(row: Row) -> dict[str, Callable]:
             "memory": lambda: {"peak_mb": peak_mb()},
             "parts": lambda: parts.times(network, optimizer, cfg, batch),
             "machine": machine.speed}
+
+
+def random_batch(size: int, row: Row) -> Batch:
+    """Images of random pixels with random labels. Where there are several, each has a source."""
+    random = np.random.default_rng(0)
+    images = random.uniform(size=(size, row.side, row.side, 1)).astype(np.float32)
+    labels = random.integers(0, CLASSES, (size, row.labels), np.int32)
+    if row.labels == 1:
+        return Batch(images, labels)
+    return Batch(images, labels, np.stack([images] * row.labels, axis=1))
 
 
 def peak_mb() -> float:

@@ -61,14 +61,22 @@ def test_the_direct_bound_counts_the_products_of_a_step():
 
 # ---- a row's process ----
 
-def test_the_stopwatch_answers_every_question():
-    answers = stopwatch.answers(Row(SMALL))
+@pytest.mark.parametrize("labels", [1, 2])
+def test_the_stopwatch_answers_every_question(labels):
+    answers = stopwatch.answers(Row(SMALL, side=20, labels=labels))
     assert answers["compile"]() >= 0
     assert answers["train"]() > 0 and answers["infer"]() > 0
     assert 100 < answers["memory"]()["peak_mb"] < 100_000
     parts = answers["parts"]()
     assert {"conv1", "PrimaryCaps", "votes and routing", "decoder", "Adam"} < parts.keys()
     assert all(0 < low <= median <= high for median, low, high in parts.values())
+
+
+def test_the_multimnist_row_has_a_label_and_a_source_for_each_digit():
+    row = rows.rows()["multimnist"]
+    batch = stopwatch.random_batch(4, row)
+    assert batch.images.shape == (4, 36, 36, 1) and batch.labels.shape == (4, 2)
+    assert batch.sources.shape == (4, 2, 36, 36, 1)
 
 
 def test_a_worker_answers_until_it_is_closed():
@@ -183,6 +191,7 @@ def test_a_pattern_times_only_some_rows(monkeypatch, capsys):
     run(monkeypatch, "--rows", "batch 8*", "--repeats", "1")
     out = capsys.readouterr().out
     assert "batch 8, direct" in out and "naive" not in out and "batch 16" not in out
+    assert "parts of a step (batch 8), forward and backward" in out
 
 
 def test_slow_rows_get_fewer_turns(monkeypatch):
