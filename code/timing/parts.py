@@ -2,6 +2,7 @@
 import statistics
 from collections.abc import Callable
 
+import numpy as np
 import tensorflow as tf
 
 from data.augment import random_shift
@@ -26,35 +27,41 @@ def times(network, optimizer, cfg, batch: Batch) -> dict[str, list[float]]:
 
 
 def layers(network, cfg, batch: Batch) -> dict[str, Callable]:
-    """-> each layer's value and its gradients with respect to its weights and its input.
-
-    conv1's input is the image, whose gradient a step does not need. The decoder runs once for each
-    label.
-    """
+    """-> each layer, forward and backward. The decoder runs once for each label."""
     if cfg.MODEL != "capsnet":
         return {}
 
-    def of(layer, x, by_input=True, call=None):
-        call = call or layer
-        weight = tf.random.normal(call(x).shape)  # what the next layer's gradient would be
-
-        def forward_and_backward(x):
-            with tf.GradientTape() as tape:
-                tape.watch(x)
-                loss = tf.reduce_sum(call(x) * weight)
-            return tape.gradient(loss, layer.trainable_variables + ([x] if by_input else []))
-
-        function = compiled(forward_and_backward, cfg)
-        return lambda: function(x)[0].numpy()
-
+    # what each layer gets
     images, labels = tf.constant(batch.images), tf.constant(batch.labels)
     features = network.conv1(images)
     u = network.primary_caps(features)
     v = network.digit_caps(u)
-    return {"conv1": of(network.conv1, images, by_input=False),
-            "PrimaryCaps": of(network.primary_caps, features),
-            "votes and routing": of(network.digit_caps, u),
-            "decoder": of(network.decoder, v, call=lambda v: network.decode(v, labels))}
+
+    def decoder(v):
+        return network.decode(v, labels)
+
+    return {"conv1": both_ways(network.conv1, images, cfg, by_input=False),
+            "PrimaryCaps": both_ways(network.primary_caps, features, cfg),
+            "votes and routing": both_ways(network.digit_caps, u, cfg),
+            "decoder": both_ways(decoder, v, cfg)}
+
+
+def both_ways(layer: Callable, x: tf.Tensor, cfg, by_input: bool = True) -> Callable:
+    """-> a function that computes layer(x), and its gradients by the weights and by x.
+
+    by_input False: not by x. A training step has no use for a gradient by the image.
+    """
+    weight = tf.random.normal(layer(x).shape)  # what the next layer's gradient would be
+
+    def forward_and_backward(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            loss = tf.reduce_sum(layer(x) * weight)
+        weights = list(tape.watched_variables())
+        return tape.gradient(loss, weights + ([x] if by_input else []))
+
+    function = compiled(forward_and_backward, cfg)
+    return lambda: function(x)[0].numpy()
 
 
 def around(network, optimizer, cfg, batch: Batch) -> dict[str, Callable]:
@@ -65,8 +72,7 @@ def around(network, optimizer, cfg, batch: Batch) -> dict[str, Callable]:
     def adam():
         optimizer.apply_gradients(zip(gradients, variables, strict=True))
 
-    split = Split((batch.images * 255).astype("uint8"), batch.labels[:, :1])
-    names = tuple(map(str, range(network.classes)))
+    split, names = digits(batch, network.classes), tuple(map(str, range(network.classes)))
     if batch.sources is None:
         augment = random_shift(cfg.SHIFT, network.image_shape)
     else:
@@ -74,3 +80,10 @@ def around(network, optimizer, cfg, batch: Batch) -> dict[str, Callable]:
     dataset = Dataset("random", split, split, split, names, augment)
     return {"Adam": compiled(adam, cfg),
             "input: gather, shift, scale": lambda: training_batch(dataset, 0, 0, len(batch.labels))}
+
+
+def digits(batch: Batch, classes: int) -> Split:
+    """-> two images for each of the batch, of all classes in turn: each has a partner for a pair"""
+    images = np.tile((batch.images * 255).astype(np.uint8), (2, 1, 1, 1))
+    labels = np.arange(len(images), dtype=np.int32) % classes
+    return Split(images, labels[:, None])

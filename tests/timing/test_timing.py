@@ -72,6 +72,11 @@ def test_the_stopwatch_answers_every_question(labels):
     assert all(0 < low <= median <= high for median, low, high in parts.values())
 
 
+def test_a_batch_of_a_single_pair_has_parts():
+    answers = stopwatch.answers(Row({**SMALL, "BATCH_SIZE": 1}, side=20, labels=2))
+    assert "input: gather, shift, scale" in answers["parts"]()
+
+
 def test_the_multimnist_row_has_a_label_and_a_source_for_each_digit():
     row = rows.rows()["multimnist"]
     batch = stopwatch.random_batch(4, row)
