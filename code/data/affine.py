@@ -81,9 +81,10 @@ def draw(images: np.ndarray, side: int, copies: int, seed: int) -> Transforms:
 
     low, high = ink_extents(images, transforms.matrices(), copies)             # [count, 2]
     # One pixel beyond the outermost one, interpolation has no ink left. An ink that is larger than
-    # the canvas stays in the middle.
+    # the canvas is not moved.
     edge = (side + 1) / 2
-    least, most = np.minimum(-edge - low, 0), np.maximum(edge - high, 0)
+    fits = high - low <= 2 * edge
+    least, most = np.where(fits, -edge - low, 0), np.where(fits, edge - high, 0)
     down, right = (least + random.uniform(size=(count, 2)) * (most - least)).T
     return transforms._replace(right=right, down=down)
 

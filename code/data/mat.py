@@ -2,7 +2,8 @@
 
 scipy.io.loadmat reads such files, too. But it takes the memory that a file claims, and a damaged
 file can end the whole process. So this reader takes the two arrays it needs, believes no claim
-before it is compared with the bytes that are there, and copies nothing.
+before it is compared with the bytes that are there. Its arrays share the memory of the unpacked
+file.
 
 A MATLAB file is a row of elements, each a tag and its content. A matrix is an element whose content
 is a row of elements, too: flags, sizes, name, then its numbers, or the fields of a structure.
@@ -65,7 +66,7 @@ def read(path: Path) -> Split:
 def parse(stream: io.BufferedIOBase, where: Any) -> Split:
     """The same of a stream that can seek. `where` begins the messages."""
     try:
-        content = unzip(stream, where) if zipfile.is_zipfile(stream) else rewound(stream)
+        content = unzip(stream, where) if zipfile.is_zipfile(stream) else read_all(stream)
         content = inflate(content, where)
     except (InputError, MemoryError, OSError):
         raise
@@ -92,7 +93,8 @@ def as_split(images: np.ndarray, labels: np.ndarray, where: Any) -> Split:
 
 # ---- content ----
 
-def rewound(stream: io.BufferedIOBase) -> bytes:
+def read_all(stream: io.BufferedIOBase) -> bytes:
+    """-> the stream's content from its beginning"""
     stream.seek(0)
     return stream.read()
 
@@ -147,7 +149,7 @@ def find_structure(content: bytes, where: Any) -> dict[str, Tag]:
             names.append(matrix.name)
             if matrix.name == VARIABLE:
                 return read_fields(content, matrix, where)
-    expect(False, where, f"a structure {VARIABLE}", names[:5])
+    raise InputError(f"{where}: expected a structure {VARIABLE}, received {names[:5]}")
 
 
 def read_matrix(content: bytes, tag: Tag, where: Any) -> Matrix:

@@ -1,4 +1,4 @@
-"""Adversarial images. Each public function is an attack, found by its name.
+"""Adversarial images. Each public function of the signature below is an attack, found by name.
 
 An attack moves an image along a gradient: up, towards a target class; or, when it has no target,
 down, away from the true one. The original climbs the length of the target's capsule. FGSM, BIM and
@@ -17,8 +17,8 @@ images [N, H, W, C] in [0, 1], which should be classified right: the others need
 classes [N]: the targets if cfg.TARGETED, otherwise the labels
 cfg: settings of the mode adversarial: MAX_ITERS steps for each image in all (for each try of
     `strong`), LR, NORM, EPSILON, EPSILON_L2, RESTARTS, SEED
-limit: the distance from its reconstruction at which the detector calls an image suspect; None
-    without a decoder
+limit: the distance from its reconstruction above which the detector calls an image suspect;
+    None without a decoder
 title: of a progress bar; None shows no bar
 """
 import inspect
@@ -104,7 +104,7 @@ def hidden(predictor: "Predictor", images: np.ndarray, classes: np.ndarray, cfg,
 
 def strong(predictor: "Predictor", images: np.ndarray, classes: np.ndarray, cfg,
            limit: float | None, title: str | None = None) -> Attacked:
-    """PGD on several objectives from RESTARTS points each, so up to as many times MAX_ITERS steps.
+    """PGD on several objectives, from RESTARTS points each: up to MAX_ITERS steps for every one.
 
     An image counts as robust only if all of them fail (Carlini and Wagner 2017; Croce and Hein
     2020).

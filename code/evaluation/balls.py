@@ -24,7 +24,7 @@ class LInfinity:
               active: np.ndarray) -> np.ndarray:
         """x [n, H, W, C], those of the balls [active], one step of that length along the gradient.
 
-        A negative step goes against it. No gradient [n, H, W, C] is all zero.
+        A negative step goes against it. None of the gradients [n, H, W, C] is all zero.
         """
         return np.clip(x + step * np.sign(gradient), self.low[active], self.high[active])
 

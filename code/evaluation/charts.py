@@ -69,6 +69,11 @@ def validation_curves(title: str, histories: dict[str, dict[str, History]],
     return figure
 
 
+def short_names(class_names: Sequence[str]) -> list[str]:
+    """-> the names as an axis has room for"""
+    return [shorten(name, MOST_LETTERS) for name in class_names]
+
+
 def means(values: np.ndarray, stretches: list[np.ndarray]) -> np.ndarray:
     """-> the mean of the values [n] at the indices of each stretch"""
     return np.array([values[stretch].mean() for stretch in stretches])
@@ -76,9 +81,9 @@ def means(values: np.ndarray, stretches: list[np.ndarray]) -> np.ndarray:
 
 def matrix(title: str, values: np.ndarray, names: Sequence[str], xlabel: str, ylabel: str,
            colour_label: str, form: str) -> Figure:
-    """values [J, J] of classes with these names, written in by the format `form`.
+    """values [J, J] of J things with these names, written in by the format `form`.
 
-    NaN is left empty. The diagonal is no part of the colour scale.
+    NaN is left empty. The diagonal is no part of the colour scale. For classes, see `short_names`.
     """
     # colours
     J = len(values)
@@ -95,7 +100,6 @@ def matrix(title: str, values: np.ndarray, names: Sequence[str], xlabel: str, yl
 
     # numbers and names
     if J <= MOST_NUMBERS:
-        names = [shorten(name, MOST_LETTERS) for name in names]
         axes.set_xticks(range(J), names, rotation=0 if max(map(len, names)) < 3 else 90)
         axes.set_yticks(range(J), names)
         middle = shown.norm.vmax / 2
@@ -197,7 +201,7 @@ class Panel(NamedTuple):
     xlabel: str
     values: np.ndarray               # [n]
     networks: dict[str, dict]        # {name: {"accuracy", "low", "high": [n]}}
-    marked: tuple[float, float]      # a range of the parameter
+    marked: tuple[float, ...]        # values to mark, such as the ends of a range
 
 
 def accuracy_curves(title: str, panels: list[Panel], families: dict[str, Any]) -> Figure:
@@ -216,8 +220,8 @@ def accuracy_curves(title: str, panels: list[Panel], families: dict[str, Any]) -
             continue
         panel = panels[k]
         draw_networks(one, panel.values, panel.networks, families)
-        for end in panel.marked:
-            one.axvline(end, color="grey", linestyle="--", linewidth=1)
+        for value in panel.marked:
+            one.axvline(value, color="grey", linestyle="--", linewidth=1)
         one.set_xlabel(panel.xlabel, fontsize=BODY)
         one.grid(color="#dddddd")
     for one in axes[:, 0]:
@@ -238,8 +242,12 @@ def draw_networks(axes, values: np.ndarray, networks: dict[str, dict], families:
 
 
 def families(predictors: dict[str, "Predictor"]) -> dict[str, tuple]:
-    """-> of each network all that makes it another one than its seed does, see `styles`"""
-    settings = [*config.MODEL, *config.LOSS]
+    """-> of each network what makes it another model, see `styles`: its settings of model and loss
+
+    Settings that may change, such as the way to compute a convolution, do not.
+    """
+    table = {**config.MODEL, **config.LOSS}
+    settings = [name for name, row in table.items() if not row.may_change]
     return {name: tuple(one.trained[setting] for setting in settings)
             for name, one in predictors.items()}
 

@@ -14,7 +14,8 @@ if TYPE_CHECKING:  # imports TensorFlow
 class Attacked(NamedTuple):
     """N attacked images. Distances are from the natural image, with pixels in [0, 1]."""
     images: np.ndarray   # [N, H, W, C] in [0, 1]; where the attack failed, how far it came
-    success: np.ndarray  # bool [N]: classified as the target, or no longer as the label
+    success: np.ndarray  # bool [N]: classified as the target, or no longer as the label; of the
+                         # attack `hidden` also unsuspected
     steps: np.ndarray    # gradient steps [N]
     l2: np.ndarray       # distances [N]
     linf: np.ndarray
@@ -36,7 +37,8 @@ def climb(predictor: "Predictor", objective: str, images: np.ndarray, classes: n
     """Moves each image until it succeeds, its gradient vanishes or max_steps are made.
 
     images [N, H, W, C] in [0, 1]; classes [N]: the targets if `targeted`, otherwise the labels
-    move(x, gradient, active) -> the next x, for the n images [active]; no gradient is all zero
+    move(x, gradient, active) -> the next x, for the n images [active]; none of their gradients
+    is all zero
     bar: a progress bar, moved on by each success
     limit: the detector's threshold, for objectives that take one. With it, the sign of the
     objective says whether the attack has succeeded, not the predicted class

@@ -23,7 +23,7 @@ def reconstruction_distance(images: np.ndarray, reconstruction: np.ndarray) -> n
 
 
 def limit(predictor: "Predictor", dataset: Dataset, cfg) -> float:
-    """-> the distance from which the detector calls an image suspect.
+    """-> the distance above which the detector calls an image suspect.
 
     It is that of validation images. Where none were held out, it is that of training images, which
     are reconstructed a little better.

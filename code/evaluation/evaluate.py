@@ -83,7 +83,8 @@ def check_count(count: int, mode: ModuleType, name: str):
 def names_of(loaded: list[tuple]) -> list[str]:
     """-> a name of its own for each of the (network, settings, prefix)
 
-    That is its folder, and if others lie in a folder of that name also its checkpoint.
+    That is its folder; if others lie in a folder of that name also its checkpoint; if that is not
+    enough, the whole path. InputError if two of them are the same.
     """
     short = [prefix.parent.name for _, _, prefix in loaded]
     longer = [f"{prefix.parent.name}/{prefix.name}" for _, _, prefix in loaded]

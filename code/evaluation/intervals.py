@@ -1,4 +1,4 @@
-"""95 % confidence intervals of shares and of means."""
+"""95 % confidence intervals of shares."""
 import numpy as np
 from scipy.special import ndtri
 

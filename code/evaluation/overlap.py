@@ -61,13 +61,12 @@ class Judged(NamedTuple):
     some_right: np.ndarray  # bool [N]: at least one is
 
 
-def measure(predictor: "Predictor", split: Examples,
-            batch_size: int) -> tuple[dict[str, float], Judged]:
+def measure(predictor: "Predictor", split: Examples) -> tuple[dict[str, float], Judged]:
     """The whole split, batch by batch -> the means over all pairs, and each pair."""
     terms_of_batch = make_terms(predictor)
-    total = len(split.labels)
+    total, size = len(split.labels), predictor.batch_size
     sums, parts = {}, []
-    for batch in progress(batches(split, batch_size), "test", math.ceil(total / batch_size)):
+    for batch in progress(batches(split, size), "test", math.ceil(total / size)):
         terms = terms_of_batch(batch)
         for name, value in terms.items():
             sums[name] = sums.get(name, 0.0) + value.sum(dtype=float)

@@ -61,7 +61,7 @@ class Report:
         say("{checkpoint}, trained on {trained_on}, evaluated on {evaluated_on}".format(**subject))
         width = max(map(len, numbers))
         for name, value in numbers.items():
-            say(f"{name.replace('_', ' '):<{width}}  {readable(name, value)}")
+            say(f"{in_words(name):<{width}}  {readable(name, value)}")
         count = len(self.figures)
         count = f" and {count} figure{'s' if count > 1 else ''}" if count else ""
         say(f"{self.folder}: results.json{count}")
@@ -74,6 +74,12 @@ class Report:
             return drawn - set(self.figures)
         except (OSError, ValueError, LookupError, TypeError):  # there was none
             return set()
+
+
+def in_words(name: str) -> str:
+    """The name of a number with spaces: success_rate, or my_net:_success_rate of a network."""
+    network, colon, number = name.rpartition(":_")
+    return network + colon.replace("_", " ") + number.replace("_", " ")
 
 
 def readable(name: str, value: float | str) -> str:

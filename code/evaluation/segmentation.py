@@ -91,8 +91,8 @@ class Sums:
     """Number, sum and sum of squares of the pairs' measures: wrong or right, and by overlap."""
 
     def __init__(self):
-        self.count = np.zeros((2, BINS))
-        self.total, self.squares = np.zeros((2, 2, BINS, len(KINDS), len(MEASURES)))
+        shape = (2, BINS, len(KINDS), len(MEASURES))
+        self.count, self.total, self.squares = np.zeros(shape[:2]), np.zeros(shape), np.zeros(shape)
 
     def add(self, measured: np.ndarray, right: np.ndarray, overlaps: np.ndarray):
         """measured [N, KINDS, MEASURES], right bool [N], overlaps [N]"""
@@ -101,26 +101,34 @@ class Sums:
         np.add.at(self.total, place, measured)
         np.add.at(self.squares, place, np.square(measured))
 
-    def table(self, which: int | slice) -> dict:
-        """-> pairs, and mean and standard deviation of each measure of each kind.
+    def of(self, right: bool) -> dict:
+        """-> the table of all pairs that are right, or of all that are wrong"""
+        arrays = (self.count, self.total, self.squares)
+        return table(*(array[int(right)].sum(axis=0) for array in arrays))
 
-        which: 0 for wrong pairs, 1 for right ones; a slice of both: all pairs, by overlap [BINS]
-        """
-        count = self.count[which].sum(axis=0)
-        weight = np.expand_dims(count, (-2, -1))
-        with np.errstate(invalid="ignore", divide="ignore"):  # of empty bins
-            mean = self.total[which].sum(axis=0) / weight
-            square = self.squares[which].sum(axis=0) / weight
-            sd = np.sqrt(np.maximum(0, square - mean**2) * weight / (weight - 1))
-        table = {"pairs": count.astype(int)}
-        for k, kind in enumerate(KINDS):
-            table[kind] = {measure: {"mean": mean[..., k, m], "sd": sd[..., k, m]}
-                           for m, measure in enumerate(MEASURES)}
-        return table
+    def by_overlap(self) -> dict:
+        """-> the table of all pairs, with an entry [BINS] for each number"""
+        return table(*(array.sum(axis=0) for array in (self.count, self.total, self.squares)))
+
+
+def table(count: np.ndarray, total: np.ndarray, squares: np.ndarray) -> dict:
+    """-> pairs, and mean and standard deviation of each measure of each kind [...]
+
+    count [...], total and squares [..., KINDS, MEASURES]: see Sums
+    """
+    weight = np.expand_dims(count, (-2, -1))
+    with np.errstate(invalid="ignore", divide="ignore"):  # of empty bins
+        mean, square = total / weight, squares / weight
+        sd = np.sqrt(np.maximum(0, square - mean**2) * weight / (weight - 1))
+    found = {"pairs": count.astype(int)}
+    for k, kind in enumerate(KINDS):
+        found[kind] = {measure: {"mean": mean[..., k, m], "sd": sd[..., k, m]}
+                       for m, measure in enumerate(MEASURES)}
+    return found
 
 
 class Segmentation(NamedTuple):
-    """The tables of a split, see Sums.table."""
+    """The tables of a split, see `table`."""
     right: dict         # pairs of which both labels are predicted
     wrong: dict
     by_overlap: dict    # all pairs, arrays [bins]
@@ -134,5 +142,5 @@ def measure(predictor: "Predictor", split: Examples, batch_size: int, seed: int)
     for number, batch in enumerate(bar):
         drawn = draw(predictor, batch, seed, number * batch_size)
         sums.add(compare(drawn, batch), drawn.right, overlap(batch.sources))
-    return Segmentation(sums.table(1), sums.table(0), sums.table(slice(None)),
+    return Segmentation(sums.of(True), sums.of(False), sums.by_overlap(),
                         sums.count[1].sum() / total)

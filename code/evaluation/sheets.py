@@ -151,12 +151,16 @@ def put(axes: Axes, image: np.ndarray, x: float, y: float, frame: str | None = N
     """An image [H, W, C] with its upper left corner at x, y.
 
     Three channels are colours; otherwise the first one is shown in grey. `difference`: of two
-    images, in colours for values from -1 to 1.
+    images, in colours for values from -1 to 1; of several channels, the one that differs most.
     """
     H, W, C = image.shape
     height = width * H / W
     cmap, low = ("PuOr", -1) if difference else ("gray", 0)
-    shown = image if C == 3 and not difference else image[..., 0]
+    if difference:
+        largest = np.abs(image).argmax(axis=-1, keepdims=True)                 # [H, W, 1]
+        shown = np.take_along_axis(image, largest, axis=-1)[..., 0]
+    else:
+        shown = image if C == 3 else image[..., 0]
     axes.imshow(shown, extent=(x, x + width, y + height, y), aspect="auto", cmap=cmap, vmin=low,
                 vmax=1)
     if frame:

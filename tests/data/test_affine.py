@@ -88,3 +88,11 @@ def test_images_without_ink_or_with_too_much_of_it_stay_in_the_middle():
     transforms = draw(images, 20, 10, 0)
     assert np.all(transforms.right[10:] == 0) and np.all(transforms.down[10:] == 0)
     assert np.all(np.isfinite(affine.ink_extents(images, transforms.matrices(), 10)))
+
+
+def test_ink_far_beyond_one_side_is_moved_back_onto_the_canvas():
+    image = np.zeros((1, 41, 41, 1), np.uint8)
+    image[0, 1:20, 20] = 255  # all of it above the middle
+    transforms = draw(image, 24, 50, 0)
+    canvas = apply(np.repeat(image, 50, axis=0), transforms, 24)
+    assert canvas.sum() == apply(np.repeat(image, 50, axis=0), transforms, 80).sum() and transforms.down.min() > 0

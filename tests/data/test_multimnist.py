@@ -206,6 +206,11 @@ def test_the_dataset_is_the_papers_but_for_the_number_of_partners(small_glyphs):
     np.testing.assert_array_equal(taken, np.pad(alone, [(4, 4), (4, 4), (0, 0)])[None].repeat(2, axis=0))
 
 
+def test_the_shift_of_single_digits_is_not_used():
+    """So one that is too large for them is no reason to refuse."""
+    data.load(toy.settings(DATASET="multimnist", OVERLAY_OF="glyphs", PAIRS_PER_DIGIT=1, SHIFT=28))
+
+
 def test_the_learning_rate_falls_ten_times_slower_by_default():
     assert config.filled_in("original", "multimnist")["STEP_SIZE"] == 10 * TRAIN["STEP_SIZE"].default
     assert multimnist.DEFAULTS.keys() <= TRAIN.keys()

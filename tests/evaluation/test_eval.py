@@ -19,7 +19,7 @@ import eval as command
 import runs
 import toy
 from data.dataset import Dataset, scale, training_batch
-from evaluation import charts, figures, sheets
+from evaluation import charts, figures, report, sheets
 from evaluation.modes import reconstruct
 from evaluation.predictor import Predictor
 from model.network import Network, Output, targets
@@ -94,6 +94,11 @@ def test_accuracy_and_losses(evaluate, run, tmp_path):
     assert f"{accuracy:.2%}" in out and str(tmp_path / "test") in out
     assert found["checkpoint"].endswith("ckpt-40") and found["settings"]["SEED"] == 0
     assert "run/ckpt-40, trained on bars, evaluated on bars" in out
+
+
+def test_numbers_are_printed_in_words_and_networks_by_their_names():
+    assert report.in_words("mean_l2") == "mean l2"
+    assert report.in_words("my_run:_success_rate") == "my_run: success rate"
 
 
 def test_the_history_of_the_training_is_drawn(evaluate, run, tmp_path, monkeypatch):

@@ -83,6 +83,21 @@ def test_examples_and_a_pair(targeted):
     pixels(sheets.pair("0 to 1", pictures(*shape), pictures(*shape), captions))
 
 
+def test_the_difference_of_colour_images_shows_the_channel_that_differs_most():
+    image, adversarial = np.zeros((2, 20, 20, 3), np.float32)
+    adversarial[0, 0, 2], image[1, 1] = 0.5, [0, 0.75, 0.25]
+    figure = sheets.pair("0 to 1", image, adversarial, ["", "", ""])
+    shown = figure.axes[0].images[2].get_array()
+    assert shown[0, 0] == 0.5 and shown[1, 1] == -0.75 and np.count_nonzero(shown) == 2
+
+
+def test_names_in_a_matrix_stay_whole_and_those_of_classes_are_shortened():
+    names = ["output/affnist-capsnet-0", "output/affnist-capsnet-1"]
+    figure = charts.matrix("title", np.eye(2), names, "tried on", "made on", "share", "{:.1f}")
+    assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == names
+    assert all(len(name) <= charts.MOST_LETTERS for name in charts.short_names(names))
+
+
 @pytest.mark.parametrize("classes", [2, 10, 40])
 def test_matrix(classes):
     values = RANDOM.random((classes, classes))
@@ -166,8 +181,8 @@ def test_names_of_classes_are_shown_and_long_ones_are_cut():
     assert figures.shorten("Ankle boot", 10) == "Ankle boot"
     assert figures.shorten("Ankle boot", 9) == "Ankle bo…"
 
-    figure = charts.matrix("title", RANDOM.random((3, 3)), WORDS, "target", "true class", "rate",
-                           "{:.2f}")
+    figure = charts.matrix("title", RANDOM.random((3, 3)), charts.short_names(WORDS), "target", "true class",
+                           "rate", "{:.2f}")
     pixels(figure)
     shown = [label.get_text() for label in figure.axes[0].get_xticklabels()]
     assert shown == ["T-shirt/top", "Ankle boot", "a class wit…"]
@@ -201,6 +216,7 @@ def test_networks_that_differ_in_their_seed_share_a_colour():
     assert styles["a"].colour == styles["a again"].colour != styles["b"].colour
     assert len({style.marker for style in styles.values()}) == 3
     one, two = (SimpleNamespace(trained=config.Config(config.TRAIN, {"SEED": seed})) for seed in (0, 1))
+    direct = SimpleNamespace(trained=config.Config(config.TRAIN, {"CONV_WAY": "direct"}))
     other = SimpleNamespace(trained=config.Config(config.TRAIN, {"RECONSTRUCT_W": 0.0}))
-    found = charts.families({"one": one, "two": two, "other": other})
-    assert found["one"] == found["two"] != found["other"]
+    found = charts.families({"one": one, "two": two, "computed otherwise": direct, "other": other})
+    assert found["one"] == found["two"] == found["computed otherwise"] != found["other"]

@@ -180,12 +180,12 @@ def test_tables_are_the_means_and_deviations_of_the_pairs():
     sums = segmentation.Sums()
     for some in (slice(0, 13), slice(13, 40)):
         sums.add(measured[some], right[some], overlaps[some])
-    for which, mine in ((1, right), (0, ~right)):
-        table, values = sums.table(which), measured[mine][:, 2, 1]
+    for which, mine in ((True, right), (False, ~right)):
+        table, values = sums.of(which), measured[mine][:, 2, 1]
         found = table["whole input"]["intersection_over_union"]
         assert table["pairs"] == len(values)
         assert found["mean"] == pytest.approx(values.mean()) and found["sd"] == pytest.approx(values.std(ddof=1))
-    table = sums.table(slice(None))
+    table = sums.by_overlap()
     found = table["label capsules"]["squared_error_per_pixel"]["mean"]
     np.testing.assert_allclose(found[[0, 5]], [measured[overlaps == one][:, 0, 0].mean() for one in (0.05, 0.55)])
     assert np.isnan(found[1]) and table["pairs"].sum() == 40

@@ -34,7 +34,6 @@ REAL, SYNTHETIC, CENTRED = "affNIST", "synthetic affNIST", "centred MNIST"
 FILES = ("test.mat", "test.mat.zip")
 URL = "https://www.cs.toronto.edu/~tijmen/affNIST/32x/transformed/test.mat.zip"
 MAX_BYTES = 2 ** 30   # of the download
-PARTS = ("images", *affine.Transforms._fields)   # of the cache
 
 prepare = partial(handwriting.as_mnist, ink_side=20)  # for pictures from elsewhere
 
@@ -98,8 +97,16 @@ def synthetic(digits: Split) -> Split:
 
     Made once for each version of the code and of the digits, then read from ROOT/data/affnist.
     """
-    labels = np.repeat(digits.labels, COPIES, axis=0)
-    return Split(synthetic_arrays(digits)["images"], labels)
+    # The cache's name changes with the code that transforms, and with the digits.
+    version = hashlib.sha256(Path(affine.__file__).read_bytes())
+    version.update(np.ascontiguousarray(digits.images))
+    cache = ROOT / "data" / "affnist" / f"synthetic-{version.hexdigest()[:16]}.npz"
+    images = read_cache(cache, (len(digits.labels) * COPIES, SIDE, SIDE, 1))
+    if images is None:
+        repeated = np.repeat(digits.images, COPIES, axis=0)
+        images = affine.apply(repeated, transforms_of(digits), SIDE, SYNTHETIC)
+        npz.write_cache(cache, {"images": images})
+    return Split(images, np.repeat(digits.labels, COPIES, axis=0))
 
 
 def transforms_of(digits: Split) -> affine.Transforms:
@@ -107,28 +114,10 @@ def transforms_of(digits: Split) -> affine.Transforms:
     return affine.draw(digits.images, SIDE, COPIES, seed=0)
 
 
-def synthetic_arrays(digits: Split) -> dict[str, np.ndarray]:
-    """-> "images" uint8 [N COPIES, 40, 40, 1], and the entries of Transforms by name"""
-    version = hashlib.sha256(Path(affine.__file__).read_bytes())
-    version.update(np.ascontiguousarray(digits.images))
-    cache = ROOT / "data" / "affnist" / f"synthetic-{version.hexdigest()[:16]}.npz"
-    shape = (len(digits.labels) * COPIES, SIDE, SIDE, 1)
-    arrays = read_cache(cache, shape)
-    if arrays is None:
-        transforms = transforms_of(digits)
-        repeated = np.repeat(digits.images, COPIES, axis=0)
-        images = affine.apply(repeated, transforms, SIDE, SYNTHETIC)
-        arrays = {"images": images, **transforms._asdict()}
-        npz.write_cache(cache, arrays)
-    return arrays
-
-
-def read_cache(path: Path, shape: tuple[int, ...]) -> dict[str, np.ndarray] | None:
-    """-> the arrays, or None if they are not there, or damaged."""
+def read_cache(path: Path, shape: tuple[int, ...]) -> np.ndarray | None:
+    """-> the images, or None if they are not there, or damaged."""
     try:
-        arrays = npz.read(path, list(PARTS))
-    except InputError:
+        images = npz.read(path, ["images"])["images"]
+    except (InputError, KeyError):  # KeyError: an archive of nothing
         return None
-    shapes = {name: array.shape for name, array in arrays.items()}
-    wanted = {name: shape if name == "images" else shape[:1] for name in PARTS}
-    return arrays if shapes == wanted and arrays["images"].dtype == np.uint8 else None
+    return images if images.shape == shape and images.dtype == np.uint8 else None

@@ -55,8 +55,7 @@ def as_dataset(name: str, where: Any, arrays: dict[str, np.ndarray], cfg) -> Dat
     # Count the classes.
     classes = 1 + max(int(split.labels.max()) for split in splits.values())
     examples = sum(len(split.labels) for split in splits.values())
-    expect(classes <= min(MAX_CLASSES, examples), where,
-           f"labels below {MAX_CLASSES:,} and below the number of examples, {examples:,}",
+    expect(classes <= examples, where, f"labels below the number of examples, {examples:,}",
            f"the label {classes - 1:,}; number the classes from 0")
 
     splits = complete(splits, cfg.SEED, where)

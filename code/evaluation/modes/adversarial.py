@@ -45,7 +45,8 @@ SETTINGS = {
         POSITIVE),
     "NORM": Setting(
         "linf", "adversarial, other attacks: what a budget limits, the largest change of a pixel "
-        "(linf) or the Euclidean length of the change (l2)", "Madry 2018", one_of(BALLS)),
+        "(linf) or the Euclidean length of the change (l2); all: both, where it is of use",
+        "Madry 2018", one_of(BALLS)),
     "EPSILON": Setting(
         0.3, "adversarial, --norm linf: the largest budget, pixels in [0, 1]", "Madry 2018",
         UP_TO_ONE),
@@ -150,10 +151,11 @@ def draw_tables(labels: np.ndarray, others: np.ndarray, attacked: Attacked, data
     Draws each of them.
     """
     xlabel = "target" if cfg.TARGETED else "class after the attack"
+    names = charts.short_names(dataset.class_names)
 
     def draw(name, table, colour_label, form):
-        report.draw(name, charts.matrix(title, table, dataset.class_names, xlabel, "true class",
-                                        colour_label, form))
+        report.draw(name, charts.matrix(title, table, names, xlabel, "true class", colour_label,
+                                        form))
         return {name: table}
 
     done = attacked.success
@@ -171,7 +173,7 @@ def measure_detection(sample: Sample, attacked: Attacked, after: "Predictions", 
                       title: str, report: Report) -> dict:
     """-> how well the reconstruction tells attacked from natural images. Draws detection.png.
 
-    after: predictions of the attacked images; limit: from which distance an image is suspect
+    after: predictions of the attacked images; limit: above which distance an image is suspect
     """
     natural = detection.reconstruction_distance(sample.images,
                                                 sample.predictions.from_predicted[:, 0])

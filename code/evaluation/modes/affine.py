@@ -2,13 +2,14 @@
 image was.
 
 Measured on affNIST as a whole, and on test digits that one parameter at a time changes, from the
-middle of the canvas. Of synthetic affNIST, digits that are moved farther than in training are also
-counted apart. Several networks are measured on the same images.
+middle of the canvas. Of synthetic affNIST, digits that are moved farther than in training (by
+default) are also counted apart. Several networks are measured on the same images.
 """
 import itertools
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from matplotlib.figure import Figure
 from tqdm import tqdm
 
 from data import affine
@@ -70,9 +71,10 @@ def run(predictors: dict[str, "Predictor"], dataset: Dataset, cfg,
     centred = dataset.further[affnist.CENTRED]()
     name = next(name for name in dataset.further if name != affnist.CENTRED)
     whole = dataset.further[name]()
+    transforms = affnist.transforms_of(centred) if name == affnist.SYNTHETIC else None
     chosen = sampling.spread_evenly(whole.labels[:, 0], cfg.AFFNIST_IMAGES, cfg.SEED)
     digits = centred.take(sampling.spread_evenly(centred.labels[:, 0], cfg.NUM_IMAGES, cfg.SEED))
-    report.draw("examples", examples(name, centred, whole, chosen[:SHOWN]))
+    report.draw("examples", examples(name, centred, whole, transforms, chosen[:SHOWN]))
 
     # whole splits, then one parameter at a time
     splits = {"expanded MNIST": dataset.test, name: whole.take(chosen)}
@@ -86,9 +88,8 @@ def run(predictors: dict[str, "Predictor"], dataset: Dataset, cfg,
 
     # tables
     table = {split: with_intervals(found) for split, found in right.items()}
-    if name == affnist.SYNTHETIC:
-        far = displacements(affnist.transforms_of(centred))[chosen]
-        table |= by_displacement(name, far, right[name])
+    if transforms:
+        table |= by_displacement(name, displacements(transforms)[chosen], right[name])
 
     # numbers to print
     numbers = {}
@@ -130,7 +131,7 @@ def displacements(transforms: affine.Transforms) -> np.ndarray:
 
 
 def by_displacement(name: str, far: np.ndarray, found: dict[str, np.ndarray]) -> dict[str, Any]:
-    """What `judge` found, of digits that training moves as far, and of those moved farther.
+    """What `judge` found, of digits that are moved as far as in training (by default), and farther.
 
     far [N]: the displacements
     """
@@ -170,17 +171,21 @@ def draw_curves(name: str, dataset: Dataset, count: int, curves: dict, families:
     report.draw("curves", charts.accuracy_curves(title, panels, families))
 
 
-def examples(name: str, centred: Split, whole: Split, chosen: np.ndarray):
-    """-> a sheet of the images [chosen] of affNIST, each below its digit where that is known"""
+def examples(name: str, centred: Split, whole: Split, transforms: affine.Transforms | None,
+             chosen: np.ndarray) -> Figure:
+    """-> a sheet of the images [chosen] of affNIST
+
+    transforms: of all images; where they are known, each image is below its digit.
+    """
     labels = [str(label) for label in whole.labels[chosen, 0]]
     none = np.zeros(len(chosen), bool)
     images = scale(whole.images[chosen])
-    if name != affnist.SYNTHETIC:
+    if not transforms:
         return sheets.rows_of_images(f"{name}, test", [sheets.Row(name, images, labels, none)])
     digit = chosen // affnist.COPIES
-    transforms = affine.Transforms(*(values[chosen] for values in affnist.transforms_of(centred)))
-    words = [f"{turn:+.0f}° {shear:+.2f}\n{wide:.2f} x {high:.2f}" for turn, shear, wide, high, *_
-             in zip(*transforms, strict=True)]
+    parameters = zip(*(values[chosen] for values in transforms), strict=True)
+    words = [f"{turn:+.0f}° {shear:+.2f}\n{wide:.2f} x {high:.2f}"
+             for turn, shear, wide, high, *_ in parameters]
     title = (f"{name}: test digits of MNIST and their transforms\n"
              "rotation anticlockwise, shear to the right, horizontal x vertical scale")
     return sheets.rows_of_images(title, [

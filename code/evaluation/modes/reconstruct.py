@@ -23,8 +23,8 @@ MOST_LETTERS = 11  # of a class's name above an image
 
 SETTINGS = {
     "SHOW": Setting(
-        "errors", "reconstruct: draw errors, reconstructed from the label's and from the predicted "
-        "capsule, or all images", "ours; the original draws batches with errors",
+        "errors", "reconstruct, of one digit: draw errors, reconstructed from the label's and from "
+        "the predicted capsule, or all images", "ours; the original draws batches with errors",
         one_of(("errors", "all"))),
     "MASK": Setting(
         "predicted", "reconstruct --show all: the capsule to draw, predicted or label",
@@ -44,8 +44,9 @@ def run(predictor: "Predictor", dataset: Dataset, cfg, report: Report) -> tuple[
         return reconstructed_pairs.run(predictor, dataset, cfg, report)
 
     # predict and decode
-    images, labels = scale(dataset.test.images), dataset.test.labels[:, 0]
-    predictions = predictor.predict(images, dataset.test.labels, "reconstruct")
+    test = dataset.test.take(slice(None))
+    images, labels = scale(test.images), test.labels[:, 0]
+    predictions = predictor.predict(images, test.labels, "reconstruct")
     predicted = predictions.predicted[:, 0]
     right = predicted == labels
     wrong = np.flatnonzero(~right)
@@ -57,8 +58,9 @@ def run(predictor: "Predictor", dataset: Dataset, cfg, report: Report) -> tuple[
     # measure and draw the rest
     confusion = tables.confusion(labels, predicted, dataset.classes)
     title = f"{dataset.name}: {len(wrong)} errors in {len(labels)} test images"
-    report.draw("confusion", charts.matrix(title, confusion, dataset.class_names, "predicted class",
-                                           "true class", "errors", "{:.0f}"))
+    report.draw("confusion", charts.matrix(
+        title, confusion, charts.short_names(dataset.class_names), "predicted class", "true class",
+        "errors", "{:.0f}"))
     calibration = reliability(predictions.scores.max(axis=1), right)
     title = f"{dataset.name}: is a capsule's length a probability?"
     report.draw("reliability", charts.reliability(title, calibration))

@@ -27,7 +27,7 @@ COMPARES = True
 
 def run(predictors: dict[str, "Predictor"], dataset: Dataset, cfg,
         report: Report) -> tuple[dict, dict]:
-    """-> accuracy, error rate and losses; of pairs, the same by overlap.
+    """-> accuracy, error rate and losses; of pairs, error and share with one label by overlap.
 
     Draws curves.png; of pairs overlap.png.
     """
@@ -40,7 +40,7 @@ def run(predictors: dict[str, "Predictor"], dataset: Dataset, cfg,
     in_pairs = dataset.test.labels.shape[1] == 2 and has_sources(dataset)
     for name, predictor in predictors.items():
         if in_pairs:
-            means[name], bins[name], intervals[name] = measure_pairs(predictor, dataset, cfg)
+            means[name], bins[name], intervals[name] = measure_pairs(predictor, dataset)
         else:
             means[name] = measure(predictor, dataset, cfg)
             intervals[name] = wilson(1 - means[name]["accuracy"], count)
@@ -76,13 +76,13 @@ def measure(predictor: "Predictor", dataset: Dataset, cfg) -> dict[str, float]:
     return evaluate(test_step, dataset.test, cfg.BATCH_SIZE, "test")
 
 
-def measure_pairs(predictor: "Predictor", dataset: Dataset,
-                  cfg) -> tuple[dict[str, float], ByOverlap, tuple[float, float]]:
+def measure_pairs(predictor: "Predictor",
+                  dataset: Dataset) -> tuple[dict[str, float], ByOverlap, tuple[float, float]]:
     """-> the means, bins of overlap, the interval of the error
 
     The means have the share of pairs of which one label is found or more.
     """
-    means, judged = overlap.measure(predictor, dataset.test, cfg.BATCH_SIZE)
+    means, judged = overlap.measure(predictor, dataset.test)
     means["one_right_or_both_rate"] = means.pop("some_right")
     digits = overlap.members(dataset.test)
     return means, overlap.by_overlap(judged, digits), of_pairs(~judged.right, digits)
