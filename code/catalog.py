@@ -1,6 +1,6 @@
 """Things that are found by name: a dataset, a network or a mode is one file of that name.
 
-    names("data.datasets")                  # ["fashion_mnist", "glyphs", "mnist"]
+    names("data.datasets")                  # ["affnist", "fashion_mnist", "glyphs", ...]
     module("data.datasets", "mnist").load   # imported only now
 """
 import importlib
@@ -28,14 +28,15 @@ def module(folder: str, name: str) -> ModuleType:
 
 
 def settings(folder: str) -> dict[str, Setting]:
-    """-> the SETTINGS of all files in `folder`, in one table. Imports them.
+    """-> the SETTINGS of all files in `folder`, in one table. Imports them."""
+    return merged(*(getattr(module(folder, name), "SETTINGS", {}) for name in names(folder)))
 
-    ValueError if two files have a setting of the same name.
-    """
+
+def merged(*tables: dict[str, Setting]) -> dict[str, Setting]:
+    """-> the tables as one. ValueError if two of them have a setting of the same name."""
     table = {}
-    for name in names(folder):
-        own = getattr(module(folder, name), "SETTINGS", {})
-        if twice := sorted(table.keys() & own.keys()):
-            raise ValueError(f"{folder}.{name}: another file has a setting {twice[0]}")
-        table.update(own)
+    for one in tables:
+        if twice := sorted(table.keys() & one.keys()):
+            raise ValueError(f"the setting {twice[0]} is in two tables; give one another name")
+        table.update(one)
     return table

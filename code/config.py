@@ -89,7 +89,7 @@ LOSS = {
     "RECONSTRUCT_W": Setting(
         0.0005, "weight of the squared error summed over pixels", "paper, sec. 4.1", NOT_NEGATIVE),
 }
-DATA = {
+DATA = catalog.merged({
     "DATASET": Setting(
         "mnist", f"the images: {DATASET.words}", "ours", DATASET, may_change=True),
     "DATA_DIR": Setting(
@@ -99,9 +99,7 @@ DATA = {
     "VALIDATION": Setting(
         5000, "mnist, fashion_mnist: training images held out for validation, the last ones; 0: "
         "none", "ours; the paper trains on all 60,000", at_least(0)),
-    **catalog.settings("data.datasets"),
-    **catalog.settings("data.formats"),
-}
+}, catalog.settings("data.datasets"), catalog.settings("data.formats"))
 TRAINING = {
     "SEED": Setting(
         0, "seed of all that is random: weights, batch order, shifts, glyphs, splits", "ours",
@@ -131,8 +129,8 @@ TRAINING = {
         0.0, "the learning rate falls no further", "ours; the authors' code has 0.000001",
         NOT_NEGATIVE, may_change=True),
     "COOLDOWN": Setting(
-        0, "in this many last steps the learning rate falls linearly to LR_FLOOR; 0: in none",
-        "ours", at_least(0), may_change=True),
+        0, "in this many last steps the learning rate is also multiplied by a factor that falls "
+        "linearly from 1 to 0; 0: in none", "ours", at_least(0), may_change=True),
     "EMA": Setting(
         0.0, "momentum of a moving average of the weights, which is evaluated beside them; 0: none",
         "ours", Rule("a number from 0 to below 1", lambda value: 0 <= value < 1)),
@@ -150,7 +148,7 @@ TRAINING = {
         "TF_DETERMINISTIC_OPS=1 in the environment) or auto (off only where XLA's convolution is "
         "slow)", "ours", one_of(("auto", "on", "off")), may_change=True),
 }
-TRAIN = {**MODEL, **LOSS, **DATA, **TRAINING}
+TRAIN = catalog.merged(MODEL, LOSS, DATA, TRAINING)
 
 # Other defaults for the settings named. A run records the settings, not the preset.
 PRESETS = {

@@ -40,5 +40,5 @@ def test_the_settings_of_the_real_modules_are_settings():
 
 def test_two_settings_of_one_name_are_an_error(folder, tmp_path):
     (tmp_path / "some_wing" / "things" / "quince.py").write_text("SETTINGS = {'WEIGHT': 4}")
-    with pytest.raises(ValueError, match="some_wing.things.quince: another file has a setting WEIGHT"):
+    with pytest.raises(ValueError, match="the setting WEIGHT is in two tables"):
         catalog.settings(folder)

@@ -19,7 +19,7 @@ FOLDER = "evaluation.modes"
 # The settings of all modes; and those of datasets, which are as in training if not given.
 OF_MODES = catalog.settings(FOLDER)
 OF_DATASETS = {name: row for name, row in config.DATA.items() if name not in config.EVAL}
-TABLE = {**config.EVAL, **OF_MODES, **OF_DATASETS}
+TABLE = catalog.merged(config.EVAL, OF_MODES, OF_DATASETS)
 
 
 def evaluate(given: dict) -> int:

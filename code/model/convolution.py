@@ -4,8 +4,6 @@
     patches    one product of matrices (patches.py)
     fourier    fewer products for each image, and a price for each batch (fourier.py)
 """
-import math
-
 import tensorflow as tf
 
 from model import fourier, patches
@@ -67,7 +65,7 @@ class Convolution(tf.keras.layers.Layer):
 # for 16 and 20 images: training 154 and 187 by patches, 159 and 142 by Fourier; prediction 57 and
 # 68 by patches, 87 and 63 by Fourier.
 PRODUCTS_FOR_A_NUMBER = 60
-LARGE = 10_000  # images, if their number is unknown
+LARGE = 10_000  # images in a batch whose number is unknown
 
 
 def fastest(image_shape: tuple, kernel_shape: tuple, stride: int) -> str:
@@ -82,7 +80,7 @@ def fastest(image_shape: tuple, kernel_shape: tuple, stride: int) -> str:
     tile = best_tile(image_shape, kernel_shape, stride)
     costs = fourier.costs(image_shape[1:], kernel_shape, stride, tile)
     saved = costs.direct - costs.fourier
-    batch = image_shape[0] or math.inf
+    batch = image_shape[0] or LARGE
     if batch * saved > PRODUCTS_FOR_A_NUMBER * costs.kernel:
         return "fourier"
     return "patches"

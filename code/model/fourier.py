@@ -20,8 +20,8 @@ Written down together this is one bilinear algorithm with three constant matrice
     y = A [(B x) * (G w)]     B: [R, n n], G: [R, taps taps], A: [out out, R]
 
 where * is a product of matrices over the channels for each of the R rows: 148 for the paper's
-network, where the direct convolution has 36 * 81 / 4 = 729 such products. Gradients come from
-automatic differentiation: they are made of the same matrices.
+network. The direct convolution has 36 * 81 of a quarter of the size, as much as 729 such products.
+Gradients come from automatic differentiation: they are made of the same matrices.
 
 R grows with the positions at once, and with it the transformed kernel. So a large result is
 computed in *tiles*: each is the convolution of a piece of the image, and the pieces overlap by
@@ -139,9 +139,9 @@ def multiply_and_return(X: tf.Tensor, W: tf.Tensor, A: np.ndarray) -> tf.Tensor:
 
     X [R, T N, s s C], W [R, O, s s C], A [tile tile, R] -> [tile tile, T N O]
     """
-    N, O = tf.shape(X)[1], W.shape[1]
+    TN, O = tf.shape(X)[1], W.shape[1]
     Y = tf.matmul(X, W, transpose_b=True)                    # [R, T N, O]
-    return tf.matmul(A, tf.reshape(Y, [-1, N * O]))
+    return tf.matmul(A, tf.reshape(Y, [-1, TN * O]))
 
 
 # ---- tiles ----

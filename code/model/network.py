@@ -13,12 +13,12 @@ class Output(NamedTuple):
 
 class Step(NamedTuple):
     """One step of a chain."""
-    kind: str  # "convolution" (SAME, stride 1), "max_pool" (2 x 2) or "dense", of all numbers
+    kind: str  # "convolution" (SAME, stride 1), "max_pool" (2 x 2), or "dense" of the flat input
     layer: tf.keras.layers.Layer | None = None  # with kernel, bias, and a ReLU or no activation
 
 
 class Chain(NamedTuple):
-    """What a network computes of which each step reads the result of the one before."""
+    """What a network computes, where each step reads the result of the one before and no other."""
     steps: list[Step]   # from the images [B, H, W, C] to the scores [B, J]
     probabilities: str  # what makes them of the scores: "softmax", or "sigmoid" of each
 
@@ -30,12 +30,12 @@ class Network(tf.keras.Model):
     "routing" (`encode_unrouted`) and "decoder" (Output.reconstruction and `decode`). A network with
     routing or a decoder has capsules, too.
 
-    `noise` says how many random numbers a training step draws for each image. If there are any,
+    `noise_count` is how many random numbers a training step draws for each image. If there are any,
     `call` gets them as `noise` [B, n], uniform in [0, 1), with training=True. They follow from seed
     and step, and each image has its own: a run resumes exactly, on any number of devices.
     """
     capabilities: frozenset[str] = frozenset()
-    noise = 0
+    noise_count = 0
 
     def __init__(self, image_shape: tuple[int, int, int], classes: int, **kwargs):
         super().__init__(**kwargs)

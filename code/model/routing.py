@@ -34,7 +34,7 @@ def route(u_hat: tf.Tensor, iterations: int, way: str = "dynamic",
     """
     @tf.custom_gradient
     def procedure(u_hat, b):
-        history = forward(u_hat, b, iterations, way, alike=prior is None)
+        history = forward(u_hat, b, iterations, way, all_zero=prior is None)
         v = squash(history[-1].s, axis=1)                               # [J, E, B]
         return v, lambda dv: backward(u_hat, history, dv)
 
@@ -88,10 +88,10 @@ def agree(u_hat: tf.Tensor, v: tf.Tensor) -> tf.Tensor:
 # ---- all iterations, forward and backward ----
 
 def forward(u_hat: tf.Tensor, b: tf.Tensor, iterations: int, way: str,
-            alike: bool) -> list[Iteration]:
+            all_zero: bool) -> list[Iteration]:
     """-> c and s of every iteration. The result of the routing is squash(s) of the last one.
 
-    u_hat [I, J, E, B]; b [I, J, B]: the initial logits; alike: all of them are zero
+    u_hat [I, J, E, B]; b [I, J, B]: the initial logits; all_zero: whether all are 0
     """
     def iterate(n, b, cs, ss):
         c = couple(b)                                                   # [I, J, B]
@@ -112,7 +112,7 @@ def forward(u_hat: tf.Tensor, b: tf.Tensor, iterations: int, way: str,
 
     # The last one: nothing would read another update. Where it is the only one, c is a constant.
     # XLA computes constants while it compiles, very slowly, so it gets that of one image.
-    c = couple(b[..., :1]) + tf.zeros_like(b) if alike and not updates else couple(b)
+    c = couple(b[..., :1]) + tf.zeros_like(b) if all_zero and not updates else couple(b)
     last = Iteration(c, weigh(c, u_hat))
     return [Iteration(cs.read(n), ss.read(n)) for n in range(updates)] + [last]
 

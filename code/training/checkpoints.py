@@ -110,7 +110,8 @@ def read(prefix: str | Path, identity: dict, **objects):
     """Restores all variables of the given objects from the checkpoint at `prefix`.
 
     Damaged if anything in it is. InputError if it is of another run than `identity` says, lacks
-    one of the objects, or cannot be read at all, as without permission. Nothing is restored then.
+    one of the objects, or cannot be read at all, as without permission. If variables in it have
+    other shapes than here, some may be restored nevertheless.
     """
     check_path(prefix)
     tensors, theirs = _read_all(prefix)

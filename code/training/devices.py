@@ -19,7 +19,7 @@ LONGEST = 2 ** 14  # bytes of text that workers tell each other at once
 
 
 class WorkerLost(ConnectionError):
-    """Another worker takes part no longer. Nothing is lost, except what all computed together."""
+    """Another worker is gone. The weights of this one are as before the step."""
 
 
 class Devices:
@@ -184,7 +184,7 @@ def devices_of(strategy: str, count: int = 0) -> Devices:
     """-> the devices of --strategy. Call it before TensorFlow does anything else.
 
     none: one device. mirrored: all GPUs of this machine, or `count` logical CPU devices to try it
-    out. multi_worker: all GPUs of the processes in TF_CONFIG. InputError if they cannot be had.
+    out. multi_worker: those of the processes in TF_CONFIG. InputError if they cannot be had.
     """
     if strategy == "none":
         return Devices()

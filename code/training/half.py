@@ -32,16 +32,23 @@ def narrow(prefix: str | Path):
 def widened(prefix: str | Path) -> Iterator[str]:
     """-> a checkpoint with the same content in float32; `prefix` itself if it has no float16.
 
-    The copy is removed at the end. OpError or OSError if it cannot be written.
+    The copy is removed at the end. InputError if it cannot be written.
     """
     dtypes = tf.train.load_checkpoint(str(prefix)).get_variable_to_dtype_map()
     if tf.float16 not in dtypes.values():
         yield str(prefix)
         return
-    with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder) / "float32"
-        _write(copy, _read(prefix, np.float16, np.float32))
-        yield str(copy)
+    tensors = _read(prefix, np.float16, np.float32)
+    with contextlib.ExitStack() as stack:
+        try:
+            folder = stack.enter_context(tempfile.TemporaryDirectory())
+            _write(Path(folder) / "float32", tensors)
+        except (OSError, tf.errors.OpError) as error:
+            reason = getattr(error, "strerror", None) or getattr(error, "message", error)
+            raise InputError(f"{prefix}: expected room for a copy in float32 in the folder for "
+                             "temporary files, which TMPDIR names; received: "
+                             f"{str(reason).splitlines()[0]}") from None
+        yield str(Path(folder) / "float32")
 
 
 def _read(prefix: str | Path, before: type, after: type) -> dict[str, np.ndarray]:

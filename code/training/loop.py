@@ -21,7 +21,8 @@ def fit(network: Network, optimizer, dataset: Dataset, cfg, run, devices: Device
 
     run: a run_folder.Run, or a Follower. Whether something is due depends on the step and on
     MAX_ITERS alone, so a resumed run does what an uninterrupted one would have done. When a step
-    raises NotFinite or WorkerLost, the step before it is saved first.
+    raises WorkerLost, the step before it is saved first. After NotFinite it is not: its weights
+    have diverged, so the run had better go on from the last checkpoint.
     """
     train_step = make_train_step(network, optimizer, cfg, devices)
     test_step = make_test_step(network, cfg, devices)
@@ -45,7 +46,8 @@ def fit(network: Network, optimizer, dataset: Dataset, cfg, run, devices: Device
             try:
                 metrics = train_step(batch)
             except (NotFinite, WorkerLost) as error:
-                run.save(step)
+                if isinstance(error, WorkerLost):
+                    run.save(step)
                 raise type(error)(f"step {step + 1}: {error}") from None
             step += 1
             bar.set_postfix_str(f"step {step}, loss {metrics['loss']:.4f}, "

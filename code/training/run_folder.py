@@ -39,7 +39,7 @@ class Run:
         self.best = tf.Variable(-1.0, dtype=tf.float64)  # best validation accuracy so far
         self.objects = {"model": network, "optimizer": optimizer, "best": self.best}
 
-        # restore: until here nothing in the folder is changed
+        # restore; nothing in the folder is changed yet
         damaged = self._restore()
         step = step_of(optimizer)
         if step > self.cfg.MAX_ITERS:
@@ -241,8 +241,8 @@ def _cut_after(path: Path, step: int):
     kept = 0
     lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
     for line in lines:
-        about = re.match(rb'(?:\{"step": |step )(\d+)', line)
-        if not line.endswith(b"\n") or (about and int(about[1]) > step):
+        found = re.match(rb'(?:\{"step": |step )(\d+)', line)
+        if not line.endswith(b"\n") or (found and int(found[1]) > step):
             os.truncate(path, kept)
             return
         kept += len(line)

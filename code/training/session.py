@@ -59,9 +59,9 @@ def train(folder: Path, config: RunConfig, dataset: Dataset, again: str, devices
             run.say(in_words(name, result))
         return 0
     except NotFinite as error:
-        run.say(f"training stopped, not finite: {error}. The step before is saved; the same step "
-                "would end the same, so continue with a smaller learning rate: "
-                f"{again} --lr {cfg.LR / 10:g}")
+        run.say(f"training stopped, not finite: {error}. The same steps would end the same, so "
+                "continue from the last checkpoint with a smaller learning rate: "
+                f"{again} --lr {cfg.LR / 10:g}; if that ends at the same step, begin anew with it")
         return 1
     except WorkerLost as error:
         way = f"continue on any number of workers with: {again}, or on one without --strategy"

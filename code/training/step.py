@@ -40,9 +40,9 @@ def make_train_step(network: Network, optimizer, cfg, devices: Devices) -> Calla
     def train_step(batch: Batch) -> dict[str, float]:
         # random numbers for each image, if the network wants any
         count, noise = len(batch.labels), None
-        if network.noise:
+        if network.noise_count:
             random = stream(cfg.SEED, "noise", step_of(optimizer))
-            noise = random.random((count, network.noise), np.float32)      # [B, n] in [0, 1)
+            noise = random.random((count, network.noise_count), np.float32)  # [B, n] in [0, 1)
 
         # forward and backward
         gradients, metrics = differentiate((batch, noise), count=count)
@@ -62,7 +62,8 @@ def make_test_step(network: Network, cfg, devices: Devices) -> Callable:
     """-> a function of a Batch that returns the sums of its metrics, as floats, for `evaluate`.
 
     Where an image has one label, its reconstruction is made as if there were none at hand, from
-    the longest capsule. Where it has several, those of the labels say which source is which.
+    the longest capsule. Where it has several, the labels' capsules are decoded in the order of the
+    labels, which is that of the sources.
     """
 
     def test(padded: tuple[Batch, tf.Tensor]):
@@ -89,7 +90,7 @@ def loss_terms(network: Network, output, part: Batch) -> dict[str, tf.Tensor]:
 
 
 def pad(batch: Batch, replicas: int) -> tuple[Batch, np.ndarray]:
-    """-> the batch with as many images for each replica, and 1.0 for those that count, else 0.0.
+    """-> the batch with equally many images for each replica; 1.0 for those that count, else 0.0.
 
     The last image fills the batch up.
     """

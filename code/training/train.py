@@ -1,4 +1,4 @@
-"""A training from its flags to its results. Whatever is refused is refused before anything else."""
+"""A training from its flags to its results. What is refused is refused before the first step."""
 import shlex
 import sys
 from pathlib import Path

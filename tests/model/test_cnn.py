@@ -130,7 +130,7 @@ def test_dropout_keeps_the_units_whose_noise_is_large_and_doubles_them():
 
 def test_only_training_drops_and_each_layer_has_noise_of_its_own(small):
     built, images = network(), np.random.default_rng(0).random((3, *toy.IMAGE_SHAPE), np.float32)
-    assert built.noise == 14
+    assert built.noise_count == 14
     plain = built(images).scores
     none, every = np.ones((3, 14), np.float32), np.zeros((3, 14), np.float32)
     for dense in built.dense:

@@ -21,6 +21,18 @@ def test_a_log_takes_any_text_whatever_the_locale(tmp_path):
     assert (tmp_path / "log.txt").read_bytes() == b"caf\xc3\xa9 \\udcff\n"
 
 
+@pytest.mark.parametrize("again", [True, False], ids=["and made a new one", "and no more"])
+def test_a_log_that_its_last_owner_removes_meanwhile_is_not_taken(tmp_path, monkeypatch, again):
+    def remove(log, operation):
+        os.unlink(log.name)
+        if again:
+            (tmp_path / "log.txt").touch()
+
+    monkeypatch.setattr(claim.fcntl, "flock", remove)
+    with pytest.raises(InputError, match="another process is training there"), claim.locked(tmp_path):
+        pass
+
+
 @pytest.mark.parametrize("number, advice", [
     (errno.ENOSPC, "make room"), (errno.EDQUOT, "make room"), (errno.EFBIG, "make room"),
     (errno.EACCES, "mend that"), (errno.EIO, "mend that")])

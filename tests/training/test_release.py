@@ -1,6 +1,7 @@
 """Weights released in half the bytes: near the original, whole, verified, and not to be trained on."""
 import shutil
 import sys
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -134,6 +135,14 @@ def test_a_folder_with_other_files_is_refused_and_notes_may_stay(run, released):
 def test_checkpoints_in_float32_are_read_as_they_are(run):
     with half.widened(run / "ckpt-6") as prefix:
         assert prefix == str(run / "ckpt-6")
+
+
+def test_without_room_for_the_float32_copy_one_line_says_so(released, monkeypatch):
+    no_room = "No space left on device"
+    for error in (OSError(28, no_room), tf.errors.ResourceExhaustedError(None, None, f"copy; {no_room}")):
+        monkeypatch.setattr(half, "_write", Mock(side_effect=error))
+        with pytest.raises(InputError, match=f"expected room for a copy in float32 .*TMPDIR.*{no_room}"):
+            checkpoints.load(released)
 
 
 def test_the_command(run, tmp_path, monkeypatch, capsys):

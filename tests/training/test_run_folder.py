@@ -485,12 +485,19 @@ def test_a_loss_that_is_not_finite_stops_the_run_before_anything_of_it_is_kept(t
     monkeypatch.setattr(loop, "training_batch", poison_step_4)
     assert start(pieces) == 1
     assert "not finite: step 4: loss nan" in capsys.readouterr().out
-    assert checkpoints.steps(pieces)[-1] == 3
     assert all(np.isfinite(value).all() for value in variables(pieces).values())
     monkeypatch.undo()
     assert run("--ckpt", pieces) == 0
     assert same(pieces, straight)
-    assert run("--ckpt", pieces, "--lr", 1e-4, "--max_iters", 8) == 0, "the advice given"
+
+
+def test_a_run_that_diverged_goes_on_as_it_advises(tmp_path, capsys):
+    """From the last checkpoint: the weights just before the end would make the same step fail again."""
+    assert start(tmp_path / "run", "--lr", 1e30, "--save_every", 500) == 1
+    advice = re.search(r"not finite: step (\d+): .* a smaller learning rate: .* --lr 1e\+29; if that ends",
+                       capsys.readouterr().out)
+    assert int(advice[1]) > 1, "a step that diverges goes before"
+    assert run("--ckpt", tmp_path / "run", "--lr", 1e-4) == 0
 
 
 def test_ctrl_c_before_anything_is_there_promises_nothing(tmp_path, capsys, monkeypatch):

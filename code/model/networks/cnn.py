@@ -68,7 +68,7 @@ class CNN(Network):
             setattr(self, layer.name, layer)
         self.scores = tf.keras.layers.Dense(classes, name="scores")
         dropped = zip(self.layout.dense, self.layout.dropped, strict=True)
-        self.noise = sum(units for units, is_dropped in dropped if is_dropped)
+        self.noise_count = sum(units for units, is_dropped in dropped if is_dropped)
         self.make_variables()
 
     @property
@@ -84,7 +84,7 @@ class CNN(Network):
     def call(self, images, labels=None, training=False, noise=None) -> Output:
         """images [B, H, W, C] in [0, 1] -> Output with the logits as scores.
 
-        noise [B, self.noise], uniform in [0, 1): says which units training drops.
+        noise [B, self.noise_count], uniform in [0, 1): says which units training drops.
         """
         x = images
         for convolution in self.convolutions:
@@ -133,7 +133,7 @@ def max_pool(x: tf.Tensor) -> tf.Tensor:
 
 
 def drop(x: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
-    """Dropout: a share DROPOUT of the units becomes zero, the others grow as their mean asks for.
+    """Dropout: a share DROPOUT of the units becomes zero. Dividing the others keeps the mean.
 
     x [B, units]; noise [B, units], uniform in [0, 1)
     """
