@@ -28,6 +28,12 @@ def narrow(prefix: str | Path):
     _write(prefix, tensors)
 
 
+def reason_of(error: OSError | tf.errors.OpError) -> str:
+    """-> why a checkpoint could not be written, in one line"""
+    reason = getattr(error, "strerror", None) or getattr(error, "message", error)
+    return str(reason).splitlines()[0]
+
+
 @contextlib.contextmanager
 def widened(prefix: str | Path) -> Iterator[str]:
     """-> a checkpoint with the same content in float32; `prefix` itself if it has no float16.
@@ -44,10 +50,9 @@ def widened(prefix: str | Path) -> Iterator[str]:
             folder = stack.enter_context(tempfile.TemporaryDirectory())
             _write(Path(folder) / "float32", tensors)
         except (OSError, tf.errors.OpError) as error:
-            reason = getattr(error, "strerror", None) or getattr(error, "message", error)
             raise InputError(f"{prefix}: expected room for a copy in float32 in the folder for "
                              "temporary files, which TMPDIR names; received: "
-                             f"{str(reason).splitlines()[0]}") from None
+                             f"{reason_of(error)}") from None
         yield str(Path(folder) / "float32")
 
 

@@ -45,10 +45,11 @@ def fit(network: Network, optimizer, dataset: Dataset, cfg, run, devices: Device
             # train one step; a failing one changes nothing, so the step before can be saved
             try:
                 metrics = train_step(batch)
-            except (NotFinite, WorkerLost) as error:
-                if isinstance(error, WorkerLost):
-                    run.save(step)
-                raise type(error)(f"step {step + 1}: {error}") from None
+            except NotFinite as error:
+                raise NotFinite(f"step {step + 1}: {error}") from None
+            except WorkerLost as error:
+                run.save(step)
+                raise WorkerLost(f"step {step + 1}: {error}") from None
             step += 1
             bar.set_postfix_str(f"step {step}, loss {metrics['loss']:.4f}, "
                                 f"accuracy {metrics['accuracy']:.2f}", refresh=False)

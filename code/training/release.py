@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from output import say
 from settings import InputError
-from training import checkpoints
+from training import checkpoints, half
 from training.run_config import load_config, save_config
 
 COPIED = ("metrics.jsonl", "results.json")  # of the run, where it has them
@@ -47,9 +47,8 @@ def release(ckpt: str, folder: str) -> int:
             for path in Path(partial).iterdir():
                 shutil.move(path, folder)
     except (OSError, tf.errors.OpError) as error:
-        reason = getattr(error, "strerror", None) or getattr(error, "message", error)
         raise InputError(f"--to: expected a folder to write in, received {folder} "
-                         f"({str(reason).splitlines()[0]})") from None
+                         f"({half.reason_of(error)})") from None
     size = sum(path.stat().st_size for path in folder.iterdir())
     say(f"{prefix} as float16 in {folder}: {size / 1e6:.1f} MB")
     return 0
