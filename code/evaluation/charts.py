@@ -1,17 +1,13 @@
-"""Charts: curves, histograms, matrices."""
+"""Charts: curves, histograms, matrices. Curves of several networks are in side_by_side.py."""
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
 
-import config
 from evaluation.calibration import Reliability
-from evaluation.figures import BLUE, BODY, DPI, MARKERS, ORANGE, RED, SEVERAL, SMALL, shorten
-
-if TYPE_CHECKING:  # imports TensorFlow
-    from evaluation.predictor import Predictor
+from evaluation.figures import BLUE, BODY, DPI, ORANGE, RED, SMALL, shorten
 
 MOST_NUMBERS = 20  # classes up to which a matrix has its numbers written in
 STRETCHES = 100    # points of a curve of training batches
@@ -42,30 +38,6 @@ def curves(title: str, train: History, val: History) -> Figure:
         one.set_ylabel(label, fontsize=BODY)
         one.grid(color="#dddddd")
         one.legend(fontsize=SMALL + 1)
-    return figure
-
-
-def validation_curves(title: str, histories: dict[str, dict[str, History]],
-                      families: dict[str, Any]) -> Figure:
-    """The error rate on validation against steps, of several trainings.
-
-    histories: of "val" and "val_average" for each name; dashed is the average of the weights
-    families: of each name, see `styles`
-    """
-    figure, axes = chart(title, 6.5, 4)
-    of_name = styles(families)
-    for name, history in histories.items():
-        raw, average, style = history["val"], history["val_average"], of_name[name]
-        axes.plot(raw.steps, raw.errors, f"{style.marker}-", color=style.colour, markersize=4,
-                  linewidth=1.2, label=name)
-        if len(average.steps):
-            axes.plot(average.steps, average.errors, f"{style.marker}--", color=style.colour,
-                      markersize=4, linewidth=1.2, label=f"{name}, average of the weights")
-    axes.set_yscale("log")
-    axes.set_xlabel("training steps", fontsize=BODY)
-    axes.set_ylabel("error rate on validation", fontsize=BODY)
-    axes.grid(color="#dddddd", which="both")
-    axes.legend(fontsize=SMALL + 1)
     return figure
 
 
@@ -194,74 +166,6 @@ def success(title: str, budgets: np.ndarray, rates: np.ndarray, budget_label: st
     right.set_ylabel("images", fontsize=BODY)
     right.yaxis.get_major_locator().set_params(integer=True)
     return figure
-
-
-class Panel(NamedTuple):
-    """Accuracies of several networks along one parameter."""
-    xlabel: str
-    values: np.ndarray               # [n]
-    networks: dict[str, dict]        # {name: {"accuracy", "low", "high": [n]}}
-    marked: tuple[float, ...]        # values to mark, such as the ends of a range
-
-
-def accuracy_curves(title: str, panels: list[Panel], families: dict[str, Any]) -> Figure:
-    """A panel for each parameter: a curve for each network, with its interval as a band.
-
-    families: of each network, see `styles`. The legend takes the place that is left over in the
-    last row.
-    """
-    columns = 3
-    rows = math.ceil((len(panels) + 1) / columns)
-    figure, axes = chart(title, 3.4 * columns, 0.7 + 2.7 * rows, nrows=rows, ncols=columns,
-                         sharey=True, squeeze=False)
-    for k, one in enumerate(axes.flat):
-        if k >= len(panels):
-            one.set_axis_off()
-            continue
-        panel = panels[k]
-        draw_networks(one, panel.values, panel.networks, families)
-        for value in panel.marked:
-            one.axvline(value, color="grey", linestyle="--", linewidth=1)
-        one.set_xlabel(panel.xlabel, fontsize=BODY)
-        one.grid(color="#dddddd")
-    for one in axes[:, 0]:
-        one.set_ylabel("accuracy (share right)", fontsize=BODY)
-    handles, names = axes[0, 0].get_legend_handles_labels()
-    axes.flat[-1].legend(handles, names, fontsize=SMALL + 1, loc="center")
-    return figure
-
-
-def draw_networks(axes, values: np.ndarray, networks: dict[str, dict], families: dict[str, Any]):
-    """A curve for each network of a Panel, with its interval as a band."""
-    of_name = styles(families)
-    for name, found in networks.items():
-        style = of_name[name]
-        axes.plot(values, found["accuracy"], f"{style.marker}-", color=style.colour, markersize=4,
-                  linewidth=1.2, label=name)
-        axes.fill_between(values, found["low"], found["high"], color=style.colour, alpha=0.2)
-
-
-def families(predictors: dict[str, "Predictor"]) -> dict[str, tuple]:
-    """-> of each network what makes it another model, see `styles`: its settings of model and loss
-
-    Settings that may change, such as the way to compute a convolution, do not.
-    """
-    table = {**config.MODEL, **config.LOSS}
-    settings = [name for name, row in table.items() if not row.may_change]
-    return {name: tuple(one.trained[setting] for setting in settings)
-            for name, one in predictors.items()}
-
-
-class Style(NamedTuple):
-    colour: str
-    marker: str
-
-
-def styles(families: dict[str, Any]) -> dict[str, Style]:
-    """The family of each network -> its style. Networks of one family share the colour."""
-    different = list(dict.fromkeys(families.values()))
-    return {name: Style(SEVERAL[different.index(family) % len(SEVERAL)], MARKERS[n % len(MARKERS)])
-            for n, (name, family) in enumerate(families.items())}
 
 
 def detection(title: str, natural: np.ndarray, adversarial: np.ndarray,

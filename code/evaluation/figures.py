@@ -8,8 +8,6 @@ DPI = 150
 SMALL, BODY = 7, 9  # points
 # Okabe and Ito: colour-blind readers tell them apart, and so does a grey printer.
 BLUE, ORANGE, RED = "#0072B2", "#E69F00", "#D55E00"
-SEVERAL = (BLUE, RED, "#009E73", "#CC79A7", ORANGE, "#56B4E9")  # of curves side by side
-MARKERS = "os^vD*"
 
 
 def png(figure: Figure) -> bytes:

@@ -16,6 +16,12 @@ def wilson(share: np.ndarray, count: np.ndarray) -> tuple[np.ndarray, np.ndarray
     return np.maximum(centre - half, 0), np.minimum(centre + half, 1)
 
 
+def with_interval(accuracy: np.ndarray, count: int) -> dict[str, np.ndarray]:
+    """-> the accuracy on `count` examples and the ends of its interval, by name"""
+    low, high = wilson(accuracy, count)
+    return {"accuracy": accuracy, "low": low, "high": high}
+
+
 def of_pairs(yes: np.ndarray, members: np.ndarray) -> tuple[float, float]:
     """Wilson's interval of the share of N pairs that are `yes` -> low, high; NaN if N is 0.
 

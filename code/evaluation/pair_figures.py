@@ -1,12 +1,11 @@
 """Figures of two digits in one image: each in a colour of its own, and what depends on overlap."""
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from data.dataset import Batch, Dataset
-from evaluation import charts, sheets
+from evaluation import charts, sheets, side_by_side
 from evaluation.figures import BLUE, BODY, ORANGE, RED, SMALL, shorten
 from evaluation.overlap import BINS, ByOverlap
 from evaluation.segmentation import KINDS, MEASURES, Drawn
@@ -73,16 +72,13 @@ def errors_by_overlap(title: str, found: ByOverlap) -> Figure:
 
 
 def accuracy_by_overlap(title: str, bins: dict[str, ByOverlap],
-                        families: dict[str, Any]) -> Figure:
-    """The share of pairs with both digits right, of several networks, by overlap.
-
-    families: of each network, see charts.styles
-    """
+                        styles: dict[str, side_by_side.Style]) -> Figure:
+    """The share of pairs with both digits right, of several networks, by overlap."""
     figure, axes = charts.chart(title, 6.5, 4)
     overlaps = next(iter(bins.values())).overlap  # the same pairs for all
-    charts.draw_networks(axes, overlaps, {
+    side_by_side.draw_accuracies(axes, overlaps, {
         name: {"accuracy": 1 - found.error, "low": 1 - found.error_high,
-               "high": 1 - found.error_low} for name, found in bins.items()}, families)
+               "high": 1 - found.error_low} for name, found in bins.items()}, styles)
     axes.set_xlabel(OVERLAP, fontsize=BODY)
     axes.set_ylabel("accuracy (share of pairs right)", fontsize=BODY)
     axes.grid(color="#dddddd")

@@ -12,9 +12,10 @@ import numpy as np
 from data.dataset import Dataset, stream
 from evaluation import attacks, balls, charts, corruptions, detection, sampling, trust
 from evaluation.climbing import Attacked, success_curve
-from evaluation.intervals import wilson
+from evaluation.intervals import wilson, with_interval
 from evaluation.report import Report
 from evaluation.sampling import Shared
+from evaluation.side_by_side import Panel, Style, accuracy_curves, styles_of
 from output import progress
 from settings import InputError
 
@@ -61,10 +62,9 @@ def compare(predictors: Predictors, dataset: Dataset, cfg, report: Report) -> tu
     if not panels:
         raise InputError(f"--attack {cfg.ATTACK}: expected a network with "
                          f"{attacks.NEEDS[cfg.ATTACK]}, received only networks without")
-    families = charts.families(predictors)
+    styles = styles_of(predictors)
     title = f"{dataset.name}: {len(sample.labels)} test images that all networks classify right"
-    report.draw("success", charts.accuracy_curves(f"{title}, after an attack", panels,
-                                                  families))
+    report.draw("success", accuracy_curves(f"{title}, after an attack", panels, styles))
 
     # transfer, corruptions, checks
     matrix = trust.transfer(predictors, sample, cfg)
@@ -72,7 +72,7 @@ def compare(predictors: Predictors, dataset: Dataset, cfg, report: Report) -> tu
         f"{title}\npgd, L-infinity {cfg.EPSILON / 2:.3g}, {trust.STEPS} steps", matrix,
         list(predictors), "tried on", "made on", "share that fools", "{:.3f}"))
     damaged = corrupt(predictors, *drawn, cfg)
-    draw_corruptions(dataset, len(drawn[1]), damaged, families, report)
+    draw_corruptions(dataset, len(drawn[1]), damaged, styles, report)
     checks = {}
     for k, (name, predictor) in enumerate(progress(predictors.items(), "checks")):
         others = np.delete(matrix[:, k], k)
@@ -170,14 +170,13 @@ def budgets(row: Row, cfg) -> np.ndarray:
     return np.append(np.float32(0), balls.budgets(row.norm, cfg, attacks.BUDGETS))
 
 
-def panel(row: Row, found: dict[str, Found], cfg) -> charts.Panel:
+def panel(row: Row, found: dict[str, Found], cfg) -> Panel:
     """-> the accuracy that is left, against the budget"""
     tried, networks = budgets(row, cfg), {}
     for name, one in found.items():
         left = 1 - success_curve(one.attacked, tried)
-        low, high = wilson(left, one.numbers["images"])
-        networks[name] = {"accuracy": left, "low": low, "high": high}
-    return charts.Panel(f"{row.attack}: {balls.BALLS[row.norm].norm} budget", tried, networks, ())
+        networks[name] = with_interval(left, one.numbers["images"])
+    return Panel(f"{row.attack}: {balls.BALLS[row.norm].norm} budget", tried, networks, ())
 
 
 # ---- corruptions ----
@@ -199,17 +198,15 @@ def corrupt(predictors: Predictors, images: np.ndarray, labels: np.ndarray, cfg)
             damaged = corruption(images, strength, stream(cfg.SEED, name, strength))
             for network, predictor in predictors.items():
                 values[network].append(accuracy(predictor, damaged))
-        found[name] = {}
-        for network, accuracies in values.items():
-            low, high = wilson(np.array(accuracies), len(labels))
-            found[name][network] = {"accuracy": accuracies, "low": low, "high": high}
+        found[name] = {network: with_interval(np.array(measured), len(labels))
+                       for network, measured in values.items()}
     return found
 
 
-def draw_corruptions(dataset: Dataset, count: int, found: dict, families: dict, report: Report):
+def draw_corruptions(dataset: Dataset, count: int, found: dict, styles: dict[str, Style],
+                     report: Report):
     """Draws corruptions.png, a panel for each corruption."""
     strengths = np.array([0, *corruptions.STRENGTHS])
-    panels = [charts.Panel(f"{name}: strength", strengths, networks, ())
-              for name, networks in found.items()]
-    report.draw("corruptions", charts.accuracy_curves(
-        f"{dataset.name}: {count} test images, damaged", panels, families))
+    panels = [Panel(f"{name}: strength", strengths, networks, ()) for name, networks in found.items()]
+    title = f"{dataset.name}: {count} test images, damaged"
+    report.draw("corruptions", accuracy_curves(title, panels, styles))

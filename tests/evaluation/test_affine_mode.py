@@ -17,7 +17,6 @@ import toy
 from data import affine
 from data.dataset import Dataset, Split, scale, training_batch
 from data.datasets import affnist
-from evaluation import charts
 from evaluation.intervals import wilson
 from evaluation.modes import affine as mode
 from model.networks import cnn
@@ -85,8 +84,8 @@ def accuracy(network, images, labels):
 
 def test_two_networks_side_by_side(evaluate, house, tmp_path, monkeypatch):
     _, networks, dataset = house
-    drawn, draw = [], charts.accuracy_curves
-    monkeypatch.setattr(charts, "accuracy_curves", lambda *given: drawn.append(given) or draw(*given))
+    drawn, draw = [], mode.accuracy_curves
+    monkeypatch.setattr(mode, "accuracy_curves", lambda *given: drawn.append(given) or draw(*given))
     status, out, lines = evaluate("capsnet,cnn", "--mode", "affine", *SIZES)
     assert status == 0, lines
     found = json.loads((tmp_path / "affine" / "results.json").read_text())

@@ -19,7 +19,7 @@ import eval as command
 import runs
 import toy
 from data.dataset import Dataset, scale, training_batch
-from evaluation import charts, figures, report, sheets
+from evaluation import charts, figures, report, sheets, side_by_side
 from evaluation.modes import reconstruct
 from evaluation.predictor import Predictor
 from model.network import Network, Output, targets
@@ -134,8 +134,8 @@ def test_several_networks_are_tested_side_by_side(evaluate, run, tmp_path, monke
     lines = [{"step": step, "split": split, "loss": 1, "accuracy": 1 - step / 100}
              for step in (5, 10) for split in ("train", "val", "val_average")]
     (folder / "other" / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    drawn, curves = [], charts.validation_curves
-    monkeypatch.setattr(charts, "validation_curves", lambda *given: (drawn.append(given), curves(*given))[1])
+    drawn, curves = [], side_by_side.validation_curves
+    monkeypatch.setattr(side_by_side, "validation_curves", lambda *given: (drawn.append(given), curves(*given))[1])
 
     status, out, _ = evaluate("--mode", "test", "--ckpt", f"{folder / 'run'},{folder / 'other'}")
     found = results(tmp_path / "test")

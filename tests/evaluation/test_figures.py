@@ -7,7 +7,7 @@ import pytest
 from matplotlib.image import imread
 
 import config
-from evaluation import charts, figures, sheets
+from evaluation import charts, figures, sheets, side_by_side
 from evaluation.calibration import Reliability
 
 RANDOM = np.random.default_rng(0)
@@ -212,11 +212,12 @@ def test_captions_of_two_lines_have_room_between_the_rows():
 
 
 def test_networks_that_differ_in_their_seed_share_a_colour():
-    styles = charts.styles({"a": ("capsnet", 3), "b": ("cnn", 3), "a again": ("capsnet", 3)})
-    assert styles["a"].colour == styles["a again"].colour != styles["b"].colour
-    assert len({style.marker for style in styles.values()}) == 3
-    one, two = (SimpleNamespace(trained=config.Config(config.TRAIN, {"SEED": seed})) for seed in (0, 1))
-    direct = SimpleNamespace(trained=config.Config(config.TRAIN, {"CONV_WAY": "direct"}))
-    other = SimpleNamespace(trained=config.Config(config.TRAIN, {"RECONSTRUCT_W": 0.0}))
-    found = charts.families({"one": one, "two": two, "computed otherwise": direct, "other": other})
-    assert found["one"] == found["two"] == found["computed otherwise"] != found["other"]
+    """Those that only compute otherwise share it, too. Another model or loss has another one."""
+    differences = {"one": {"SEED": 0}, "two": {"SEED": 1}, "direct": {"CONV_WAY": "direct"},
+                   "other loss": {"RECONSTRUCT_W": 0.0}, "other model": {"ROUTING_ITERS": 1}}
+    predictors = {name: SimpleNamespace(trained=config.Config(config.TRAIN, settings))
+                  for name, settings in differences.items()}
+    styles = side_by_side.styles_of(predictors)
+    assert list(styles) == list(differences) and len({style.marker for style in styles.values()}) == 5
+    assert styles["one"].colour == styles["two"].colour == styles["direct"].colour
+    assert len({styles[name].colour for name in ("one", "other loss", "other model")}) == 3

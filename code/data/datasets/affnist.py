@@ -20,7 +20,7 @@ from data.dataset import Dataset, Split, stream
 from data.datasets import mnist
 from data.formats import npz
 from data.overlay import with_border
-from settings import ROOT, SWITCH, InputError, Setting
+from settings import ROOT, SWITCH, Setting
 
 SETTINGS = {
     "AFFNIST_DOWNLOAD": Setting(
@@ -101,23 +101,20 @@ def synthetic(digits: Split) -> Split:
     version = hashlib.sha256(Path(affine.__file__).read_bytes())
     version.update(np.ascontiguousarray(digits.images))
     cache = ROOT / "data" / "affnist" / f"synthetic-{version.hexdigest()[:16]}.npz"
-    images = read_cache(cache, (len(digits.labels) * COPIES, SIDE, SIDE, 1))
-    if images is None:
+    arrays = npz.read_cache(cache, ["images"])
+    if arrays is None or not are_synthetic(arrays["images"], digits):
         repeated = np.repeat(digits.images, COPIES, axis=0)
-        images = affine.apply(repeated, transforms_of(digits), SIDE, SYNTHETIC)
-        npz.write_cache(cache, {"images": images})
-    return Split(images, np.repeat(digits.labels, COPIES, axis=0))
+        arrays = {"images": affine.apply(repeated, transforms_of(digits), SIDE, SYNTHETIC)}
+        npz.write_cache(cache, arrays)
+    return Split(arrays["images"], np.repeat(digits.labels, COPIES, axis=0))
+
+
+def are_synthetic(images: np.ndarray, digits: Split) -> bool:
+    """Whether a cache's images have the shape and type of the synthetic ones of the digits"""
+    shape = (len(digits.labels) * COPIES, SIDE, SIDE, 1)
+    return images.shape == shape and images.dtype == np.uint8
 
 
 def transforms_of(digits: Split) -> affine.Transforms:
     """-> the transforms of the synthetic images of the digits, as `synthetic` has them"""
     return affine.draw(digits.images, SIDE, COPIES, seed=0)
-
-
-def read_cache(path: Path, shape: tuple[int, ...]) -> np.ndarray | None:
-    """-> the images, or None if they are not there, or damaged."""
-    try:
-        images = npz.read(path, ["images"])["images"]
-    except (InputError, KeyError):  # KeyError: an archive of nothing
-        return None
-    return images if images.shape == shape and images.dtype == np.uint8 else None

@@ -2,12 +2,10 @@
 import hashlib
 from pathlib import Path
 
-import numpy as np
-
 from data import handwriting
 from data.dataset import Dataset
 from data.formats import npz
-from settings import ROOT, InputError
+from settings import ROOT
 
 prepare = handwriting.as_mnist  # for pictures from elsewhere
 
@@ -19,17 +17,8 @@ def load(cfg) -> Dataset:
     # The cache's name changes with the code that draws.
     version = hashlib.sha256(Path(glyphs.__file__).read_bytes()).hexdigest()[:8]
     cache = ROOT / "data" / "glyphs" / f"seed-{cfg.SEED}-{version}.npz"
-    arrays = read_cache(cache)
+    arrays = npz.read_cache(cache, npz.NAMES)
     if arrays is None:
         arrays = glyphs.make(cfg.SEED)
         npz.write_cache(cache, arrays)
     return npz.as_dataset("glyphs", "glyphs", arrays, cfg)
-
-
-def read_cache(path: Path) -> dict[str, np.ndarray] | None:
-    """-> the arrays, or None if they are not there, or damaged."""
-    try:
-        arrays = npz.read(path)
-    except InputError:
-        return None
-    return arrays if arrays.keys() == set(npz.NAMES) else None

@@ -90,7 +90,7 @@ def as_split(images: np.ndarray, labels: np.ndarray, part: str, where: Any) -> S
     return Split(images, labels[:, None].astype(np.int32))
 
 
-# ---- arrays -> file ----
+# ---- a cache: arrays -> file -> arrays ----
 
 def write_cache(path: Path, arrays: dict[str, np.ndarray]):
     """Writes an archive. One that cannot be written costs time, not results."""
@@ -98,6 +98,15 @@ def write_cache(path: Path, arrays: dict[str, np.ndarray]):
     np.savez_compressed(content, **arrays)
     with contextlib.suppress(OSError):
         write_whole(path, content.getvalue())
+
+
+def read_cache(path: Path, names: list[str]) -> dict[str, np.ndarray] | None:
+    """-> the arrays, which have these names, or None if they are not there, or damaged"""
+    try:
+        arrays = read(path, names)
+    except InputError:
+        return None
+    return arrays if arrays.keys() == set(names) else None
 
 
 # ---- file -> arrays ----

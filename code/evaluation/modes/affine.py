@@ -15,9 +15,10 @@ from tqdm import tqdm
 from data import affine
 from data.dataset import Dataset, Split, scale
 from data.datasets import affnist
-from evaluation import charts, sampling, sheets
-from evaluation.intervals import wilson
+from evaluation import sampling, sheets
+from evaluation.intervals import with_interval
 from evaluation.report import Report
+from evaluation.side_by_side import Panel, Style, accuracy_curves, styles_of
 from output import progress
 from settings import InputError, Setting, at_least
 
@@ -84,7 +85,7 @@ def run(predictors: dict[str, "Predictor"], dataset: Dataset, cfg,
         right = {split: judge(predictors, images, bar) for split, images in splits.items()}
         curves = {field: along(predictors, digits, field, parameter.values, bar)
                   for field, parameter in PARAMETERS.items()}
-    draw_curves(name, dataset, len(digits.labels), curves, charts.families(predictors), report)
+    draw_curves(name, dataset, len(digits.labels), curves, styles_of(predictors), report)
 
     # tables
     table = {split: with_intervals(found) for split, found in right.items()}
@@ -117,11 +118,8 @@ def judge(predictors: dict[str, "Predictor"], split: Split, bar: tqdm) -> dict[s
 
 def with_intervals(found: dict[str, np.ndarray]) -> dict[str, Any]:
     """What `judge` found -> the number of images, and the accuracies with intervals (Wilson)"""
-    networks = {}
-    for name, right in found.items():
-        accuracy, count = float(right.mean()), len(right)
-        low, high = wilson(accuracy, count)
-        networks[name] = {"accuracy": accuracy, "low": low, "high": high}
+    count = len(next(iter(found.values())))
+    networks = {name: with_interval(float(right.mean()), count) for name, right in found.items()}
     return {"images": count, "networks": networks}
 
 
@@ -138,8 +136,12 @@ def by_displacement(name: str, far: np.ndarray, found: dict[str, np.ndarray]) ->
     most = affnist.DEFAULTS["SHIFT"]
     parts = {f"{name}, moved by {most} or less": far <= most,
              f"{name}, moved by more than {most}": far > most}
-    return {words: with_intervals({network: right[which] for network, right in found.items()})
-            for words, which in parts.items() if which.any()}
+    table = {}
+    for words, which in parts.items():
+        if which.any():
+            part = {network: right[which] for network, right in found.items()}
+            table[words] = with_intervals(part)
+    return table
 
 
 def along(predictors: dict[str, "Predictor"], digits: Split, field: str, values: np.ndarray,
@@ -159,16 +161,16 @@ def along(predictors: dict[str, "Predictor"], digits: Split, field: str, values:
 
 # ---- drawing ----
 
-def draw_curves(name: str, dataset: Dataset, count: int, curves: dict, families: dict,
-                report: Report):
+def draw_curves(name: str, dataset: Dataset, count: int, curves: dict,
+                styles: dict[str, Style], report: Report):
     """Draws curves.png: a panel for each parameter, a curve for each network."""
     title = (f"test digits of MNIST in the middle of {dataset.image_shape[0]} x "
              f"{dataset.image_shape[1]} pixels, one parameter changed at a time: {count} for each "
              f"point, 95 % intervals\ndashed: the range of {name}")
-    panels = [charts.Panel(parameter.words, parameter.values, curves[field]["networks"],
-                           (parameter.low, parameter.high))
+    panels = [Panel(parameter.words, parameter.values, curves[field]["networks"],
+                    (parameter.low, parameter.high))
               for field, parameter in PARAMETERS.items()]
-    report.draw("curves", charts.accuracy_curves(title, panels, families))
+    report.draw("curves", accuracy_curves(title, panels, styles))
 
 
 def examples(name: str, centred: Split, whole: Split, transforms: affine.Transforms | None,

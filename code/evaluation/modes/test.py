@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from data.dataset import Dataset
-from evaluation import charts, overlap, pair_figures
+from evaluation import charts, overlap, pair_figures, side_by_side
 from evaluation.charts import History
 from evaluation.intervals import of_pairs, wilson
 from evaluation.overlap import ByOverlap
@@ -48,7 +48,7 @@ def run(predictors: dict[str, "Predictor"], dataset: Dataset, cfg,
     # draw
     draw_histories(histories, predictors, report)
     if in_pairs:
-        draw_overlap(bins, means, charts.families(predictors), dataset, report)
+        draw_overlap(bins, means, side_by_side.styles_of(predictors), dataset, report)
 
     # numbers to print
     numbers = {"images": count}
@@ -88,13 +88,13 @@ def measure_pairs(predictor: "Predictor",
     return means, overlap.by_overlap(judged, digits), of_pairs(~judged.right, digits)
 
 
-def draw_overlap(bins: dict[str, ByOverlap], means: dict[str, dict], families: dict[str, tuple],
-                 dataset: Dataset, report: Report):
+def draw_overlap(bins: dict[str, ByOverlap], means: dict[str, dict],
+                 styles: dict[str, side_by_side.Style], dataset: Dataset, report: Report):
     """Draws overlap.png: the errors of one network, or the accuracies of several."""
     count = len(dataset.test.labels)
     if len(bins) > 1:
         title = f"{dataset.name}: both digits right, in {count:,} pairs, 95 % intervals"
-        figure = pair_figures.accuracy_by_overlap(title, bins, families)
+        figure = pair_figures.accuracy_by_overlap(title, bins, styles)
     else:
         (name, found), = bins.items()
         title = f"{dataset.name}: {1 - means[name]['accuracy']:.2%} errors in {count:,} pairs"
@@ -114,7 +114,8 @@ def draw_histories(histories: dict[str, dict[str, History]], predictors: dict[st
     stems = {Path(predictors[name].trained.DATASET).stem: None for name in there}
     title = f"training on {', '.join(stems)}"
     if len(predictors) > 1:
-        report.draw("curves", charts.validation_curves(title, there, charts.families(predictors)))
+        styles = side_by_side.styles_of(predictors)
+        report.draw("curves", side_by_side.validation_curves(title, there, styles))
     else:
         only, = there.values()
         report.draw("curves", charts.curves(title, only["train"], only["val"]))
