@@ -11,13 +11,13 @@ would look more robust than it is.
 
 All attacks have one signature:
 
-    attack(predictor, images, classes, cfg, limit, title=None) -> Attacked
+    attack(predictor, images, classes, cfg, threshold, title=None) -> Attacked
 
 images [N, H, W, C] in [0, 1], which should be classified right: the others need no attack
 classes [N]: the targets if cfg.TARGETED, otherwise the labels
 cfg: settings of the mode adversarial: MAX_ITERS steps for each image in all (for each try of
     `strong`), LR, NORM, EPSILON, EPSILON_L2, RESTARTS, SEED
-limit: the distance from its reconstruction above which the detector calls an image suspect;
+threshold: the distance from its reconstruction above which the detector calls an image suspect;
     None without a decoder
 title: of a progress bar; None shows no bar
 """
@@ -50,7 +50,7 @@ NEEDS = {"vote": "routing", "hidden": "decoder"}
 
 
 def original(predictor: "Predictor", images: np.ndarray, classes: np.ndarray, cfg,
-             limit: float | None, title: str | None = None) -> Attacked:
+             threshold: float | None, title: str | None = None) -> Attacked:
     """Steps of the L2 length LR along the gradient of the capsule's length, until it succeeds."""
     step = np.float32(_sign(cfg) * cfg.LR)
 
@@ -66,44 +66,45 @@ def original(predictor: "Predictor", images: np.ndarray, classes: np.ndarray, cf
 
 
 def fgsm(predictor: "Predictor", images: np.ndarray, classes: np.ndarray, cfg,
-         limit: float | None, title: str | None = None) -> Attacked:
+         threshold: float | None, title: str | None = None) -> Attacked:
     """One step as long as the budget (Goodfellow 2015)."""
     return _in_growing_balls(predictor, images, classes, cfg, title, steps=1, random=None)
 
 
 def bim(predictor: "Predictor", images: np.ndarray, classes: np.ndarray, cfg,
-        limit: float | None, title: str | None = None) -> Attacked:
+        threshold: float | None, title: str | None = None) -> Attacked:
     """Several smaller steps of that kind for each budget (Kurakin 2017)."""
     return _in_growing_balls(predictor, images, classes, cfg, title, _steps(cfg), random=None)
 
 
 def pgd(predictor: "Predictor", images: np.ndarray, classes: np.ndarray, cfg,
-        limit: float | None, title: str | None = None) -> Attacked:
+        threshold: float | None, title: str | None = None) -> Attacked:
     """The same from a random point within the budget (Madry 2018)."""
     return _in_growing_balls(predictor, images, classes, cfg, title, _steps(cfg),
                              stream(cfg.SEED, "attack"))
 
 
 def vote(predictor: "Predictor", images: np.ndarray, classes: np.ndarray, cfg,
-         limit: float | None, title: str | None = None) -> Attacked:
+         threshold: float | None, title: str | None = None) -> Attacked:
     """PGD on the network without routing, which therefore cannot hide the gradient (Gu 2021)."""
     return _in_growing_balls(predictor, images, classes, cfg, title, _steps(cfg),
                              stream(cfg.SEED, "attack"), objectives=("unrouted_margin",))
 
 
 def hidden(predictor: "Predictor", images: np.ndarray, classes: np.ndarray, cfg,
-           limit: float | None, title: str | None = None) -> Attacked:
+           threshold: float | None, title: str | None = None) -> Attacked:
     """PGD that also stays below the threshold of the detector (Qin, Frosst and others 2020).
 
     It has succeeded where the network is wrong and the detector is silent.
     """
     objective = "towards_hidden" if cfg.TARGETED else "away_hidden"
     return _in_growing_balls(predictor, images, classes, cfg, title, _steps(cfg),
-                             stream(cfg.SEED, "attack"), objectives=(objective,), limit=limit)
+                             stream(cfg.SEED, "attack"), objectives=(objective,),
+                             threshold=threshold)
 
 
 def strong(predictor: "Predictor", images: np.ndarray, classes: np.ndarray, cfg,
-           limit: float | None, title: str | None = None) -> Attacked:
+           threshold: float | None, title: str | None = None) -> Attacked:
     """PGD on several objectives, from RESTARTS points each: up to MAX_ITERS steps for every one.
 
     An image counts as robust only if all of them fail (Carlini and Wagner 2017; Croce and Hein
@@ -132,7 +133,7 @@ def lacks(predictor: "Predictor", attack: str) -> str | None:
 def _in_growing_balls(predictor: "Predictor", images: np.ndarray, classes: np.ndarray, cfg,
                       title: str | None, steps: int, random: np.random.Generator | None,
                       objectives: Sequence[str] = ("margin",), restarts: int = 1,
-                      limit: float | None = None) -> Attacked:
+                      threshold: float | None = None) -> Attacked:
     """Climbs within balls around the images, a small one before a large one.
 
     Images that are not fooled yet go on to the next budget. Each try starts at the natural image,
@@ -154,7 +155,7 @@ def _in_growing_balls(predictor: "Predictor", images: np.ndarray, classes: np.nd
                 return ball.moved(x, gradient, step, active)
 
             climbed = climb(predictor, objective, start, classes[left], cfg.TARGETED, move, steps,
-                            bar, limit)
+                            bar, threshold)
 
             # what has come of them
             found[left], success[left] = climbed.images, climbed.success

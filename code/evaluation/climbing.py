@@ -33,14 +33,14 @@ class Climb(NamedTuple):
 
 def climb(predictor: "Predictor", objective: str, images: np.ndarray, classes: np.ndarray,
           targeted: bool, move: Callable, max_steps: int, bar: tqdm,
-          limit: float | None = None, stop: bool = True) -> Climb:
+          threshold: float | None = None, stop: bool = True) -> Climb:
     """Moves each image until it succeeds, its gradient vanishes or max_steps are made.
 
     images [N, H, W, C] in [0, 1]; classes [N]: the targets if `targeted`, otherwise the labels
     move(x, gradient, active) -> the next x, for the n images [active]; none of their gradients
     is all zero
     bar: a progress bar, moved on by each success
-    limit: the detector's threshold, for objectives that take one. With it, the sign of the
+    threshold: the detector's, for objectives that take one. With it, the sign of the
     objective says whether the attack has succeeded, not the predicted class
     stop: if false, images go on after they have succeeded
     """
@@ -49,8 +49,8 @@ def climb(predictor: "Predictor", objective: str, images: np.ndarray, classes: n
     while len(active):
         # who has succeeded?
         scores, value, gradient = predictor.gradient(objective, images[active], classes[active],
-                                                     limit)
-        if limit is None:
+                                                     threshold)
+        if threshold is None:
             done = (scores.argmax(axis=1) == classes[active]) == targeted      # [n]
         else:
             done = value > 0 if targeted else value < 0                        # [n]

@@ -22,7 +22,7 @@ def reconstruction_distance(images: np.ndarray, reconstruction: np.ndarray) -> n
     return np.linalg.norm((images - reconstruction).reshape(len(images), -1), axis=1)
 
 
-def limit(predictor: "Predictor", dataset: Dataset, cfg) -> float:
+def find_threshold(predictor: "Predictor", dataset: Dataset, cfg) -> float:
     """-> the distance above which the detector calls an image suspect.
 
     It is that of validation images. Where none were held out, it is that of training images, which

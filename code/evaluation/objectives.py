@@ -41,8 +41,8 @@ def unrouted_margin(network: Network, images: tf.Tensor, output: Output,
 
 
 def towards_hidden(network: Network, images: tf.Tensor, output: Output, classes: tf.Tensor,
-                   limit: float) -> tf.Tensor:
-    """Above 0 where that class is predicted and the detector, of threshold `limit`, is silent.
+                   threshold: float) -> tf.Tensor:
+    """Above 0 where that class is predicted and the detector with this threshold is silent.
 
     The margin and the distance that is left have to be above 0. The smaller one decides, so the
     gradient is that of the condition which is farther from being met (Qin, Frosst and others 2020
@@ -50,14 +50,14 @@ def towards_hidden(network: Network, images: tf.Tensor, output: Output, classes:
     a distance is several pixels.
     """
     return tf.minimum(margin(network, images, output, classes),
-                      1 - distance_to_reconstruction(images, output) / limit)
+                      1 - distance_to_reconstruction(images, output) / threshold)
 
 
 def away_hidden(network: Network, images: tf.Tensor, output: Output, classes: tf.Tensor,
-                limit: float) -> tf.Tensor:
+                threshold: float) -> tf.Tensor:
     """Below 0 where another class is predicted and the detector is silent; see towards_hidden."""
     return tf.maximum(margin(network, images, output, classes),
-                      distance_to_reconstruction(images, output) / limit - 1)
+                      distance_to_reconstruction(images, output) / threshold - 1)
 
 
 def margin_of(scores: tf.Tensor, classes: tf.Tensor) -> tf.Tensor:

@@ -61,18 +61,18 @@ class Predictor:
         return self._in_batches(self._decode_labels, capsules, labels)[0]
 
     def gradient(self, objective: str, images: np.ndarray, classes: np.ndarray,
-                 limit: float | None = None) -> Gradient:
+                 threshold: float | None = None) -> Gradient:
         """What an attack needs to know of images [N, H, W, C] and classes [N].
 
-        objective: the name of a function of objectives.py; limit: for those that take one
+        objective: the name of a function of objectives.py; threshold: for those that take one
         """
-        if (objective, limit) not in self._gradients:
+        if (objective, threshold) not in self._gradients:
             climbed = getattr(objectives, objective)
-            if limit is not None:
-                climbed = functools.partial(climbed, limit=limit)
+            if threshold is not None:
+                climbed = functools.partial(climbed, threshold=threshold)
             of_batch = functools.partial(self._gradient_of_batch, climbed)
-            self._gradients[objective, limit] = compiled(of_batch, self.trained)
-        return Gradient(*self._in_batches(self._gradients[objective, limit], images, classes))
+            self._gradients[objective, threshold] = compiled(of_batch, self.trained)
+        return Gradient(*self._in_batches(self._gradients[objective, threshold], images, classes))
 
     # ---- what is compiled ----
 

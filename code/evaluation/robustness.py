@@ -86,8 +86,8 @@ def compare(predictors: Predictors, dataset: Dataset, cfg, report: Report) -> tu
     for name, made in checks.items():
         for words, one in made.items():
             numbers[f"{name}:_{words}"] = "holds" if one["holds"] else "fails"
-    limits = {name: detector.limit for name, detector in detectors.items()}
-    return numbers, {"attacks": table, "detection_thresholds": limits, "transfer": matrix,
+    thresholds = {name: detector.threshold for name, detector in detectors.items()}
+    return numbers, {"attacks": table, "detection_thresholds": thresholds, "transfer": matrix,
                      "networks": list(predictors), "corruptions": damaged, "checks": checks}
 
 
@@ -103,21 +103,21 @@ def rows_of(cfg) -> list[Row]:
 
 class Detector(NamedTuple):
     """What calls an image of one network suspect, and how often it is wrong about natural ones."""
-    limit: float          # distance from the reconstruction
+    threshold: float      # distance from the reconstruction
     suspects: np.ndarray  # bool [N], of the sample
 
 
 def detector_of(predictor: "Predictor", sample: Shared, dataset: Dataset, cfg) -> Detector:
     """-> the detector of a network with a decoder"""
-    limit = detection.limit(predictor, dataset, cfg)
-    return Detector(limit, is_suspect(predictor, sample.images, sample.labels, limit))
+    threshold = detection.find_threshold(predictor, dataset, cfg)
+    return Detector(threshold, is_suspect(predictor, sample.images, sample.labels, threshold))
 
 
 def is_suspect(predictor: "Predictor", images: np.ndarray, labels: np.ndarray,
-               limit: float) -> np.ndarray:
+               threshold: float) -> np.ndarray:
     """images [N, H, W, C], labels [N] -> whether each is too far from its reconstruction [N]"""
     drawn = predictor.predict(images, labels[:, None]).from_predicted[:, 0]
-    return detection.reconstruction_distance(images, drawn) > limit
+    return detection.reconstruction_distance(images, drawn) > threshold
 
 
 class Found(NamedTuple):
@@ -134,9 +134,10 @@ def attacked(row: Row, name: str, predictor: "Predictor", sample: Shared, cfg,
     The median distance is over all images. It is infinite if half of them or more are not fooled.
     """
     attack = attacks.by_name()[row.attack]
-    limit = detector.limit if detector else None
-    done = attack(predictor, sample.images, sample.goals,
-                  cfg.changed(ATTACK=row.attack, NORM=row.norm), limit, f"{name}, {row.title()}")
+    threshold = detector.threshold if detector else None
+    of_row = cfg.changed(ATTACK=row.attack, NORM=row.norm)
+    done = attack(predictor, sample.images, sample.goals, of_row, threshold,
+                  f"{name}, {row.title()}")
     tried = budgets(row, cfg)
     count, fooled = len(sample.labels), done.budget <= tried[-1]
     numbers = {"images": count, **share("success_rate", fooled),
@@ -145,7 +146,7 @@ def attacked(row: Row, name: str, predictor: "Predictor", sample: Shared, cfg,
 
     # does the reconstruction give it away?
     if detector:
-        seen = is_suspect(predictor, done.images, sample.labels, detector.limit)
+        seen = is_suspect(predictor, done.images, sample.labels, detector.threshold)
         numbers |= {**share("detection_rate", seen[fooled]),
                     **share("false_positive_rate", detector.suspects),
                     **share("undetected_success_rate", fooled & ~seen)}
@@ -207,6 +208,7 @@ def draw_corruptions(dataset: Dataset, count: int, found: dict, styles: dict[str
                      report: Report):
     """Draws corruptions.png, a panel for each corruption."""
     strengths = np.array([0, *corruptions.STRENGTHS])
-    panels = [Panel(f"{name}: strength", strengths, networks, ()) for name, networks in found.items()]
+    panels = [Panel(f"{name}: strength", strengths, networks, ())
+              for name, networks in found.items()]
     title = f"{dataset.name}: {count} test images, damaged"
     report.draw("corruptions", accuracy_curves(title, panels, styles))

@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # imports TensorFlow
 COLOURS = (BLUE, RED, "#009E73", "#CC79A7", ORANGE, "#56B4E9")
 MARKERS = "os^vD*"
 
+
 class Style(NamedTuple):
     """What a network's curves look like."""
     colour: str

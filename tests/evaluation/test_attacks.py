@@ -17,7 +17,7 @@ from model.capsules import length, squash
 from settings import Config
 
 KINDS = "original", "fgsm", "bim", "pgd", "vote", "hidden", "strong"
-LIMIT = 5.058   # of the detector: half of the reconstructions of the random images are nearer
+THRESHOLD = 5.058   # of the detector: half of the reconstructions of the random images are nearer
 EPSILON = 0.2
 
 
@@ -79,17 +79,17 @@ def oracle(network, objective, images, classes):
         v = squash(tf.constant(votes.sum(axis=1) / toy.CLASSES))                       # [N, J, E]
         return lead(length(v).numpy(), classes)
     margin = lead(scores, classes)
-    return {"margin": margin, "towards_hidden": np.minimum(margin, 1 - distance / LIMIT),
-            "away_hidden": np.maximum(margin, distance / LIMIT - 1)}[objective]
+    return {"margin": margin, "towards_hidden": np.minimum(margin, 1 - distance / THRESHOLD),
+            "away_hidden": np.maximum(margin, distance / THRESHOLD - 1)}[objective]
 
 
-@pytest.mark.parametrize("objective, limit", [
+@pytest.mark.parametrize("objective, threshold", [
     ("length", None), ("margin", None), ("log_probability", None), ("unrouted_margin", None),
-    ("towards_hidden", LIMIT), ("away_hidden", LIMIT)])
+    ("towards_hidden", THRESHOLD), ("away_hidden", THRESHOLD)])
 def test_an_objective_is_its_formula_and_its_gradient_equals_finite_differences(network, predictor, images, objective,
-                                                                                limit):
+                                                                                threshold):
     classes, step = np.arange(9, dtype=np.int32) % toy.CLASSES, 1e-2
-    scores, value, gradient = predictor.gradient(objective, images[:9], classes, limit)
+    scores, value, gradient = predictor.gradient(objective, images[:9], classes, threshold)
     np.testing.assert_allclose(scores, network(images[:9]).scores, atol=1e-6)
     np.testing.assert_allclose(value, oracle(network, objective, images[:9], classes), rtol=1e-3, atol=1e-6)
 
@@ -109,13 +109,13 @@ def test_an_attack_keeps_its_bounds_and_its_flag_is_a_fresh_prediction(network, 
     classes = goals(labels, targeted)
     most = 12 if kind == "original" else 23
     cfg = settings(TARGETED=targeted, MAX_ITERS=most, SEED=3)
-    found = adversarial.ATTACKS[kind](predictor, images, classes, cfg, LIMIT)
+    found = adversarial.ATTACKS[kind](predictor, images, classes, cfg, THRESHOLD)
     assert found.images.min() >= 0 and found.images.max() <= 1
     output = network(found.images)
     predicted = np.argmax(output.scores, axis=1)
     reached = predicted == classes if targeted else predicted != classes
     if kind == "hidden":
-        reached &= reconstruction_distance(found.images, output.reconstruction.numpy()[:, 0]) < LIMIT
+        reached &= reconstruction_distance(found.images, output.reconstruction.numpy()[:, 0]) < THRESHOLD
     np.testing.assert_array_equal(found.success, reached)
     assert found.success.any(), "otherwise this test says little"
     difference = (found.images - images).reshape(len(images), -1)
@@ -137,7 +137,7 @@ def test_an_attack_keeps_its_bounds_and_its_flag_is_a_fresh_prediction(network, 
 def test_the_first_step_of_the_original_follows_the_normalised_gradient(predictor, images, labels):
     targets = goals(labels, True)
     _, _, gradient = predictor.gradient("length", images, targets)
-    found = attacks.original(predictor, images, targets, settings(LR=0.1, MAX_ITERS=1), LIMIT)
+    found = attacks.original(predictor, images, targets, settings(LR=0.1, MAX_ITERS=1), THRESHOLD)
     norm = np.sqrt(np.square(gradient).sum(axis=(1, 2, 3), keepdims=True))
     expected = np.clip(images + 0.1 * gradient / norm, 0, 1)
     np.testing.assert_allclose(found.images, expected, atol=1e-6)
@@ -146,7 +146,7 @@ def test_the_first_step_of_the_original_follows_the_normalised_gradient(predicto
 def test_fgsm_steps_along_the_signs_with_the_whole_budget(predictor, images, labels):
     _, _, gradient = predictor.gradient("margin", images, labels)
     cfg = settings(EPSILON=1e-4, MAX_ITERS=1, TARGETED=False)
-    found = attacks.fgsm(predictor, images, labels, cfg, LIMIT)
+    found = attacks.fgsm(predictor, images, labels, cfg, THRESHOLD)
     expected = np.clip(images - 1e-4 * np.sign(gradient), 0, 1)
     np.testing.assert_allclose(found.images, expected, atol=1e-7)
 
@@ -155,7 +155,7 @@ def test_bim_steps_as_far_as_its_share_of_two_and_a_half_budgets(predictor, imag
     """Twenty steps for ten budgets: the first of two is 1.25 budgets, clipped to the ball."""
     cfg = settings(EPSILON=1e-4, MAX_ITERS=40, TARGETED=False)
     _, _, gradient = predictor.gradient("margin", images, labels)
-    found = attacks.bim(predictor, images, labels, cfg, LIMIT)
+    found = attacks.bim(predictor, images, labels, cfg, THRESHOLD)
     assert (found.steps == 40).all(), "four steps for each of ten budgets, none of which is enough"
     # The gradient hardly changes so near: four steps of 0.625 budgets end at the border.
     expected = np.clip(images - 1e-4 * np.sign(gradient), 0, 1)
@@ -165,7 +165,7 @@ def test_bim_steps_as_far_as_its_share_of_two_and_a_half_budgets(predictor, imag
 @pytest.mark.parametrize("kind", ["fgsm", "pgd", "vote", "strong"])
 def test_an_attack_in_l2_keeps_to_its_ball(predictor, images, labels, kind):
     cfg = settings(NORM="l2", EPSILON_L2=2.0, MAX_ITERS=20, TARGETED=False)
-    found = adversarial.ATTACKS[kind](predictor, images, labels, cfg, LIMIT)
+    found = adversarial.ATTACKS[kind](predictor, images, labels, cfg, THRESHOLD)
     assert found.norm == "L2" and found.tried[-1] == 2 and found.success.any()
     assert found.images.min() >= 0 and found.images.max() <= 1
     assert (found.l2 <= 2 + 1e-5).all() and found.l2.max() > 0.2
@@ -195,8 +195,8 @@ def test_a_step_is_as_long_as_it_says_and_ends_at_the_border(norm):
 
 def test_strong_is_never_worse_than_pgd_with_its_first_start(predictor, images, labels):
     cfg = settings(MAX_ITERS=20, EPSILON=0.05, TARGETED=False)
-    once = attacks.pgd(predictor, images, labels, cfg, LIMIT)
-    best = attacks.strong(predictor, images, labels, cfg, LIMIT)
+    once = attacks.pgd(predictor, images, labels, cfg, THRESHOLD)
+    best = attacks.strong(predictor, images, labels, cfg, THRESHOLD)
     assert (best.budget <= once.budget).all() and (best.budget < once.budget).any()
 
 
@@ -206,7 +206,7 @@ class Slope:
     def __init__(self, enough):
         self.enough = enough
 
-    def gradient(self, objective, images, classes, limit):
+    def gradient(self, objective, images, classes, threshold):
         mean = images.mean(axis=(1, 2, 3))
         scores = np.stack([np.full_like(mean, self.enough), mean], axis=1)
         return Gradient(scores, mean, np.ones_like(images))
@@ -228,20 +228,20 @@ def test_a_small_ball_is_tried_before_a_large_one():
 def test_the_only_step_of_pgd_for_a_budget_is_that_budget():
     """From its random point, so that few images reach the border of the ball."""
     images, targets = np.full((2, 4, 4, 1), 0.5, np.float32), np.ones(2, np.int32)
-    found = attacks.pgd(Slope(9), images, targets, settings(EPSILON=0.3, MAX_ITERS=1), LIMIT)
+    found = attacks.pgd(Slope(9), images, targets, settings(EPSILON=0.3, MAX_ITERS=1), THRESHOLD)
     start = stream(0, "attack").uniform(images - np.float32(0.3), images + np.float32(0.3))
     np.testing.assert_allclose(found.images, np.minimum(start + 0.3, 0.8), rtol=1e-5)
     assert found.images.min() < 0.75
 
 
 def test_an_image_stops_at_its_first_success(predictor, images, labels):
-    at_once = attacks.original(predictor, images, labels, settings(MAX_ITERS=9), LIMIT)
+    at_once = attacks.original(predictor, images, labels, settings(MAX_ITERS=9), THRESHOLD)
     assert at_once.success.all() and not at_once.steps.any(), "it is the target already"
     np.testing.assert_array_equal(at_once.images, images)
     targets = goals(labels, True)
-    more = attacks.original(predictor, images, targets, settings(MAX_ITERS=12), LIMIT)
+    more = attacks.original(predictor, images, targets, settings(MAX_ITERS=12), THRESHOLD)
     n = np.flatnonzero(more.success & (more.steps > 1))[0]
-    fewer = attacks.original(predictor, images, targets, settings(MAX_ITERS=int(more.steps[n]) - 1), LIMIT)
+    fewer = attacks.original(predictor, images, targets, settings(MAX_ITERS=int(more.steps[n]) - 1), THRESHOLD)
     assert not fewer.success[n]
 
 
@@ -263,7 +263,7 @@ def test_each_success_moves_the_bar_by_one(predictor, images, labels):
 def test_a_seed_repeats_pgd_and_another_does_not(predictor, images, labels):
     def run(seed):
         cfg = settings(MAX_ITERS=10, SEED=seed)
-        return attacks.pgd(predictor, images, goals(labels, True), cfg, LIMIT)
+        return attacks.pgd(predictor, images, goals(labels, True), cfg, THRESHOLD)
 
     first = run(1)
     for one, other in zip(first, run(1), strict=True):
@@ -286,7 +286,7 @@ def dead():
 @pytest.mark.parametrize("kind", KINDS)
 def test_dead_gradients_end_cleanly(dead, images, kind):
     classes = np.ones(len(images), np.int32)
-    found = adversarial.ATTACKS[kind](dead, images, classes, settings(MAX_ITERS=99), limit=100)
+    found = adversarial.ATTACKS[kind](dead, images, classes, settings(MAX_ITERS=99), threshold=100)
     assert not found.success.any() and not found.steps.any() and np.isfinite(found.images).all()
     assert np.isinf(found.budget).all()
     np.testing.assert_array_equal(success_curve(found, [0, 1, 100]), 0)
@@ -294,7 +294,7 @@ def test_dead_gradients_end_cleanly(dead, images, kind):
 
 def test_the_success_curve_counts_needed_budgets(predictor, images, labels):
     cfg = settings(MAX_ITERS=20, TARGETED=False)
-    found = attacks.bim(predictor, images, labels, cfg, LIMIT)
+    found = attacks.bim(predictor, images, labels, cfg, THRESHOLD)
     np.testing.assert_allclose(found.tried, np.linspace(0, 0.2, 11), rtol=1e-6)
     curve = success_curve(found, found.tried)
     assert curve[0] == 0 and (np.diff(curve) >= 0).all() and curve[-1] == found.success.mean()
@@ -303,7 +303,7 @@ def test_the_success_curve_counts_needed_budgets(predictor, images, labels):
 def test_fewer_steps_than_budgets_are_fewer_budgets(predictor, images, labels):
     cfg = settings(MAX_ITERS=4, TARGETED=False)
     for attack in (attacks.fgsm, attacks.bim):
-        found = attack(predictor, images, labels, cfg, LIMIT)
+        found = attack(predictor, images, labels, cfg, THRESHOLD)
         np.testing.assert_allclose(found.tried, np.linspace(0, 0.2, 5), rtol=1e-6)
         assert (found.steps <= 4).all()
 

@@ -32,8 +32,8 @@ def predictor(seed):
 class Masked(Predictor):
     """A predictor whose gradients say nothing of the network."""
 
-    def gradient(self, objective, images, classes, limit=None):
-        scores, value, gradient = super().gradient(objective, images, classes, limit)
+    def gradient(self, objective, images, classes, threshold=None):
+        scores, value, gradient = super().gradient(objective, images, classes, threshold)
         return Gradient(scores, value, np.random.default_rng(0).normal(size=gradient.shape).astype(np.float32))
 
 
@@ -138,8 +138,8 @@ def test_the_checks_hold_for_a_plain_gradient(everything):
 class Flat(Predictor):
     """A predictor whose gradients are zero."""
 
-    def gradient(self, objective, images, classes, limit=None):
-        scores, value, gradient = super().gradient(objective, images, classes, limit)
+    def gradient(self, objective, images, classes, threshold=None):
+        scores, value, gradient = super().gradient(objective, images, classes, threshold)
         return Gradient(scores, value, np.zeros_like(gradient))
 
 

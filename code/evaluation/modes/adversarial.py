@@ -94,12 +94,12 @@ def attack_one(predictor: "Predictor", dataset: Dataset, cfg, report: Report) ->
     everything = np.arange(len(dataset.test.labels))
     sample = sampling.classified_right(predictor, dataset.test, everything, cfg)
     labels = sample.labels
-    limit = None
+    threshold = None
     if "decoder" in predictor.network.capabilities:
-        limit = detection.limit(predictor, dataset, cfg)
+        threshold = detection.find_threshold(predictor, dataset, cfg)
 
     # one image of each class, to look at
-    attack = functools.partial(ATTACKS[cfg.ATTACK], predictor, cfg=cfg, limit=limit)
+    attack = functools.partial(ATTACKS[cfg.ATTACK], predictor, cfg=cfg, threshold=threshold)
     examples = attack_examples(predictor, attack, sample, dataset, cfg, title, report)
 
     # all images, to measure
@@ -114,10 +114,10 @@ def attack_one(predictor: "Predictor", dataset: Dataset, cfg, report: Report) ->
 
     # detection by reconstruction
     found = {}
-    if limit is None:
+    if threshold is None:
         say("no detection by reconstruction: the network has no decoder")
     else:
-        found = measure_detection(sample, attacked, after, limit, title, report)
+        found = measure_detection(sample, attacked, after, threshold, title, report)
     numbers = {"images": sample.drawn, "images_classified_right": len(labels), **success, **found}
     return numbers, {"curve": curve, **by_class, "examples": examples}
 
@@ -169,19 +169,19 @@ def draw_tables(labels: np.ndarray, others: np.ndarray, attacked: Attacked, data
     return drawn | draw("share_by_class", table, "share of the true class", "{:.2f}")
 
 
-def measure_detection(sample: Sample, attacked: Attacked, after: "Predictions", limit: float,
+def measure_detection(sample: Sample, attacked: Attacked, after: "Predictions", threshold: float,
                       title: str, report: Report) -> dict:
     """-> how well the reconstruction tells attacked from natural images. Draws detection.png.
 
-    after: predictions of the attacked images; limit: above which distance an image is suspect
+    after: predictions of the attacked images; threshold: above which distance an image is suspect
     """
     natural = detection.reconstruction_distance(sample.images,
                                                 sample.predictions.from_predicted[:, 0])
     fooling = detection.reconstruction_distance(attacked.images, after.from_predicted[:, 0])
     fooling = fooling[attacked.success]
     report.draw("detection", charts.detection(f"{title}: detection by reconstruction", natural,
-                                              fooling, limit))
-    return {"detection_threshold": limit, "false_positive_rate": (natural > limit).mean(),
-            "detection_rate": tables.mean(fooling > limit),
+                                              fooling, threshold))
+    return {"detection_threshold": threshold, "false_positive_rate": (natural > threshold).mean(),
+            "detection_rate": tables.mean(fooling > threshold),
             "roc_area": detection.roc_area(natural, fooling),
-            "undetected_success_rate": (fooling <= limit).sum() / len(attacked.success)}
+            "undetected_success_rate": (fooling <= threshold).sum() / len(attacked.success)}
