@@ -3,6 +3,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 import catalog
 import cli
 import config
@@ -50,6 +52,10 @@ def evaluate(given: dict) -> int:
     dataset = data.load(trained.changed(**{name: cfg[name] for name in config.DATA}))
     for network, _, prefix in loaded:
         check_fit(network, prefix, dataset)
+    for _, other, prefix in loaded[1:]:
+        if data.is_path(cfg.DATASET) and other.SEED != trained.SEED:
+            on_these = {name: cfg[name] for name in config.DATA}
+            check_unseen(other.changed(**on_these), prefix, dataset)
     if hasattr(mode, "check_dataset"):
         mode.check_dataset(dataset, cfg)
 
@@ -107,6 +113,25 @@ def check_needs(needs: frozenset[str], network: "Network", name: str, mode: str)
                    if network.capabilities.issuperset(catalog.module(FOLDER, other).NEEDS)]
         raise InputError(f"--mode {mode}: expected a network with {' and '.join(sorted(lacks))}, "
                          f"received {name} without; --mode {' or '.join(working)} works")
+
+
+def check_unseen(trained: Config, prefix: Path, dataset: Dataset):
+    """InputError if the network was trained on test images of the dataset, the user's own images.
+
+    Without a test split of their own, they are split by the seed of the training. So test images of
+    one seed are training images of another.
+
+    trained: the settings of the network's training, but for these images
+    """
+    from training.run_config import load_config
+
+    own = data.load(trained)
+    trained_on_it = own.digest == load_config(prefix.parent).data
+    if trained_on_it and not np.array_equal(own.test.images, dataset.test.images):
+        raise InputError(
+            f"{prefix}: expected a network that has not seen the test images, received one of "
+            f"--seed {trained.SEED}, which splits {trained.DATASET} otherwise; give these images a "
+            "test split of their own, or compare networks of one seed")
 
 
 def check_fit(network: "Network", prefix: Path, dataset: Dataset):

@@ -29,7 +29,8 @@ def of_pairs(yes: np.ndarray, members: np.ndarray) -> tuple[float, float]:
     a digit are often right or wrong together, so N of them say less than N independent ones. The
     variance of the share adds up the products of the errors of any two pairs that share a digit
     (Cameron, Gelbach, Miller 2011). The interval is that of the number of independent pairs with
-    this variance, the effective sample size. It is N where all pairs are `yes`, or none.
+    this variance, the effective sample size. It is N where all pairs are `yes`, or none. Pairs that
+    share both digits count twice, so the interval of many pairs of few digits is a little wide.
     """
     if not len(yes):
         return np.nan, np.nan

@@ -1,4 +1,7 @@
-"""The report of one evaluation: a folder with figures and results.json, numbers on the screen."""
+"""The report of one evaluation: a folder with figures and results.json, numbers on the screen.
+
+All files are written at the end. An evaluation that is interrupted leaves those of the one before.
+"""
 import contextlib
 import json
 import re
@@ -19,7 +22,8 @@ class Report:
 
     def __init__(self, folder: Path, cfg: Config):
         """Makes the folder. cfg: the settings, which results.json records."""
-        self.folder, self.cfg, self.figures = folder, cfg, []
+        self.folder, self.cfg = folder, cfg
+        self.figures = {}  # PNG files by name
         with self.writing():
             self.folder.mkdir(parents=True, exist_ok=True)
 
@@ -33,28 +37,28 @@ class Report:
                              f"({error.strerror})") from None
 
     def draw(self, name: str, figure: Figure):
-        """Writes name.png."""
-        with self.writing():
-            write_whole(self.folder / f"{name}.png", figures.png(figure))
-        self.figures.append(f"{name}.png")
+        """Draws name.png, which `close` writes."""
+        self.figures[f"{name}.png"] = figures.png(figure)
 
     def close(self, subject: dict[str, str], numbers: dict, details: dict):
-        """Writes results.json, and prints the most of it.
+        """Writes the figures and results.json, and prints the most of it.
 
         subject: "checkpoint", "trained_on" and "evaluated_on"; numbers: to print; details: not.
         A number that is none, because there was no image to measure, becomes null.
         """
         from training.about import about
 
-        # the file, and nothing of the evaluation before
+        # the files, and nothing of the evaluation before
         settings = {name: value for name, value in self.cfg.items()
                     if self.cfg.__table__[name].rule not in (PATH, PATHS)}
-        results = {**subject, **numbers, **details, "settings": settings, "figures": self.figures,
-                   **about()}
+        results = {**subject, **numbers, **details, "settings": settings,
+                   "figures": list(self.figures), **about()}
         text = json.dumps(plain(results), indent=1, allow_nan=False) + "\n"
         with self.writing():
             for name in self.stale():
                 (self.folder / name).unlink(missing_ok=True)
+            for name, content in self.figures.items():
+                write_whole(self.folder / name, content)
             write_whole(self.folder / "results.json", text.encode())
 
         # the screen
@@ -71,7 +75,7 @@ class Report:
         try:
             before = json.loads((self.folder / "results.json").read_text())["figures"]
             drawn = {name for name in before if re.fullmatch(r"[\w-]+\.png", name)}
-            return drawn - set(self.figures)
+            return drawn - self.figures.keys()
         except (OSError, ValueError, LookupError, TypeError):  # there was none
             return set()
 

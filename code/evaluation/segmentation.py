@@ -36,7 +36,7 @@ class Drawn(NamedTuple):
 
 
 def draw(predictor: "Predictor", batch: Batch, seed: int, start: int) -> Drawn:
-    """Predicts and decodes a batch of pairs. start: the number of its first pair in the split."""
+    """Predicts and decodes a batch of pairs. seed, start: of the random stream of absent classes"""
     predictions = predictor.predict(batch.images, batch.labels)
     order = standing_for(batch, predictions)                                   # [N, 2]
     predicted = np.take_along_axis(predictions.predicted, order, axis=1)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:  # imports TensorFlow
 
 # Okabe and Ito, as those of figures.py
 COLOURS = (BLUE, RED, "#009E73", "#CC79A7", ORANGE, "#56B4E9")
-MARKERS = "os^vD*"
+MARKERS = "os^vD*Ph<>pd"
 
 
 class Style(NamedTuple):
@@ -27,7 +27,7 @@ class Style(NamedTuple):
 def styles_of(predictors: dict[str, "Predictor"]) -> dict[str, Style]:
     """-> for each network a marker of its own, and the colour of its settings of model and loss
 
-    So seeds of one network share the colour.
+    So seeds of one network share the colour. The 13th network has the first one's marker again.
     """
     models = [model_of(predictor) for predictor in predictors.values()]
     different = list(dict.fromkeys(models))
@@ -110,5 +110,7 @@ def draw_accuracies(axes: Axes, values: np.ndarray, networks: dict[str, dict],
 
 def curve(axes: Axes, x: np.ndarray, y: np.ndarray, style: Style, label: str, line: str = "-"):
     """Draws one curve."""
+    if label.startswith("_"):
+        label = f" {label}"  # matplotlib leaves a label that begins with _ out of the legend
     axes.plot(x, y, f"{style.marker}{line}", color=style.colour, markersize=4, linewidth=1.2,
               label=label)

@@ -36,7 +36,10 @@ def export(ckpt: str, kind: str, out: str | None) -> int:
     missing, or if `out` is there already or cannot be written.
     """
     cli.start_tensorflow()
+    import tensorflow as tf
+
     from training import checkpoints
+    from training.half import reason_of
 
     # the format, the network and the place
     form = catalog.module("serving.exports", kind)
@@ -60,9 +63,9 @@ def export(ckpt: str, kind: str, out: str | None) -> int:
                 form.write(function, str(partial))
             worst = largest_difference(partial, kind, network)
             shutil.move(partial, target)
-    except OSError as error:
+    except (OSError, tf.errors.OpError) as error:
         raise InputError(f"--out: expected a path to write, received {target} "
-                         f"({error.strerror})") from None
+                         f"({reason_of(error)})") from None
     size = sum(path.stat().st_size for path in [target, *target.rglob("*")] if path.is_file())
     say(f"{target}: {size / 1e6:.1f} MB; its numbers differ from the network's by at most "
         f"{worst:.1e}")
@@ -108,7 +111,7 @@ def largest_difference(path: Path, kind: str, network: "Network") -> float:
 
     RuntimeError if it is above TOLERANCE: then the export is wrong.
     """
-    worst = 0.0
+    differences = []
     for count in BATCHES:
         images = np.random.default_rng(count).random((count, *network.image_shape), np.float32)
         expected = {name: value.numpy() for name, value in network(images)._asdict().items()
@@ -117,7 +120,11 @@ def largest_difference(path: Path, kind: str, network: "Network") -> float:
         if received.keys() != expected.keys():
             raise RuntimeError(f"{kind}: has {sorted(received)}, expected {sorted(expected)}")
         for name, value in expected.items():
-            worst = max(worst, float(np.abs(received[name] - value).max(initial=0)))
+            if received[name].shape != value.shape:
+                raise RuntimeError(f"{kind}: has {name} of the shape {received[name].shape}, "
+                                   f"expected {value.shape}")
+            differences.append(np.abs(received[name] - value).max())
+    worst = float(np.max(differences))  # NaN if one is NaN
     if not worst <= TOLERANCE:
         raise RuntimeError(f"{kind}: differs from the network by {worst}, expected {TOLERANCE}")
     return worst

@@ -26,7 +26,8 @@ def find(paths: Sequence[str]) -> list[Path]:
         if not os.path.isdir(path):
             found.append(path)
             continue
-        inside = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES)
+        inside = sorted(file for file in path.rglob("*")
+                        if file.suffix.lower() in SUFFIXES and not file.is_dir())
         expect(len(inside) > 0, path, f"a folder with images ({', '.join(SUFFIXES)})", "none in it")
         found += inside
     return found

@@ -10,6 +10,7 @@ import catalog
 import cli
 from config import DATASETS, EVAL
 from serving import images
+from settings import InputError
 
 if TYPE_CHECKING:  # imports TensorFlow
     from evaluation.predictor import Predictor
@@ -37,21 +38,27 @@ class Trained:
         self.image_shape = predictor.network.image_shape
         self.prepare = preparation(predictor.trained.DATASET)
 
-    def predict(self, pictures: Sequence[str | Path] | np.ndarray,
+    def predict(self, pictures: Sequence[str | Path] | str | Path | np.ndarray,
                 as_is: bool = False) -> list[Answer]:
         """-> an answer for each picture.
 
-        pictures: files (PNG, JPEG or BMP of any size), or images as the network takes them: uint8
-        or float in [0, 1], [N, H, W, C] or [N, H, W]. as_is: fit files as whole pictures, even
-        where the network's dataset has a form of its own, such as MNIST. InputError for others.
+        pictures: files, or one file (PNG, JPEG or BMP of any size); or images as the network takes
+        them: uint8 or float in [0, 1], [N, H, W, C] or [N, H, W]. as_is: fit files as whole
+        pictures, even where the network's dataset has a form of its own, such as MNIST. InputError
+        for others.
         """
         if isinstance(pictures, np.ndarray):
             return self.answers(images.as_network_takes(pictures, self.image_shape, "images"))
+        if isinstance(pictures, str | Path):
+            pictures = [pictures]
         return self.answers(images.stack([self.read(path, as_is) for path in pictures],
                                          self.image_shape))
 
     def read(self, path: str | Path, as_is: bool = False) -> np.ndarray:
         """A PNG, JPEG or BMP file -> float32 [H, W, C] in [0, 1], as the network takes it."""
+        if not isinstance(path, str | Path):
+            raise InputError("predict: expected the paths of files, or one array of all images, "
+                             f"received a {type(path).__name__} in place of a path")
         prepare = None if as_is else self.prepare
         return images.read(Path(path), self.image_shape, prepare)
 

@@ -153,6 +153,35 @@ def test_several_networks_are_tested_side_by_side(evaluate, run, tmp_path, monke
     assert list(histories["other"]["val"].steps) == [5, 10]
 
 
+def test_test_images_that_a_network_was_trained_on_are_refused(evaluate, run, tmp_path):
+    """Another seed splits images without a test split otherwise. With one, any seed is welcome."""
+    folder, network, _ = run
+    random = np.random.default_rng(0)
+    images, labels = random.integers(0, 256, (60, *toy.IMAGE_SHAPE), np.uint8), np.arange(60) % toy.CLASSES
+    own_test = {"x_test": images[:20], "y_test": labels[:20]}
+
+    def compared(**test):
+        np.savez(folder / "mine.npz", x_train=images, y_train=labels, **test)
+        for seed in (0, 1):
+            cfg = toy.settings(DATASET=str(folder / "mine.npz"), SEED=seed)
+            dataset = data.load(cfg)
+            saved = RunConfig(cfg, dataset.image_shape, dataset.classes, dataset.digest, dataset.class_names)
+            (folder / f"seed-{seed}").mkdir(exist_ok=True)
+            save_config(folder / f"seed-{seed}", saved)
+            checkpoints.write(folder / f"seed-{seed}", "ckpt", 5, saved.identity(), model=network)
+        both = f"{folder / 'seed-0'},{folder / 'seed-1'}"
+        return evaluate("--mode", "test", "--dataset", folder / "mine.npz", "--ckpt", both)
+
+    status, _, lines = compared()
+    assert status == 2 and "seed-1/ckpt-5: expected a network that has not seen the test images" in lines[0]
+    assert not (tmp_path / "test").exists()
+    status, _, lines = compared(**own_test)
+    assert status == 0, lines
+    for name in ("mine.npz", "seed-0", "seed-1"):
+        path = folder / name
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
 def test_the_data_are_the_runs_own(run, monkeypatch, tmp_path, capsys):
     """Without --dataset: not MNIST, which the network never saw."""
     folder, _, _ = run
@@ -350,6 +379,20 @@ def test_figures_of_the_evaluation_before_do_not_stay(evaluate, tmp_path, monkey
     assert len(before) > len(after) - 1 and "mine.png" in after
     text = (tmp_path / "reconstruct" / "results.json").read_text()
     assert after - {"mine.png"} == set(json.loads(text)["figures"])
+
+
+def test_an_evaluation_that_is_interrupted_leaves_the_one_before(evaluate, tmp_path, monkeypatch):
+    evaluate("--mode", "reconstruct", "--show", "all")
+    (tmp_path / "reconstruct" / "confusion.png").write_bytes(b"another evaluation's")
+    before = {path: path.read_bytes() for path in (tmp_path / "reconstruct").iterdir()}
+
+    def interrupted(*_):
+        raise InputError("in the middle")
+
+    monkeypatch.setattr(charts, "reliability", interrupted)  # comes after the confusion
+    status, _, lines = evaluate("--mode", "reconstruct")
+    assert status == 2 and "in the middle" in lines[0]
+    assert before == {path: path.read_bytes() for path in (tmp_path / "reconstruct").iterdir()}
 
 
 def test_nothing_half_written_stays(evaluate, tmp_path, monkeypatch):

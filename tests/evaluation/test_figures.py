@@ -211,6 +211,23 @@ def test_captions_of_two_lines_have_room_between_the_rows():
     assert inside(figure)
 
 
+@pytest.mark.parametrize("name", ["$_$", "$1 to $5", "_mine"])
+def test_names_are_shown_as_they_are(name):
+    """A $ begins no mathematics, and a name that begins with _ is in the legend."""
+    steps = np.arange(1, 9)
+    history = charts.History(steps, 1 / steps, 0.1 / steps)
+    none = charts.History(*np.zeros((3, 0)))
+    predictor = SimpleNamespace(trained=config.Config(config.TRAIN))
+    figure = side_by_side.validation_curves(f"training on {name}", {name: {"val": history, "val_average": none}},
+                                            side_by_side.styles_of({name: predictor}))
+    pixels(figure)
+    axes, = figure.axes
+    legend, = axes.get_legend().get_texts()
+    assert legend.get_text().strip() == name
+    assert not legend.get_parse_math() and not figure._suptitle.get_parse_math()
+    assert all(text.get_parse_math() for text in axes.yaxis.get_ticklabels()), "powers of 10"
+
+
 def test_networks_that_differ_in_their_seed_share_a_colour():
     """Those that only compute otherwise share it, too. Another model or loss has another one."""
     differences = {"one": {"SEED": 0}, "two": {"SEED": 1}, "direct": {"CONV_WAY": "direct"},

@@ -1,7 +1,9 @@
 """export.py: a file that programs without our code can use, with the network's numbers, or nothing."""
 import numpy as np
 import pytest
+import tensorflow as tf
 
+import catalog
 import export
 from serving import export as exporting
 from settings import InputError
@@ -51,6 +53,31 @@ def test_a_wrong_export_is_an_error_and_nothing_is_kept(call, tmp_path, monkeypa
     monkeypatch.setattr(exporting, "rebuilt", other_weights)
     with pytest.raises(RuntimeError, match="onnx: differs from the network"):
         call("--format", "onnx", "--out", tmp_path / "a.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("change, reason", [
+    (lambda scores: scores * np.nan, "differs from the network by nan"),
+    (lambda scores: scores[:1, :1], "has scores of the shape")])
+def test_an_export_of_nan_or_of_another_shape_is_wrong(run, monkeypatch, change, reason):
+    network, _, _ = checkpoints.load(run)
+
+    def read(path, kind, images):
+        answer = {name: value.numpy() for name, value in network(images)._asdict().items()}
+        return {**answer, "scores": change(answer["scores"])}
+
+    monkeypatch.setattr(exporting, "read", read)
+    with pytest.raises(RuntimeError, match=reason):
+        exporting.largest_difference(None, "onnx", network)
+
+
+def test_a_full_disk_is_not_a_lack_of_memory(call, monkeypatch, tmp_path):
+    def write(function, path):
+        raise tf.errors.ResourceExhaustedError(None, None, f"{path}; No space left on device")
+
+    monkeypatch.setattr(catalog.module("serving.exports", "saved_model"), "write", write)
+    with pytest.raises(InputError, match="--out: expected a path to write, .* No space left on device"):
+        call("--format", "saved_model", "--out", tmp_path / "a")
     assert not list(tmp_path.iterdir())
 
 

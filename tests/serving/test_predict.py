@@ -46,6 +46,7 @@ def test_files_and_folders_get_a_row_each(call, tmp_path):
     stroke(tmp_path / "more" / "b.jpg", (300, 400), colour=True)
     stroke(tmp_path / "more" / "deeper" / "c.BMP")
     (tmp_path / "more" / "notes.txt").write_text("not looked at")
+    (tmp_path / "more" / "folder.png").mkdir()
     status, out, err = call(tmp_path / "a.png", tmp_path / "more")
     head, *rows = out.splitlines()
     assert status == 0 and not err and head.split() == ["file", "class", "score", "runner-up", "score"]
@@ -142,6 +143,8 @@ def test_arrays_are_taken_as_they_are(square):
         assert one.name == other.name
         np.testing.assert_allclose(one.scores, other.scores, atol=1e-6)
     assert network.predict(pixels[:0]) == [] and network.predict([]) == []
+    with pytest.raises(InputError, match="one array of all images, received a ndarray in place of a path"):
+        network.predict(list(pixels))
 
 
 @pytest.mark.parametrize("array", [

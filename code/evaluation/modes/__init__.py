@@ -9,7 +9,7 @@ A mode may also have
 COMPARES = True               takes one or several networks, as --ckpt A,B: `run` gets a dict of
                               predictors by name instead of one predictor
 check(cfg)                    refuses flags, by an InputError, before TensorFlow is imported
-check_dataset(dataset, cfg)   refuses a dataset, before anything is computed or written
+check_dataset(dataset, cfg)   refuses a dataset, before anything is measured or written
 folder(cfg)                   a folder of its own in that of the mode
 
 To list the flags every mode is imported, so no mode imports TensorFlow before `run`.
