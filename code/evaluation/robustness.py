@@ -37,7 +37,7 @@ class Row(NamedTuple):
         return f"{self.attack} {self.norm}"
 
 
-IN_L2_TOO = ("pgd", "strong")  # attacks of --attack all with a second row
+IN_L2_TOO = ("pgd", "strong")  # the usual attack and the strongest have a second row in --attack all
 
 
 def compare(predictors: Predictors, dataset: Dataset, cfg, report: Report) -> tuple[dict, dict]:
@@ -45,7 +45,7 @@ def compare(predictors: Predictors, dataset: Dataset, cfg, report: Report) -> tu
 
     cfg.ATTACK: one attack, or "all". Draws success.png, transfer.png and corruptions.png.
     """
-    drawn, sample = sampling.right_for_all(predictors, dataset, cfg)
+    (images, labels), sample = sampling.right_for_all(predictors, dataset, cfg)
     detectors = {name: detector_of(predictor, sample, dataset, cfg)
                  for name, predictor in predictors.items()
                  if "decoder" in predictor.network.capabilities}
@@ -53,12 +53,12 @@ def compare(predictors: Predictors, dataset: Dataset, cfg, report: Report) -> tu
     # every attack on every network
     table, panels = {}, []
     for row in rows_of(cfg):
-        found = {name: attacked(row, name, predictor, sample, cfg, detectors.get(name))
-                 for name, predictor in predictors.items()
-                 if attacks.lacks(predictor, row.attack) is None}
-        table[row.title()] = {name: one.numbers for name, one in found.items()}
-        if found:
-            panels.append(panel(row, found, cfg))
+        networks = {name: attack_one(row, name, predictor, sample, cfg, detectors.get(name))
+                    for name, predictor in predictors.items()
+                    if attacks.lacks(predictor, row.attack) is None}
+        table[row.title()] = networks
+        if networks:
+            panels.append(panel(row, networks, cfg))
     if not panels:
         raise InputError(f"--attack {cfg.ATTACK}: expected a network with "
                          f"{attacks.NEEDS[cfg.ATTACK]}, received only networks without")
@@ -71,15 +71,15 @@ def compare(predictors: Predictors, dataset: Dataset, cfg, report: Report) -> tu
     report.draw("transfer", charts.matrix(
         f"{title}\npgd, L-infinity {cfg.EPSILON / 2:.3g}, {trust.STEPS} steps", matrix,
         list(predictors), "tried on", "made on", "share that fools", "{:.3f}"))
-    damaged = corrupt(predictors, *drawn, cfg)
-    draw_corruptions(dataset, len(drawn[1]), damaged, styles, report)
+    damaged = accuracies_when_damaged(predictors, images, labels, cfg)
+    draw_corruptions(dataset, len(labels), damaged, styles, report)
     checks = {}
     for k, (name, predictor) in enumerate(progress(predictors.items(), "checks")):
         others = np.delete(matrix[:, k], k)
         checks[name] = trust.check(predictor, sample, cfg, matrix[k, k], others)
 
     # numbers to print
-    numbers = {"images": len(drawn[1]), "images_all_classify_right": len(sample.labels)}
+    numbers = {"images": len(labels), "images_all_classify_right": len(sample.labels)}
     for (attack, networks), name in itertools.product(table.items(), predictors):
         if name in networks:
             numbers[f"{name}:_{attack}_success_rate"] = networks[name]["success_rate"]
@@ -116,19 +116,13 @@ def detector_of(predictor: "Predictor", sample: Shared, dataset: Dataset, cfg) -
 def is_suspect(predictor: "Predictor", images: np.ndarray, labels: np.ndarray,
                threshold: float) -> np.ndarray:
     """images [N, H, W, C], labels [N] -> whether each is too far from its reconstruction [N]"""
-    drawn = predictor.predict(images, labels[:, None]).from_predicted[:, 0]
-    return detection.reconstruction_distance(images, drawn) > threshold
+    reconstruction = predictor.predict(images, labels[:, None]).from_predicted[:, 0]
+    return detection.reconstruction_distance(images, reconstruction) > threshold
 
 
-class Found(NamedTuple):
-    """One attack on one network."""
-    attacked: Attacked
-    numbers: dict
-
-
-def attacked(row: Row, name: str, predictor: "Predictor", sample: Shared, cfg,
-             detector: Detector | None) -> Found:
-    """-> the attack of that row on the sample, and its numbers with their intervals (Wilson)
+def attack_one(row: Row, name: str, predictor: "Predictor", sample: Shared, cfg,
+               detector: Detector | None) -> dict:
+    """Attacks one network with one row of the table -> its numbers, with intervals (Wilson)
 
     A success beyond the largest budget does not count: `original` has no budget and may exceed it.
     The median distance is over all images. It is infinite if half of them or more are not fooled.
@@ -150,7 +144,7 @@ def attacked(row: Row, name: str, predictor: "Predictor", sample: Shared, cfg,
         numbers |= {**share("detection_rate", seen[fooled]),
                     **share("false_positive_rate", detector.suspects),
                     **share("undetected_success_rate", fooled & ~seen)}
-    return Found(done, numbers)
+    return numbers
 
 
 def share(name: str, yes: np.ndarray) -> dict:
@@ -171,18 +165,17 @@ def budgets(row: Row, cfg) -> np.ndarray:
     return np.append(np.float32(0), balls.budgets(row.norm, cfg, attacks.BUDGETS))
 
 
-def panel(row: Row, found: dict[str, Found], cfg) -> Panel:
-    """-> the accuracy that is left, against the budget"""
-    tried, networks = budgets(row, cfg), {}
-    for name, one in found.items():
-        left = 1 - success_curve(one.attacked, tried)
-        networks[name] = with_interval(left, one.numbers["images"])
-    return Panel(f"{row.attack}: {balls.BALLS[row.norm].norm} budget", tried, networks, ())
+def panel(row: Row, networks: dict[str, dict], cfg) -> Panel:
+    """The numbers of each network -> the accuracy that is left, against the budget"""
+    left = {name: with_interval(1 - numbers["success_rates"], numbers["images"])
+            for name, numbers in networks.items()}
+    return Panel(f"{row.attack}: {balls.BALLS[row.norm].norm} budget", budgets(row, cfg), left)
 
 
 # ---- corruptions ----
 
-def corrupt(predictors: Predictors, images: np.ndarray, labels: np.ndarray, cfg) -> dict:
+def accuracies_when_damaged(predictors: Predictors, images: np.ndarray, labels: np.ndarray,
+                            cfg) -> dict:
     """-> {corruption: {network: accuracy at each strength, with its interval}}
 
     Strength 0 is the images as they are.
@@ -192,23 +185,22 @@ def corrupt(predictors: Predictors, images: np.ndarray, labels: np.ndarray, cfg)
         return float((predicted == labels).mean())
 
     natural = {network: accuracy(one, images) for network, one in predictors.items()}
-    found = {}
+    table = {}
     for name, corruption in progress(CORRUPTIONS.items(), "corruptions"):
         values = {network: [natural[network]] for network in predictors}
         for strength in corruptions.STRENGTHS:
             damaged = corruption(images, strength, stream(cfg.SEED, name, strength))
             for network, predictor in predictors.items():
                 values[network].append(accuracy(predictor, damaged))
-        found[name] = {network: with_interval(np.array(measured), len(labels))
+        table[name] = {network: with_interval(np.array(measured), len(labels))
                        for network, measured in values.items()}
-    return found
+    return table
 
 
-def draw_corruptions(dataset: Dataset, count: int, found: dict, styles: dict[str, Style],
+def draw_corruptions(dataset: Dataset, count: int, table: dict, styles: dict[str, Style],
                      report: Report):
     """Draws corruptions.png, a panel for each corruption."""
     strengths = np.array([0, *corruptions.STRENGTHS])
-    panels = [Panel(f"{name}: strength", strengths, networks, ())
-              for name, networks in found.items()]
+    panels = [Panel(f"{name}: strength", strengths, networks) for name, networks in table.items()]
     title = f"{dataset.name}: {count} test images, damaged"
     report.draw("corruptions", accuracy_curves(title, panels, styles))

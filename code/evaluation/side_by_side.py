@@ -68,9 +68,9 @@ def validation_curves(title: str, histories: dict[str, dict[str, History]],
 class Panel(NamedTuple):
     """Accuracies of several networks along one parameter."""
     xlabel: str
-    values: np.ndarray           # [n]
-    networks: dict[str, dict]    # by name, see intervals.with_interval: arrays [n]
-    marked: tuple[float, ...]    # values to mark, such as the ends of a range
+    values: np.ndarray                # [n]
+    networks: dict[str, dict]         # by name, see intervals.with_interval: arrays [n]
+    marked: tuple[float, ...] = ()    # values to mark, such as the ends of a range
 
 
 def accuracy_curves(title: str, panels: list[Panel], styles: dict[str, Style]) -> Figure:
