@@ -37,7 +37,8 @@ class Row(NamedTuple):
         return f"{self.attack} {self.norm}"
 
 
-IN_L2_TOO = ("pgd", "strong")  # the usual attack and the strongest have a second row in --attack all
+# The usual attack and the strongest one have a second row in --attack all.
+IN_L2_TOO = ("pgd", "strong")
 
 
 def compare(predictors: Predictors, dataset: Dataset, cfg, report: Report) -> tuple[dict, dict]:
