@@ -73,3 +73,9 @@ def write_whole(path: Path, content: bytes):
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def reason_of(error: Exception) -> str:
+    """An OSError, or an error of TensorFlow -> why a file could not be written, in one line"""
+    reason = getattr(error, "strerror", None) or getattr(error, "message", error)
+    return str(reason).splitlines()[0]

@@ -49,13 +49,13 @@ def evaluate(given: dict) -> int:
     _, trained, _ = loaded[0]
     as_trained = {name: trained[name] for name in config.DATA.keys() - given.keys()}
     cfg = cfg.changed(**as_trained, CKPT=",".join(str(prefix) for _, _, prefix in loaded))
-    dataset = data.load(trained.changed(**{name: cfg[name] for name in config.DATA}))
+    images = {name: cfg[name] for name in config.DATA}
+    dataset = data.load(trained.changed(**images))
     for network, _, prefix in loaded:
         check_fit(network, prefix, dataset)
     for _, other, prefix in loaded[1:]:
         if data.is_path(cfg.DATASET) and other.SEED != trained.SEED:
-            on_these = {name: cfg[name] for name in config.DATA}
-            check_unseen(other.changed(**on_these), prefix, dataset)
+            check_unseen(other.changed(**images), prefix, dataset)
     if hasattr(mode, "check_dataset"):
         mode.check_dataset(dataset, cfg)
 

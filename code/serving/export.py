@@ -17,7 +17,7 @@ import numpy as np
 
 import catalog
 import cli
-from output import say
+from output import reason_of, say
 from settings import ROOT, InputError
 
 if TYPE_CHECKING:  # imports TensorFlow
@@ -39,7 +39,6 @@ def export(ckpt: str, kind: str, out: str | None) -> int:
     import tensorflow as tf
 
     from training import checkpoints
-    from training.half import reason_of
 
     # the format, the network and the place
     form = catalog.module("serving.exports", kind)

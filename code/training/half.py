@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from output import reason_of
 from settings import InputError
 
 
@@ -26,12 +27,6 @@ def narrow(prefix: str | Path):
             raise InputError("expected weights up to 65,504, which float16 can hold, received "
                              f"larger ones in {name}")
     _write(prefix, tensors)
-
-
-def reason_of(error: OSError | tf.errors.OpError) -> str:
-    """-> why a checkpoint could not be written, in one line"""
-    reason = getattr(error, "strerror", None) or getattr(error, "message", error)
-    return str(reason).splitlines()[0]
 
 
 @contextlib.contextmanager

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from output import say
+from output import reason_of, say
 from settings import InputError
-from training import checkpoints, half
+from training import checkpoints
 from training.run_config import load_config, save_config
 
 COPIED = ("metrics.jsonl", "results.json")  # of the run, where it has them
@@ -48,7 +48,7 @@ def release(ckpt: str, folder: str) -> int:
                 shutil.move(path, folder)
     except (OSError, tf.errors.OpError) as error:
         raise InputError(f"--to: expected a folder to write in, received {folder} "
-                         f"({half.reason_of(error)})") from None
+                         f"({reason_of(error)})") from None
     size = sum(path.stat().st_size for path in folder.iterdir())
     say(f"{prefix} as float16 in {folder}: {size / 1e6:.1f} MB")
     return 0
