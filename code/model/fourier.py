@@ -2,39 +2,33 @@
 Fourier transform. It serves any large convolution without padding.
 
 PrimaryCaps is over 90 % of a CapsNet's arithmetic: 9 x 9 taps at 36 positions between 256 and 256
-channels. Three ideas make it 2.9 times less for 100 images, with no approximation beyond rounding:
+channels. Two ideas make it 2.9 times less for 100 images, with no approximation beyond rounding:
 
 1. *Phases.* Every second row and column of the image is a smaller image. A convolution of stride s
    is the sum over the s x s phases of convolutions of stride 1, each with its share of the taps: 5
    x 5 (zeros fill the last row and column) instead of 9 x 9, on 10 x 10 instead of 20 x 20 pixels.
    Phases add up like channels: 4 x 256 -> 256.
-2. *Fourier.* A valid correlation of `out` positions by `taps` taps fits into a circular one of n =
-   out + taps - 1 points (10 = 6 + 5 - 1), which the DFT of n x n points turns into products, bin by
-   bin: Y_k = X_k conj(W_k). Of the n x n complex bins of real data, k and -k are conjugates: n x n
-   real numbers are independent.
-3. *Gauss.* A complex product costs three real ones: (a + ib)(c + id) = (m1 - m3) + i (m1 + m2) with
-   m1 = c (a + b), m2 = a (d - c), m3 = b (c + d).
+2. *Fourier.* The discrete Fourier transform turns a convolution of stride 1 into products. dft.py
+   writes it as three constant matrices:
 
-Written down together this is one bilinear algorithm with three constant matrices,
+       y = A [(B x) * (G w)]     B: [R, n n], G: [R, taps taps], A: [out out, R]
 
-    y = A [(B x) * (G w)]     B: [R, n n], G: [R, taps taps], A: [out out, R]
-
-where * is a product of matrices over the channels for each of the R rows: 148 for the paper's
-network. The direct convolution has 36 * 81 of a quarter of the size, as much as 729 such products.
-Gradients come from automatic differentiation: they are made of the same matrices.
+   where * is a product of matrices over the channels for each of the R rows: 148 for the paper's
+   network. The direct convolution has 36 * 81 of a quarter of the size, as much as 729 such
+   products. Gradients come from automatic differentiation: they are made of the same matrices.
 
 R grows with the positions at once, and with it the transformed kernel. So a large result is
 computed in *tiles*: each is the convolution of a piece of the image, and the pieces overlap by
 taps - 1 pixels of each phase. They share one transformed kernel.
 """
-import functools
 import math
 from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-Size = tuple[int, int]  # (height, width)
+from model import dft
+from model.dft import Size
 
 # Points up to which images are transformed by one product with B: 10 x 10, those of 28 x 28 pixels,
 # whose results stay as they are to the last bit. For 14 x 14 (36 x 36 pixels) two passes take half
@@ -73,7 +67,7 @@ def convolve(images: tf.Tensor, kernel: tf.Tensor, stride: int,
     stride + 1. tile: the positions of the result that are computed at once; None: all.
     """
     sizes = geometry(images.shape[1:3], kernel.shape[:2], stride, tile)
-    A, B, G = _constants(sizes.tile, sizes.taps)
+    A, B, G = dft.constants(sizes.tile, sizes.taps)
     X = transform_images(images, B, sizes, stride)           # [R, T N, s s C], of T tiles
     W = transform_kernel(kernel, G, sizes.taps, stride)      # [R, O, s s C]
     y = multiply_and_return(X, W, A)                         # [tile tile, T N O]
@@ -106,7 +100,7 @@ def in_two_passes(x: tf.Tensor, n: Size) -> tf.Tensor:
 
     For n x n points, B has about 1.5 n^4 numbers, these passes have about 2.9 n^3 of them.
     """
-    first, second = _passes(n)
+    first, second = dft.constant_passes(n)
     M = x.shape[1] or tf.shape(x)[1]
     z = tf.matmul(first, tf.reshape(x, [n[0], n[1] * M]))    # [n, n M], real and imaginary parts
     parts, start = [], 0
@@ -167,78 +161,6 @@ def join(y: tf.Tensor, sizes: Geometry, N: tf.Tensor, O: int) -> tf.Tensor:
     y = tf.transpose(y, [4, 3, 0, 2, 1, 5])                  # [N, rows, height, columns, width, O]
     y = tf.reshape(y, [N, rows * height, columns * width, O])
     return y[:, :out[0], :out[1]]
-
-
-# ---- its constants ----
-
-def matrices(out: Size, taps: Size) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The bilinear algorithm of a valid correlation, in float64.
-
-    out, taps: sizes of the result and of the kernel; n = out + taps - 1 is that of the image.
-    -> A [out_h * out_w, R], B [R, n_h * n_w], G [R, taps_h * taps_w] with y = A [(B x) * (G w)]
-    """
-    n = out[0] + taps[0] - 1, out[1] + taps[1] - 1
-    A, B, G = [], [], []
-    for k in np.ndindex(*n):
-        conjugate = -k[0] % n[0], -k[1] % n[1]
-        if conjugate < k:
-            continue  # its bin is known from the other one
-        x, w, y = (_angles(k, n, shape) for shape in (n, taps, out))
-        # X_k = a + ib, conj(W_k) = c + id, and what Y_k adds to the result.
-        a, b, c, d = np.cos(x), -np.sin(x), np.cos(w), np.sin(w)
-        real, imaginary = np.cos(y) / math.prod(n), -np.sin(y) / math.prod(n)
-        if conjugate == k:  # a real bin: one product
-            B += [a]
-            G += [c]
-            A += [real]
-        else:               # Gauss' m1, m2 and m3, which stand for the conjugate bin too
-            B += [a + b, a, b]
-            G += [c, d - c, c + d]
-            A += [2 * (real + imaginary), 2 * imaginary, -2 * real]
-    return np.stack(A, axis=1), np.stack(B), np.stack(G)
-
-
-def _angles(k: Size, n: Size, shape: Size) -> np.ndarray:
-    """2 pi (k_0 i / n_0 + k_1 j / n_1) at all points (i, j) of `shape`, flat."""
-    i, j = np.indices(shape)
-    turns = (k[0] * i % n[0]) / n[0] + (k[1] * j % n[1]) / n[1]
-    return (2 * np.pi * turns).ravel()
-
-
-def passes(n: Size) -> tuple[np.ndarray, list[np.ndarray]]:
-    """B of `matrices` as two transforms, in float64.
-
-    -> the first, [n_h, n_h]: a row for the real part of each bin k_0, and one for the imaginary
-    part where it is not zero, for k_0 up to its conjugate. The second: for each of these k_0 a
-    matrix from its one or two parts at n_w points, one after the other, to its rows of B.
-    """
-    first, second = [], []
-    for k in range(n[0] // 2 + 1):
-        x = 2 * np.pi * (k * np.arange(n[0]) % n[0]) / n[0]
-        real = -k % n[0] == k
-        first += [np.cos(x)] if real else [np.cos(x), -np.sin(x)]
-
-        rows = []
-        for l in range(n[1] // 2 + 1 if real else n[1]):
-            y = 2 * np.pi * (l * np.arange(n[1]) % n[1]) / n[1]
-            # (p + iq) (cos y - i sin y) for the parts p, and q where there is one
-            a, b = np.cos(y), -np.sin(y)
-            if not real:
-                a, b = np.concatenate([a, np.sin(y)]), np.concatenate([b, np.cos(y)])
-            rows += [a] if real and -l % n[1] == l else [a + b, a, b]
-        second.append(np.stack(rows))
-    return np.stack(first), second
-
-
-@functools.cache
-def _passes(n: Size) -> tuple[np.ndarray, list[np.ndarray]]:
-    first, second = passes(n)
-    return first.astype(np.float32), [matrix.astype(np.float32) for matrix in second]
-
-
-@functools.cache
-def _constants(out: Size, taps: Size) -> tuple[np.ndarray, ...]:
-    return tuple(matrix.astype(np.float32) for matrix in matrices(out, taps))
 
 
 # ---- its cost ----

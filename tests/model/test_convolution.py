@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 
 import toy
-from model import convolution, fourier, patches
+from model import convolution, dft, fourier, patches
 from model.compile import compiled
 from model.convolution import Convolution, fastest
 
@@ -130,34 +130,6 @@ def test_at_the_size_of_the_paper(form):
     assert relative_error(y, by_loops(images, weights, 2)) < 2e-6
 
 
-@pytest.mark.parametrize("out, taps", [((6, 6), (5, 5)), ((1, 1), (3, 2)), ((4, 7), (2, 5)),
-                                       ((3, 3), (1, 1))])
-def test_the_bilinear_algorithm_is_exact(out, taps):
-    """In float64, on one channel: y = A [(B x) * (G w)]."""
-    A, B, G = fourier.matrices(out, taps)
-    random = np.random.default_rng(0)
-    n = out[0] + taps[0] - 1, out[1] + taps[1] - 1
-    x, w = random.normal(size=n), random.normal(size=taps)
-    expected = by_loops(x[None, ..., None], w[..., None, None], 1).ravel()
-    received = A @ ((B @ x.ravel()) * (G @ w.ravel()))
-    np.testing.assert_allclose(received, expected, rtol=1e-12, atol=1e-13)
-
-
-@pytest.mark.parametrize("n", [(14, 14), (10, 10), (9, 12), (7, 7), (5, 8), (1, 3), (2, 2)])
-def test_two_passes_are_the_transform_in_one(n):
-    """In float64, on any images."""
-    _, B, _ = fourier.matrices(n, (1, 1))
-    x = np.random.default_rng(0).normal(size=(*n, 3))
-    first, second = fourier.passes(n)
-    z, rows, start = np.tensordot(first, x, 1), [], 0
-    for matrix in second:
-        count = matrix.shape[1] // n[1]
-        rows.append(matrix @ z[start:start + count].reshape(-1, 3))
-        start += count
-    assert start == n[0]
-    np.testing.assert_allclose(np.concatenate(rows), B @ x.reshape(-1, 3), atol=1e-12)
-
-
 @pytest.mark.parametrize("points, passes", [(0, 2), (10_000, 1)])
 @pytest.mark.parametrize("size, kernel, stride, channels, filters", SHAPES[:6])
 def test_the_convolution_is_the_same_in_one_pass_and_in_two(monkeypatch, points, passes, size, kernel, stride,
@@ -177,7 +149,7 @@ def test_the_papers_images_are_transformed_at_once_and_larger_ones_in_two_passes
 
 
 def test_the_papers_network_needs_148_products_instead_of_729():
-    A, B, G = fourier.matrices((6, 6), (5, 5))
+    A, B, G = dft.matrices((6, 6), (5, 5))
     assert (A.shape, B.shape, G.shape) == ((36, 148), (148, 100), (148, 25))
     costs = fourier.costs(*PRIMARY)
     assert costs.direct == 36 * 81 * 256 * 256
@@ -187,7 +159,7 @@ def test_the_papers_network_needs_148_products_instead_of_729():
 
 @pytest.mark.parametrize("size, kernel, stride, channels, filters", SHAPES)
 def test_costs_are_those_of_the_matrices(size, kernel, stride, channels, filters):
-    A, B, G = fourier.matrices(*fourier.geometry(size, kernel, stride)[:2])
+    A, B, G = dft.matrices(*fourier.geometry(size, kernel, stride)[:2])
     phases = stride * stride * channels
     costs = fourier.costs((*size, channels), (*kernel, filters, channels), stride)
     assert costs.fourier == B.size * phases + len(B) * phases * filters + A.size * filters
@@ -197,7 +169,7 @@ def test_costs_are_those_of_the_matrices(size, kernel, stride, channels, filters
 
 def test_costs_of_tiles_are_those_of_their_matrices():
     size, kernel, stride, channels, filters, tile = (20, 20), (9, 9), 2, 3, 4, (4, 5)
-    A, B, G = fourier.matrices(tile, (5, 5))
+    A, B, G = dft.matrices(tile, (5, 5))
     costs = fourier.costs((*size, channels), (*kernel, filters, channels), stride, tile)
     phases = stride * stride * channels
     assert costs.fourier == 2 * 2 * (B.size * phases + len(B) * phases * filters + A.size * filters)
