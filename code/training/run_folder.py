@@ -1,9 +1,6 @@
 """The folder of a run: config.json, log.txt, metrics.jsonl, tensorboard/, checkpoints, results."""
 import contextlib
 import json
-import os
-import re
-import shutil
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -17,6 +14,7 @@ from training import checkpoints
 from training.about import about
 from training.claim import writing
 from training.optimizer import step_of
+from training.rewind import rewind
 from training.run_config import RunConfig, save_config
 
 
@@ -49,7 +47,7 @@ class Run:
         # make the folder that of a run at this step
         with writing(self.folder):
             save_config(self.folder, config)
-            self._forget_after(step)
+            rewind(folder, step)
             splits = ("train", "val", "val_average") if self.cfg.EMA else ("train", "val")
             self.writers = {split: self._writer(split) for split in splits}
 
@@ -78,32 +76,6 @@ class Run:
             raise InputError(f"{self.folder} has only networks alone (best-*), no ckpt-* to "
                              "continue from")
         return []
-
-    def _forget_after(self, step: int):
-        """Drops the records of steps that will be done again, and all that is half written.
-
-        TensorBoard's files stay as they are: its curves show such steps twice. Checkpoints of later
-        steps are damaged, or they would have been restored; they are only renamed.
-        """
-        for name in ("metrics.jsonl", "log.txt"):
-            _cut_after(self.folder / name, step)
-        for later in checkpoints.steps(self.folder):
-            if later > step:
-                for path in self.folder.glob(f"ckpt-{later}.*"):
-                    path.replace(path.with_name("damaged-" + path.name))
-        for name in ("best", "average"):
-            later = [of for of in checkpoints.steps(self.folder, name) if of > step]
-            checkpoints.remove(self.folder, name, later)
-
-        # half of a checkpoint, and what was never whole
-        for data in self.folder.glob("*-*.data-*"):
-            if not data.with_name(data.name.split(".")[0] + ".index").exists():
-                data.unlink()
-        for partial in self.folder.glob(".*.part"):
-            if partial.is_dir():
-                shutil.rmtree(partial)
-            else:
-                partial.unlink()
 
     def _writer(self, split: str) -> tf.summary.SummaryWriter:
         return tf.summary.create_file_writer(str(self.folder / "tensorboard" / split))
@@ -180,7 +152,7 @@ class Run:
             kept = every[-self.cfg.KEEP:]
             checkpoints.remove(self.folder, "ckpt", every[:-self.cfg.KEEP])
             best = checkpoints.steps(self.folder, "best")
-            until_oldest = [of for of in best if of <= kept[0]]
+            until_oldest = [number for number in best if number <= kept[0]]
             checkpoints.remove(self.folder, "best", until_oldest[:-1])
 
     def save_if_best(self, step: int, accuracy: float):
@@ -228,21 +200,34 @@ class Run:
 class Follower:
     """Stands in for a Run on workers that are not the chief: they write nothing."""
 
-    def nothing(self, *values, **named):
-        """What the chief alone does."""
-
-    images = save = save_if_best = save_average = restore_best = save_results = close = nothing
-    record = show = reached = nothing
     say = staticmethod(say)
 
+    def show(self, line: str):
+        pass
 
-def _cut_after(path: Path, step: int):
-    """Cuts the file before its first line about a later step, or after its last whole line."""
-    kept = 0
-    lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
-    for line in lines:
-        found = re.match(rb'(?:\{"step": |step )(\d+)', line)
-        if not line.endswith(b"\n") or (found and int(found[1]) > step):
-            os.truncate(path, kept)
-            return
-        kept += len(line)
+    def record(self, step: int, split: str, **metrics: float):
+        pass
+
+    def reached(self, accuracy: float):
+        pass
+
+    def images(self, step: int, images: np.ndarray, reconstructions: np.ndarray):
+        pass
+
+    def save(self, step: int):
+        pass
+
+    def save_if_best(self, step: int, accuracy: float):
+        pass
+
+    def save_average(self, step: int):
+        pass
+
+    def restore_best(self):
+        pass
+
+    def save_results(self, results: dict[str, Any]):
+        pass
+
+    def close(self):
+        pass

@@ -22,6 +22,7 @@ from settings import InputError
 from training import checkpoints, claim, loop, run_folder, session
 from training.devices import Devices
 from training.evaluate import evaluate
+from training.rewind import cut_after
 from training.run_config import load_config
 from training.step import make_test_step
 
@@ -160,6 +161,14 @@ def test_metrics_past_the_last_checkpoint_are_written_anew(folder):
     assert metrics(folder)[: len(whole)] == whole
     assert [line["step"] for line in metrics(folder, "train")] == list(range(1, 9))
     assert (folder / "log.txt").read_text().count("step 7 train") == 1
+
+
+def test_a_log_is_cut_at_whole_lines_only(tmp_path):
+    """A path with a carriage return in it does not end a line."""
+    path = tmp_path / "log.txt"
+    path.write_bytes(b"run in a\rb\nstep 2 train: loss 1\nstep 3 train: loss 1\nstep 4 tr")
+    cut_after(path, 2)
+    assert path.read_bytes() == b"run in a\rb\nstep 2 train: loss 1\n"
 
 
 def test_a_best_checkpoint_of_steps_to_be_done_again_is_forgotten(folder):
