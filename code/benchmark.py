@@ -1,11 +1,11 @@
 """Times a network on this machine. `python benchmark.py --help` says how."""
-import os
 import signal
 import sys
 from pathlib import Path
 
 import cli
 import config
+from output import check_writable
 from timing.compare import benchmark
 from timing.rows import rows
 
@@ -35,8 +35,8 @@ def main() -> int:
                      f"received {args.rows}")
     if args.repeats < 1:
         parser.error(f"--repeats: expected 1 or more, received {args.repeats}")
-    if args.json and (os.path.isdir(args.json) or not os.access(Path(args.json).parent, os.W_OK)):
-        parser.error(f"--json: expected a file in a folder to write in, received {args.json}")
+    if args.json:
+        check_writable("--json", Path(args.json))
 
     # SIGTERM ends this process as an exception would, and with it those of the rows.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))

@@ -85,7 +85,8 @@ def run(main: Callable[[], int]):
             raise
         # the first line, without TensorFlow's {{node ...}}
         reason = str(error).partition("\n")[0].rpartition("}} ")[2]
-        complain(f"{name}: error: not enough memory ({reason}); a smaller --batch_size takes less")
+        complain(f"{name}: error: not enough memory ({reason}); a smaller --batch_size or a "
+                 "smaller network takes less")
         sys.exit(2)
 
 
@@ -118,7 +119,8 @@ def make_output_safe():
 
 def set_environment():
     """Sets variables that TensorFlow reads while it is imported, unless the user has set them."""
-    # Keep freed memory, because to give it back costs time; all of it, where TensorFlow has 64 GB.
+    # Keep freed memory, because to give it back costs time. The limit is all memory of the machine;
+    # TensorFlow's own limit is 64 GB.
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "1")
     os.environ.setdefault("TF_CPU_BFC_MEM_LIMIT_IN_MB", str(memory // 2 ** 20))

@@ -20,7 +20,8 @@ def main() -> int:
                         metavar="FILE", help="the page (default %(default)s)")
     parser.add_argument("--effects", type=cli.path, metavar="FILE",
                         help="what each dimension does: a results.json of eval.py --mode cap_tweak "
-                             "(default: that in figs/cap_tweak, if it is of this network)")
+                             "(default: that in figs/cap_tweak, if it is of a "
+                             "checkpoint of this name)")
     given, args = parser.parse({**settings, **OF_DATASETS})
     explore({"CKPT": config.EVAL["CKPT"].default, **given}, args.out, args.effects)
     return 0

@@ -1,6 +1,7 @@
 """What a command gives out: lines, progress bars, whole files. None is left half done."""
 import contextlib
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -75,7 +76,18 @@ def write_whole(path: Path, content: bytes):
         partial.unlink(missing_ok=True)
 
 
+def check_writable(flag: str, path: Path):
+    """InputError unless a file can be written at the absolute path, as far as can be seen before.
+
+    flag: that of the path
+    """
+    parent = next(parent for parent in path.parents if os.path.exists(parent))
+    if os.path.isdir(path) or not os.path.isdir(parent) or not os.access(parent, os.W_OK):
+        raise InputError(f"{flag}: expected a file in a folder to write in, received {path}")
+
+
 def reason_of(error: Exception) -> str:
     """An OSError, or an error of TensorFlow -> why a file could not be written, in one line"""
-    reason = getattr(error, "strerror", None) or getattr(error, "message", error)
-    return str(reason).splitlines()[0]
+    reason = str(getattr(error, "strerror", None) or getattr(error, "message", error))
+    # TensorFlow says "FILE; REASON [Op:NAME]".
+    return re.sub(r".*; | \[Op:\w+]$", "", reason.splitlines()[0])

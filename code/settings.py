@@ -51,8 +51,9 @@ def is_text_everywhere(path: str) -> bool:
 
 
 def absolute_paths(text: str) -> str:
-    """Paths separated by commas -> the same, absolute. The path of something that is there is one,
-    with whatever commas it has.
+    """Paths separated by commas -> the same, absolute.
+
+    A text that names something that exists is one path, even if it has commas.
     """
     if "," not in text or os.path.exists(text) or os.path.exists(f"{text}.index"):
         return os.path.abspath(text)

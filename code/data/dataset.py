@@ -104,8 +104,8 @@ class Dataset:
 # ---- random streams ----
 
 # The first streams had numbers, on which the results of older runs depend. The number of a new
-# stream follows from its name. NumPy ignores zeros at the end of a seed, so "order" and "attack"
-# begin alike; they never meet in one command.
+# stream follows from its name. NumPy ignores zeros at the end of a seed. So "attack", "sample" and
+# "target" without an index are "order" of the epochs 0, 3 and 4; they never meet in one command.
 NUMBERS = {"order": 0, "attack": 0, "augment": 1, "split": 2, "sample": 3, "target": 4}
 
 

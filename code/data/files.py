@@ -5,6 +5,7 @@ Whatever is wrong with a file is one InputError: where, what was expected, what 
 import hashlib
 import http.client
 import io
+import os
 import urllib.request
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -23,6 +24,22 @@ def expect(holds: bool, where: Any, expected: str, received: Any):
     """InputError, in one line that begins with `where`, unless the condition holds."""
     if not holds:
         raise InputError(f"{where}: expected {expected}, received {received!s:.300}")
+
+
+def is_there(path: Path) -> bool:
+    """Whether anything is at the path. InputError if the system does not say."""
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from None
+    return True
+
+
+def damage(error: Exception) -> str:
+    """-> what a library says of damaged bytes, in one short line: it may quote the file"""
+    return " ".join(str(error).split())[:200] or type(error).__name__
 
 
 def pieces(stream: BinaryIO, limit: int) -> Iterator[bytes]:

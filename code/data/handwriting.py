@@ -34,6 +34,8 @@ def as_mnist(picture: np.ndarray, side: int, ink_side: int | None = None) -> np.
     height, width = (max(1, round(length * scale)) for length in ink.shape)
     pixels = Image.fromarray((255 * ink).round().astype(np.uint8))
     pixels = np.asarray(pixels.resize((width, height), Image.Resampling.BILINEAR))
+    if not pixels.any():  # only specks, far from one another
+        raise InputError("nothing to see on it")
 
     # Place it by its centre of mass, as far as the image reaches.
     canvas = np.zeros((side, side, 1), np.uint8)

@@ -92,7 +92,7 @@ def find(source: Source, name: str, data_dir: Path) -> Path | None:
     for folder in (data_dir / source.name, data_dir):
         for ending in endings:
             path = folder / f"{name}{ending}"
-            if path.exists():
+            if files.is_there(path):
                 return path
     return None
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from data.files import damage
 from settings import InputError
 
 KINDS = ("PNG", "JPEG", "BMP")  # as Pillow calls them
@@ -59,8 +60,7 @@ def opened(path: Path) -> Iterator[Image.Image]:
     except UnidentifiedImageError:
         raise InputError("not a PNG, JPEG or BMP image") from None
     except Exception as error:  # damaged bytes make Pillow raise a dozen kinds
-        reason = getattr(error, "strerror", None) or " ".join(str(error).split())[:100]
-        raise InputError(reason or type(error).__name__) from None
+        raise InputError(getattr(error, "strerror", None) or damage(error)) from None
 
 
 def in_8_bits(image: Image.Image, mode: str, background: str) -> Image.Image:

@@ -1,8 +1,8 @@
 """affNIST's own files: images and labels in a MATLAB file of version 5, plain or in a .zip.
 
 scipy.io.loadmat reads such files, too. But it takes the memory that a file claims, and a damaged
-file can end the whole process. So this reader takes the two arrays it needs, believes no claim
-before it is compared with the bytes that are there. Its arrays share the memory of the unpacked
+file can end the whole process. This reader takes the two arrays it needs. It compares every claim
+with the bytes that are there before it believes it. Its arrays share the memory of the unpacked
 file.
 
 A MATLAB file is a row of elements, each a tag and its content. A matrix is an element whose content
@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from data.dataset import Split
-from data.files import expect, read_at_most
+from data.files import damage, expect, read_at_most
 from settings import InputError
 
 MAX_BYTES = 2 ** 31   # of a file, and of what is compressed in it; affNIST's images have 2 ** 29
@@ -71,9 +71,8 @@ def parse(stream: io.BufferedIOBase, where: Any) -> Split:
     except (InputError, MemoryError, OSError):
         raise
     except Exception as error:  # damaged bytes make zipfile and zlib raise several kinds
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise InputError(f"{where}: expected an undamaged .mat file of affNIST, "
-                         f"received: {reason}") from None
+                         f"received: {damage(error)}") from None
     fields = find_structure(content, where)
     return as_split(read_numbers(content, fields, "image", where),
                     read_numbers(content, fields, "label_int", where), where)

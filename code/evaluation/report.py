@@ -13,7 +13,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from evaluation import figures
-from output import say, write_whole
+from output import reason_of, say, write_whole
 from settings import PATH, PATHS, Config, InputError
 
 
@@ -34,7 +34,7 @@ class Report:
             yield
         except OSError as error:
             raise InputError(f"--fig_dir: expected a folder to write in, received {self.folder} "
-                             f"({error.strerror})") from None
+                             f"({reason_of(error)})") from None
 
     def draw(self, name: str, figure: Figure):
         """Draws name.png, which `close` writes."""

@@ -9,10 +9,10 @@ LARGEST = 2 ** 26  # bytes; 10 classes of 16 dimensions have 256,000
 
 
 def read(path: str | None, name: str, classes: int, dims: int) -> dict | None:
-    """-> {"per": the change, "classes": [J][E] words or None}, or None where nothing was measured
+    """-> {"per": the change, "classes": [J][E] words}, or None where nothing was measured
 
-    path: the user's file, which has to be of the network called `name`; None: DEFAULT if it is.
-    A class that was not measured has no words. InputError if the user's file is anything else.
+    path: the user's file, which has to be of the network called `name`, FOLDER/CHECKPOINT; None:
+    DEFAULT if it is. InputError if the user's file is anything else.
     """
     try:
         return parse(Path(path or DEFAULT), name, classes, dims)
@@ -45,11 +45,11 @@ def parse(path: Path, name: str, classes: int, dims: int) -> dict:
     return {"per": f"{per:.3g}", "classes": words}
 
 
-def words_of(effects: dict | None, dims: int) -> list[str | None]:
-    """-> the strongest effect of each dimension of a class, in words"""
+def words_of(effects: dict | None, dims: int) -> list[str]:
+    """-> the strongest effect of each dimension of a class. effects: None if it was not measured"""
     if effects is None:
-        return [None] * dims
+        return ["not measured"] * dims
     strongest = [one["strongest"] for one in effects["dimensions"]]
     if len(strongest) != dims or not all(isinstance(one, str | None) for one in strongest):
         raise ValueError(f"expected {dims} dimensions")
-    return strongest
+    return [one or "nothing significant" for one in strongest]

@@ -1,5 +1,4 @@
 """One page from a checkpoint: the network, what its test images say of it, and the code."""
-import os
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +8,7 @@ import config
 import data
 from data.dataset import Dataset
 from evaluation.evaluate import check_fit
-from output import say, write_whole
+from output import check_writable, reason_of, say, write_whole
 from page import assemble, effects, measure
 from settings import Config, InputError
 
@@ -24,7 +23,7 @@ def explore(given: dict, out: str, effects_file: str | None):
     effects_file: a results.json of cap_tweak, or None. InputError if anything cannot be had.
     """
     out = Path(out)
-    check_writable(out)
+    check_writable("--out", out)
 
     # the network
     cli.start_tensorflow()
@@ -68,19 +67,12 @@ def explore(given: dict, out: str, effects_file: str | None):
     try:
         write_whole(out, content)
     except OSError as error:
-        raise InputError(f"--out: cannot write {out} ({error.strerror})") from None
+        raise InputError(f"--out: cannot write {out} ({reason_of(error)})") from None
 
     if missing:
         measures = "ranges and samples" if has_capsules else "samples"
         say(f"{measures} are those of {dataset.name}: {missing}")
     say(f"{out}: {len(content) / MIB:.1f} MiB; open it in a browser: {out.as_uri()}")
-
-
-def check_writable(out: Path):
-    """InputError unless a file can be written there, as far as can be seen before."""
-    parent = next(parent for parent in out.parents if parent.exists())
-    if out.is_dir() or not parent.is_dir() or not os.access(parent, os.W_OK):
-        raise InputError(f"--out: expected a file in a folder to write in, received {out}")
 
 
 def load_images(trained: Config, given: dict, kind: tuple) -> tuple[Dataset, str | None]:

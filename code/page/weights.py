@@ -11,6 +11,8 @@ from settings import InputError
 if TYPE_CHECKING:
     from model.network import Chain, Network
 
+ACTIVATIONS = (tf.keras.activations.relu, tf.keras.activations.linear)
+
 
 def describe(network: "Network", name: str) -> tuple[dict, dict[str, np.ndarray]]:
     """-> what the page has to know of the network, and the weights by name
@@ -22,7 +24,7 @@ def describe(network: "Network", name: str) -> tuple[dict, dict[str, np.ndarray]
     if isinstance(network, capsnet.CapsNet):
         described, arrays = describe_capsules(network)
     elif chain is not None:
-        described, arrays = describe_chain(chain)
+        described, arrays = describe_chain(chain, name)
     else:
         raise InputError(f"{name}: expected a network whose layers the page can compute, as "
                          "--model capsnet and cnn have; received one that is neither a CapsNet "
@@ -65,11 +67,16 @@ def describe_capsules(network: capsnet.CapsNet) -> tuple[dict, dict[str, np.ndar
     return described, arrays
 
 
-def describe_chain(chain: "Chain") -> tuple[dict, dict[str, np.ndarray]]:
+def describe_chain(chain: "Chain", name: str) -> tuple[dict, dict[str, np.ndarray]]:
+    """InputError if a layer has another activation than ReLU or none. name: of the network"""
     steps, arrays = [], {}
     for kind, layer in chain.steps:
         step = {"kind": kind}
         if layer is not None:
+            if layer.activation not in ACTIVATIONS:
+                raise InputError(f"{name}: expected layers with ReLU or no activation, which the "
+                                 f"page can compute; received {layer.name} with "
+                                 f"{layer.activation.__name__}")
             step["layer"] = layer.name
             step["relu"] = layer.activation is tf.keras.activations.relu
             weights = layer.kernel

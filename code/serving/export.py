@@ -5,6 +5,7 @@ The file's function takes "images", float32 [N, H, W, C] in [0, 1] for any N, an
 "reconstruction" [N, 1, H, W, C] of the longest capsule.
 """
 import importlib.util
+import os
 import shutil
 import subprocess
 import sys
@@ -49,7 +50,7 @@ def export(ckpt: str, kind: str, out: str | None) -> int:
     network, trained, prefix = checkpoints.load(ckpt)
     name = prefix.parent.name + (form.SUFFIX or f"-{kind}")
     target = Path(out) if out else ROOT / "output" / name
-    if target.exists():
+    if os.path.exists(target):
         raise InputError(f"--out: expected a path where nothing is, received {target}")
 
     # written beside its place, checked, and moved there

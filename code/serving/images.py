@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from data.dataset import scale
-from data.files import expect
+from data.files import damage, expect
 from settings import InputError
 
 LARGEST = 1024  # pixels, of the longer side of a picture before it is prepared
@@ -66,8 +66,7 @@ def read_npy(path: Path, image_shape: Shape) -> np.ndarray:
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from None
     except Exception as error:  # damaged bytes make NumPy raise a dozen kinds
-        reason = " ".join(str(error).split())[:100] or type(error).__name__
-        raise InputError(f"{path}: expected an undamaged .npy, received: {reason}") from None
+        raise InputError(f"{path}: expected an undamaged .npy, received: {damage(error)}") from None
     return as_network_takes(array, image_shape, path)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 import cli
 from evaluation import figures, sheets
-from output import progress, say, write_whole
+from output import progress, reason_of, say, write_whole
 from serving import images
 from serving.trained import Answer, Trained, load
 from settings import InputError
@@ -91,5 +91,5 @@ def draw(answers: list[Answer], path: str):
         write_whole(Path(path), figures.png(sheet))
     except OSError as error:
         raise InputError(f"--figure: expected a file to write, received {path} "
-                         f"({error.strerror})") from None
+                         f"({reason_of(error)})") from None
     say(f"{path}: {len(answers)} image{'s' * (len(answers) > 1)}")

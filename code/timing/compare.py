@@ -10,7 +10,8 @@ import platform
 import statistics
 from pathlib import Path
 
-from output import say, write_whole
+from output import reason_of, say, write_whole
+from settings import InputError
 from timing.rows import DEFAULT, Row
 from timing.worker import Worker
 
@@ -26,6 +27,7 @@ def benchmark(rows: dict[str, Row], settings: dict, repeats: int, file: str | No
     """Times the rows, prints the table, and writes every number as JSON to `file`.
 
     settings: what every row has, MODEL and BATCH_SIZE at least; repeats: turns of each row.
+    InputError if a row's process ends by itself, or if `file` cannot be written.
     """
     # The rows, each in turn with the default step.
     say(NAMES)
@@ -53,7 +55,10 @@ def benchmark(rows: dict[str, Row], settings: dict, repeats: int, file: str | No
     if file:
         machine = {"hardware": platform.processor() or platform.machine(), "cores": os.cpu_count()}
         text = json.dumps({**results, **machine}, indent=1)
-        write_whole(Path(file), f"{text}\n".encode())
+        try:
+            write_whole(Path(file), f"{text}\n".encode())
+        except OSError as error:
+            raise InputError(f"--json: cannot write {file} ({reason_of(error)})") from None
 
 
 def compare(default: Worker, row: Row, settings: dict, repeats: int,

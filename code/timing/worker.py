@@ -8,6 +8,7 @@ import sys
 from typing import Any
 
 from catalog import CODE
+from settings import InputError
 from timing.rows import Row
 
 # stopwatch.py imports TensorFlow, whose start is to be quiet.
@@ -17,8 +18,8 @@ START = "import cli; cli.start_tensorflow(); from timing import stopwatch; stopw
 class Worker:
     """A process that has built and compiled one row, and answers each question in one line of JSON.
 
-    settings: those of every row, which the row's own go before. RuntimeError if the process ends by
-    itself.
+    settings: those of every row; the row's own override them. InputError if the process ends by
+    itself, which has then said why on standard error.
     """
 
     def __init__(self, row: Row, settings: dict):
@@ -40,7 +41,8 @@ class Worker:
             self.process.stdin.flush()
         answer = self.process.stdout.readline()
         if not answer:
-            raise RuntimeError(f"the process asked for '{question}' ended: {self.process.wait()}")
+            raise InputError(f"the process that was to measure '{question}' ended by itself with "
+                             f"status {self.process.wait()}; the lines above say why")
         return json.loads(answer)
 
     def close(self):

@@ -11,6 +11,7 @@ from typing import TextIO
 
 import tensorflow as tf
 
+from output import reason_of
 from settings import ROOT, InputError
 from training import checkpoints
 
@@ -23,10 +24,7 @@ def writing(folder: Path):
     try:
         yield
     except (OSError, tf.errors.OpError) as error:
-        if isinstance(error, OSError):
-            reason = error.strerror or str(error)
-        else:
-            reason = re.sub(r".*; | \[Op:\w+]$", "", error.message)
+        reason = reason_of(error)
         way = how_to_resume(folder, reason)
         raise InputError(f"cannot write to {folder}: {reason}{way}") from None
 
@@ -38,7 +36,7 @@ def how_to_resume(folder: Path, reason: str) -> str:
     except InputError:
         return ""
     words = f"; its checkpoint of step {complete[-1]} is complete" if complete else ""
-    if complete or (folder / "config.json").exists():
+    if complete or os.path.exists(folder / "config.json"):
         full = any(os.strerror(number) in reason for number in FULL)
         words += f"; {'make room' if full else 'mend that'}, then continue with --ckpt {folder}"
     return words
@@ -93,7 +91,8 @@ def check_new(folder: str | Path):
 
 def make_folder(dataset: str, parent: Path = ROOT / "output") -> Path:
     """-> a new folder for a run without --train_dir: parent/DATASET-DATE_TIME, as no other has."""
-    name = f"{Path(dataset).stem}-{datetime.now():%Y-%m-%d_%H%M%S}"
+    stem = re.sub(r"[\[\\]", "_", Path(dataset).stem)  # see checkpoints.check_path
+    name = f"{stem}-{datetime.now():%Y-%m-%d_%H%M%S}"
     folder, number = parent / name, 1
     with writing(parent):
         parent.mkdir(parents=True, exist_ok=True)

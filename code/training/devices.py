@@ -35,7 +35,7 @@ class Devices:
         """-> `function`, run by every replica on its part of the arrays, with its results added up.
 
         It takes one structure of arrays [B, ...], with B >= replicas, and constants by name. A
-        result is read with `local`. It raises WorkerLost.
+        result is read with `local`. With several workers, it raises WorkerLost if one is gone.
         """
         return function
 

@@ -17,7 +17,7 @@ SHOWN = 8  # images that TensorBoard shows with their reconstructions
 
 def fit(network: Network, optimizer, dataset: Dataset, cfg, run, devices: Devices) -> int | None:
     """Trains from the optimizer's step to MAX_ITERS, or until the accuracy on validation is
-    STOP_AT. -> the signal that ended it early, or None.
+    STOP_AT. -> the signal that arrived meanwhile and ended it, or None.
 
     run: a run_folder.Run, or a Follower. Whether something is due depends on the step and on
     MAX_ITERS alone, so a resumed run does what an uninterrupted one would have done. When a step
@@ -42,7 +42,8 @@ def fit(network: Network, optimizer, dataset: Dataset, cfg, run, devices: Device
             learning_rate = float(optimizer.learning_rate)
             batch = training_batch(dataset, cfg.SEED, step, cfg.BATCH_SIZE)
 
-            # train one step; a failing one changes nothing, so the step before can be saved
+            # train one step; a failing one changes nothing. The step before is saved when a worker
+            # is lost, but not when its weights have diverged.
             try:
                 metrics = train_step(batch)
             except NotFinite as error:
@@ -75,7 +76,7 @@ def fit(network: Network, optimizer, dataset: Dataset, cfg, run, devices: Device
                 run.save(step)
                 raise
         run.save(step)
-    return stop.received if step < cfg.MAX_ITERS and not reached else None
+    return stop.received
 
 
 def validate(network: Network, optimizer, dataset: Dataset, cfg, run, test_step) -> list[str]:

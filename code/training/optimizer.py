@@ -23,7 +23,7 @@ class Decay(tf.keras.optimizers.schedules.LearningRateSchedule):
 
 
 def make_optimizer(cfg) -> tf.keras.optimizers.Optimizer:
-    """Adam with the paper's constants, TensorFlow's first.
+    """Adam with the defaults of TensorFlow 1, which the paper used. Keras has another epsilon.
 
     With EMA it also keeps a moving average of the weights, see average.py.
     """

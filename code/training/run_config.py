@@ -76,6 +76,6 @@ def load_config(folder: str | Path) -> RunConfig:
 
     # the images may have moved
     recorded = ROOT / settings.DATA_DIR
-    keep = recorded.is_dir() and not os.environ.get("CAPSNET_DATA_DIR")
+    keep = os.path.isdir(recorded) and not os.environ.get("CAPSNET_DATA_DIR")
     settings.DATA_DIR = str(recorded) if keep else TRAIN["DATA_DIR"].default
     return run

@@ -5,7 +5,7 @@ import io
 import numpy as np
 import pytest
 
-from data.files import PIECE, expect, read_at_most, verify
+from data.files import PIECE, expect, is_there, read_at_most, verify
 from untrusted import refusal
 
 
@@ -27,6 +27,13 @@ def test_no_piece_is_larger_than_it_needs_to_be():
 
     read_at_most(Endless(), PIECE + 3)
     assert asked == [PIECE, 3]
+
+
+def test_where_the_system_does_not_say_what_is_there_it_is_refused(tmp_path):
+    (tmp_path / "file").touch()
+    assert is_there(tmp_path / "file") and not is_there(tmp_path / "none") and not is_there(tmp_path / "file" / "none")
+    message = refusal(is_there, tmp_path / ("a" * 300))
+    assert message.endswith("cannot be read: File name too long")
 
 
 @pytest.mark.parametrize("algorithm", ["md5", "sha256"])

@@ -68,7 +68,15 @@ def test_specks_do_not_count_and_faint_traces_become_black():
     np.testing.assert_array_equal(as_mnist(dirty, 28), as_mnist(clean, 28))
 
 
-@pytest.mark.parametrize("picture", [np.zeros((30, 30), np.uint8), np.full((1, 1), 255, np.uint8), bar(ink=20)])
+def specks():
+    """Two pixels so far from one another that nothing is left of them at 28 x 28 pixels."""
+    picture = np.full((400, 400), 255, np.uint8)
+    picture[1, 1] = picture[-2, -2] = 0
+    return picture
+
+
+@pytest.mark.parametrize("picture", [np.zeros((30, 30), np.uint8), np.full((1, 1), 255, np.uint8), bar(ink=20),
+                                     specks()])
 def test_an_empty_picture_is_refused(picture):
     with pytest.raises(InputError, match="nothing to see on it"):
         as_mnist(picture, 28)

@@ -3,14 +3,15 @@ import json
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import data
 import toy
 from browsing import save, write_page
 from data.dataset import Split
-from model.network import Network
+from model.network import Chain, Network, Step
 from model.networks import cnn
-from page import assemble, effects, measure
+from page import assemble, effects, measure, weights
 from page.explore import choose_samples, load_images
 from settings import ROOT, InputError
 
@@ -103,6 +104,13 @@ def test_a_network_that_is_neither_a_capsnet_nor_a_chain_is_refused(run, tmp_pat
             "--ckpt", run)
 
 
+def test_a_chain_of_layers_that_the_page_cannot_compute_is_refused():
+    layer = tf.keras.layers.Dense(3, "tanh", name="hidden")
+    layer.build([None, 4])
+    with pytest.raises(InputError, match="net: expected layers with ReLU or no.*received hidden with tanh"):
+        weights.describe_chain(Chain([Step("dense", layer)], "softmax"), "net")
+
+
 def test_an_out_that_cannot_be_written_is_refused_before_anything_is_computed(run, tmp_path, monkeypatch):
     monkeypatch.setattr("cli.start_tensorflow", lambda: pytest.fail("too late"))
     (tmp_path / "file").write_text("")
@@ -118,6 +126,10 @@ def test_a_full_disk_is_refused(run, tmp_path, monkeypatch):
     refused(tmp_path, "--out: cannot write .*No space left", "--ckpt", run)
 
 
+def test_an_out_whose_name_is_too_long_is_refused(run, tmp_path):
+    refused(tmp_path, "--out: cannot write .*File name too long", "--ckpt", run, "--out", tmp_path / ("a" * 300))
+
+
 def test_images_of_another_size_are_refused(run, tmp_path):
     refused(tmp_path, "expected a network for images", "--ckpt", run, "--dataset", "glyphs")
 
@@ -129,6 +141,13 @@ def test_effects_belong_to_the_network(run, tmp_path):
     assert effects.read(None, "other/ckpt-13200", 10, 16) is None
     refused(tmp_path, "expected the effects of net/ckpt-1, received those of mnist", "--ckpt", run,
             "--effects", write(tmp_path, {**json.loads(released.read_text()), "effects": {}}))
+
+
+def test_a_class_that_was_not_measured_is_not_one_without_effects(tmp_path):
+    one = {"dimensions": [{"strongest": "width +0.6 px"}, {"strongest": None}]}
+    path = write(tmp_path, {"checkpoint": "net/ckpt-1", "per": 0.25, "effects": {"class 0": one}})
+    assert effects.read(path, "net/ckpt-1", 2, 2)["classes"] == [
+        ["width +0.6 px", "nothing significant"], ["not measured", "not measured"]]
 
 
 @pytest.mark.parametrize("content", [

@@ -76,7 +76,7 @@ def test_a_full_disk_is_not_a_lack_of_memory(call, monkeypatch, tmp_path):
         raise tf.errors.ResourceExhaustedError(None, None, f"{path}; No space left on device")
 
     monkeypatch.setattr(catalog.module("serving.exports", "saved_model"), "write", write)
-    with pytest.raises(InputError, match="--out: expected a path to write, .* No space left on device"):
+    with pytest.raises(InputError, match="--out: expected a path to write, .*No space left on device"):
         call("--format", "saved_model", "--out", tmp_path / "a")
     assert not list(tmp_path.iterdir())
 
@@ -85,6 +85,7 @@ def test_a_full_disk_is_not_a_lack_of_memory(call, monkeypatch, tmp_path):
     (["--out", "{here}/taken"], "--out: expected a path where nothing is"),
     (["--out", "/proc/none/a.onnx"], "--out: expected a path to write"),
     (["--out", "{here}/taken/a.onnx"], "--out: expected a path to write"),
+    (["--out", "{here}/" + 300 * "a"], "--out: expected a path to write.*File name too long"),
     (["--ckpt", "{here}"], "no checkpoint at")])
 def test_bad_input_is_refused(call, tmp_path, words, reason):
     (tmp_path / "taken").write_text("a file")

@@ -15,6 +15,7 @@ import toy
 from catalog import CODE
 from config import TRAIN, Config
 from model import fourier
+from settings import InputError
 from timing import compare, rows, stopwatch, worker
 from timing.rows import Row
 
@@ -98,7 +99,7 @@ def test_a_worker_answers_until_it_is_closed():
 
 
 def test_a_worker_that_fails_is_an_error(capfd):
-    with pytest.raises(RuntimeError, match="the process asked for 'compile' ended: 1"):
+    with pytest.raises(InputError, match="was to measure 'compile' ended by itself with status 1"):
         worker.Worker(Row({"ROUTING_ITER": 3}), SMALL)
     assert "did you mean ROUTING_ITERS" in capfd.readouterr().err
 
@@ -199,6 +200,20 @@ def test_a_pattern_times_only_some_rows(monkeypatch, capsys):
     assert "parts of a step (batch 8), forward and backward" in out
 
 
+def test_a_json_that_cannot_be_written_is_refused_before_anything_is_timed(monkeypatch, tmp_path):
+    monkeypatch.setattr(compare, "Worker", lambda *_: pytest.fail("too late"))
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(sys, "argv", ["benchmark.py", "--json", str(tmp_path / "file" / "all.json")])
+    with pytest.raises(InputError, match="--json: expected a file in a folder to write in"):
+        benchmark.main()
+
+
+def test_a_json_that_cannot_be_written_in_the_end_costs_one_line(monkeypatch, tmp_path, capsys):
+    with pytest.raises(InputError, match="--json: cannot write .*File name too long"):
+        run(monkeypatch, "--rows", "naive", "--json", str(tmp_path / ("a" * 300)))
+    assert "naive step / default step" in capsys.readouterr().out
+
+
 def test_slow_rows_get_fewer_turns(monkeypatch):
     monkeypatch.setattr(compare, "Worker", Quick)
     slow, reference = Row({"JIT": "off"}), []
@@ -211,7 +226,6 @@ def test_slow_rows_get_fewer_turns(monkeypatch):
 @pytest.mark.parametrize("flags, words", [
     (["--batch_size", "0"], "a whole number from 1"),
     (["--repeats", "0"], "expected 1 or more"),
-    (["--json", "/nowhere/at/all.json"], "a folder to write in"),
     (["--quik"], "did you mean --quick"),
     (["--rows", "nothing"], "default, direct, naive"),
     (["--model", "capsnett"], "--model: expected")])

@@ -6,13 +6,24 @@ import pytest
 import tensorflow as tf
 
 from settings import InputError
-from training import claim
+from training import checkpoints, claim
 
 
 def test_two_runs_of_one_second_get_folders_of_their_own(tmp_path):
     folders = {claim.make_folder(str(tmp_path / "mine.npz"), tmp_path / "output") for _ in range(5)}
     assert len(folders) == 5 and all(folder.name.startswith("mine-2") for folder in folders)
     assert set((tmp_path / "output").iterdir()) == folders
+
+
+def test_a_folder_gets_a_name_that_tensorflow_can_read(tmp_path):
+    folder = claim.make_folder("we[ird]\\.npz", tmp_path)
+    assert folder.name.startswith("we_ird]_-2")
+    checkpoints.check_path(folder)
+
+
+def test_a_folder_whose_name_is_too_long_is_refused(tmp_path):
+    with pytest.raises(InputError, match="cannot write to .*File name too long"), claim.locked(tmp_path / ("a" * 300)):
+        pass
 
 
 def test_a_log_takes_any_text_whatever_the_locale(tmp_path):

@@ -54,10 +54,12 @@ def test_a_signal_ends_it_after_the_step_which_is_saved(dataset):
     assert stopped == signal.SIGTERM and step_of(optimizer) == 3 and steps_of(run.save) == [3]
 
 
-def test_a_signal_in_the_last_step_does_not_matter(dataset):
+def test_a_signal_in_the_last_step_ends_it_too(dataset):
+    """Who sends it does not want to wait for the test."""
+    run = Mock()
     with runs.in_step(2, runs.send(signal.SIGTERM)):
-        stopped, _ = trained(dataset, Mock(), MAX_ITERS=2)
-    assert stopped is None
+        stopped, _ = trained(dataset, run, MAX_ITERS=2)
+    assert stopped == signal.SIGTERM and steps_of(run.save)[-1] == 2
 
 
 def test_the_screen_comes_last(dataset):

@@ -49,6 +49,7 @@ def test_the_folder_of_mnist_is_this_machines(tmp_path, monkeypatch):
     (tmp_path / "code").mkdir()
     assert data_dir(tmp_path) == str(tmp_path)
     assert data_dir(tmp_path / "gone") == TRAIN["DATA_DIR"].default
+    assert data_dir(tmp_path / ("a" * 300)) == TRAIN["DATA_DIR"].default, "nobody may look there"
     assert data_dir("code") == str(ROOT / "code"), "relative to the repository, wherever the user stands"
     monkeypatch.setenv("CAPSNET_DATA_DIR", "elsewhere")
     assert data_dir(tmp_path) == TRAIN["DATA_DIR"].default, "which config.py takes from the environment"

@@ -80,7 +80,7 @@ def placed(split: Split, part: str) -> Split:
 def find(data_dir: Path) -> Path | None:
     """-> where affNIST's own file is; None if it is not there"""
     paths = [folder / name for folder in (data_dir / "affnist", data_dir) for name in FILES]
-    return next((path for path in paths if path.exists()), None)
+    return next((path for path in paths if files.is_there(path)), None)
 
 
 def read_or_download(path: Path | None, data_dir: Path) -> Split:
@@ -95,7 +95,7 @@ def read_or_download(path: Path | None, data_dir: Path) -> Split:
 def synthetic(digits: Split) -> Split:
     """Test digits [N, 28, 28, 1] -> COPIES transformed images of each, one after the other.
 
-    Made once for each version of the code and of the digits, then read from ROOT/data/affnist.
+    Made once for each version of affine.py and of the digits, then read from ROOT/data/affnist.
     """
     # The cache's name changes with the code that transforms, and with the digits.
     version = hashlib.sha256(Path(affine.__file__).read_bytes())

@@ -14,7 +14,7 @@ import numpy as np
 
 from data.augment import random_shift
 from data.dataset import MAX_CLASSES, MIN_SIDE, Dataset, Split
-from data.files import expect
+from data.files import damage, expect, is_there
 from data.splits import PARTS, complete
 from output import write_whole
 from settings import InputError
@@ -117,7 +117,7 @@ def read(path: Path, names: list[str] = NAMES) -> dict[str, np.ndarray]:
     np.load would allocate what an array's header claims, and inflate what an archive claims.
     InputError if the file is not an undamaged .npz of arrays with these names.
     """
-    found = "something else" if path.exists() else "no such file"
+    found = "something else" if is_there(path) else "no such file"
     try:
         expect(path.is_file(), path, "an .npz file", found)
         with zipfile.ZipFile(path) as archive:
@@ -125,9 +125,8 @@ def read(path: Path, names: list[str] = NAMES) -> dict[str, np.ndarray]:
     except (InputError, MemoryError):
         raise
     except Exception as error:  # damaged bytes make zipfile and NumPy raise a dozen kinds
-        reason = " ".join(str(error).split())[:200] or type(error).__name__  # may quote the file
         raise InputError(f"{path}: expected an undamaged .npz of np.savez, "
-                         f"received: {reason}") from None
+                         f"received: {damage(error)}") from None
 
 
 def read_members(archive: zipfile.ZipFile, path: Path, names: list[str]) -> dict[str, np.ndarray]:

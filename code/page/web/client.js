@@ -1,4 +1,5 @@
-// The page's side of the worker: one question at a time, and only the newest of those that wait.
+// The page's side of the worker: one question at a time. Of those that wait, only the newest of
+// each kind is asked.
 
 export class Client {
   /** @param {string} code of the worker: a page without a server may read no file */

@@ -39,7 +39,7 @@ const ABOVE = [[0, 0, 0], [110, 16, 60], [214, 62, 50], [250, 150, 20], [255, 25
 const BELOW = [[0, 0, 0], [16, 40, 120], [30, 100, 210], [80, 180, 250], [200, 240, 255]];
 
 /** -> the colour of a value from -1 to 1 */
-export function heat(value) {
+function heat(value) {
   const colours = value < 0 ? BELOW : ABOVE;
   const place = Math.min(1, Math.abs(value)) * (colours.length - 1);
   const n = Math.min(colours.length - 2, Math.floor(place)), rest = place - n;

@@ -7,7 +7,7 @@ const STEPS = 400; // from one end of a slider to the other
 export class Sliders {
   /**
    * @param about classDim E; ranges [J][E] = [least, 5th percentile, 95th percentile, largest];
-   *   effects {per, classes: [J][E] words or null}, or null
+   *   effects {per, classes: [J][E] words}, or null
    * @param {(e: number, value: number) => void} moved
    */
   constructor(list, about, moved) {
@@ -39,8 +39,7 @@ export class Sliders {
 
   /** -> what the dimension does most, in words */
   effect(j, e) {
-    const words = this.about.effects.classes[j][e] ?? "nothing significant";
-    return words.replaceAll(/-(?=\d)/g, "−");
+    return this.about.effects.classes[j][e].replaceAll(/-(?=\d)/g, "−");
   }
 
   /**

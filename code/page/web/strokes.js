@@ -39,7 +39,7 @@ export function rasterise(strokes, height, width) {
 }
 
 /** -> [x, y] of the centre of mass, or null where there is no ink */
-export function centreOfMass(ink, width) {
+function centreOfMass(ink, width) {
   let sum = 0, x = 0, y = 0;
   ink.forEach((value, n) => {
     sum += value;

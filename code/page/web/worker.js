@@ -26,8 +26,8 @@ const ANSWERS = {
 
 self.onmessage = ({ data: { kind, question } }) => {
   try {
-    self.postMessage({ kind, answer: ANSWERS[kind](question) });
+    self.postMessage({ answer: ANSWERS[kind](question) });
   } catch (error) {
-    self.postMessage({ kind, error: error.message });
+    self.postMessage({ error: error.message });
   }
 };
