@@ -14,11 +14,6 @@ from model.network import Network, Output, longest, targets
 KERNEL = 9  # both convolutions are 9 x 9: conv1 at stride 1, the primary capsules at stride 2
 
 
-def build(cfg, image_shape: tuple[int, int, int], classes: int) -> "CapsNet":
-    """-> the network for images [H, W, C] and J classes. cfg: settings of a training."""
-    return CapsNet(cfg, image_shape, classes)
-
-
 class CapsNet(Network):
     """The network of the paper: for 28 x 28 pixels and 10 classes 8,215,568 parameters.
 
@@ -148,3 +143,6 @@ class Decoder(tf.keras.layers.Layer):
         flat = tf.reshape(masked, [-1, masked.shape[1] * masked.shape[2]])     # [B, J E]
         pixels = self.pixels(self.hidden2(self.hidden1(flat)))                 # [B, H W C]
         return tf.reshape(pixels, [-1, *self.image_shape])                     # [B, H, W, C]
+
+
+build = CapsNet  # what model.build looks for
