@@ -3,6 +3,7 @@ import os
 from pathlib import Path
 
 import catalog
+from data.check import check
 from data.dataset import Dataset
 
 
@@ -12,11 +13,14 @@ def load(cfg) -> Dataset:
     cfg: settings of a training. InputError if a file is missing or is not what it should be.
     """
     if cfg.DATASET in catalog.names("data.datasets"):
-        return catalog.module("data.datasets", cfg.DATASET).load(cfg)
-    path = Path(cfg.DATASET)
-    suffix = path.suffix.removeprefix(".")
-    known = suffix in catalog.names("data.formats") and not os.path.isdir(path)
-    return catalog.module("data.formats", suffix if known else "folder").load(path, cfg)
+        dataset = catalog.module("data.datasets", cfg.DATASET).load(cfg)
+    else:
+        path = Path(cfg.DATASET)
+        suffix = path.suffix.removeprefix(".")
+        known = suffix in catalog.names("data.formats") and not os.path.isdir(path)
+        dataset = catalog.module("data.formats", suffix if known else "folder").load(path, cfg)
+    check(dataset, f"--dataset {cfg.DATASET}")
+    return dataset
 
 
 def is_dataset(value: str) -> bool:

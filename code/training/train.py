@@ -31,6 +31,7 @@ def train(given: dict, train_dir: str | None = None, ckpt: str | None = None,
     used = devices_of(strategy, devices)
     session.check_batch(cfg, used)
     session.check_validation(cfg, dataset)
+    session.check_cooldown(cfg)
 
     # the run's folder, which the chief alone has
     folder = Path(ckpt or train_dir or claim.make_folder(cfg.DATASET))

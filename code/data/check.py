@@ -1,0 +1,52 @@
+"""Whether what a file of datasets/ or formats/ has loaded is a dataset, as dataset.py says."""
+import numpy as np
+
+from data.dataset import MAX_CLASSES, MIN_SIDE, Dataset, Examples, Split
+from data.files import expect
+
+
+def check(dataset: Dataset, where: str):
+    """InputError, beginning with `where`, for the first thing that is not as dataset.py says."""
+    expect(isinstance(dataset, Dataset), where, "a Dataset", type(dataset).__name__)
+    expect(2 <= dataset.classes <= MAX_CLASSES, where, f"names for 2 to {MAX_CLASSES} classes",
+           dataset.classes)
+    for part in ("train", "val", "test"):
+        check_split(getattr(dataset, part), dataset, f"{where}, {part}")
+    for part in ("train", "test"):  # validation may be empty
+        expect(len(getattr(dataset, part).labels) > 0, f"{where}, {part}", "an image or more", "none")
+
+
+def check_split(split: Examples, dataset: Dataset, where: str):
+    """InputError unless the labels and the first image of the split are as they should be."""
+    expect(hasattr(split, "labels") and hasattr(split, "take"), where, "a Split",
+           type(split).__name__)
+
+    # labels
+    labels = split.labels
+    check_array(labels, np.int32, 2, where, "labels int32 [N, K], K classes for each image")
+    if labels.size:
+        low, high = int(labels.min()), int(labels.max())
+        expect(low >= 0 and high < dataset.classes, where,
+               f"labels from 0 to {dataset.classes - 1}, one for each class name", f"{low} to {high}")
+
+    # images: the first stands for all, which may be made only when they are taken
+    if isinstance(split, Split):
+        expect(len(split.images) == len(labels), where, "as many images as labels",
+               f"{len(split.images):,} and {len(labels):,}")
+    first = split.take(slice(0, 1))
+    check_array(first.images, np.uint8, 4, where, "images uint8 [N, H, W, C], 0 to 255")
+    shape = first.images.shape[1:]
+    expect(min(shape[:2]) >= MIN_SIDE and shape[2] > 0, where,
+           f"images of {MIN_SIDE} x {MIN_SIDE} pixels or more", list(shape))
+    expect(shape == dataset.image_shape, where,
+           f"images of [H, W, C] {dataset.image_shape} as in train", shape)
+    if first.sources is not None:
+        check_array(first.sources, np.uint8, 5, where, "sources uint8 [N, K, H, W, C]")
+        wanted = (*first.labels.shape, *shape)
+        expect(first.sources.shape == wanted, where, f"sources of {wanted}", first.sources.shape)
+
+
+def check_array(array: np.ndarray, dtype: type, ndim: int, where: str, expected: str):
+    """InputError unless it is an array of that type and that many dimensions."""
+    expect(isinstance(array, np.ndarray) and array.dtype == dtype and array.ndim == ndim, where,
+           expected, f"{np.asarray(array).dtype} {list(np.shape(array))}")

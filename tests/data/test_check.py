@@ -1,0 +1,67 @@
+"""A dataset of one's own that is not as dataset.py says is refused before anything is trained."""
+import numpy as np
+import pytest
+
+import catalog
+import data
+from data.check import check
+from data.dataset import Dataset, Split
+from settings import InputError
+from untrusted import settings
+
+NAMES = ("lying", "standing", "neither")
+IMAGES = np.zeros((6, 18, 17, 1), np.uint8)
+LABELS = np.arange(6, dtype=np.int32)[:, None] % 3
+
+
+def dataset(split=None, class_names=NAMES, part="train"):
+    """A dataset, with `split` in place of one part."""
+    splits = dict.fromkeys(("train", "val", "test"), Split(IMAGES, LABELS)) | ({part: split} if split else {})
+    return Dataset("mine", class_names=class_names, **splits)
+
+
+def test_what_is_as_it_should_be_passes():
+    nothing = Split(IMAGES[:0], LABELS[:0])
+    pairs = Split(IMAGES, np.repeat(LABELS, 2, axis=1), np.zeros((6, 2, 18, 17, 1), np.uint8))
+    for one in (dataset(), dataset(nothing, part="val"), dataset(pairs, part="test")):
+        check(one, "mine")
+
+
+@pytest.mark.parametrize("split, words", [
+    (Split(IMAGES.astype(np.float32), LABELS), "images uint8 .*, received float32"),
+    (Split(IMAGES.astype(bool), LABELS), "images uint8 .*, received bool"),
+    (Split(IMAGES[..., 0], LABELS), r"images uint8 \[N, H, W, C\], .*, received uint8 \[1, 18, 17\]"),
+    (Split(IMAGES, LABELS[:, 0]), r"labels int32 \[N, K\], .*, received int32 \[6\]"),
+    (Split(IMAGES, LABELS.astype(np.int64)), "labels int32 .*, received int64"),
+    (Split(IMAGES, LABELS + 1), "labels from 0 to 2, .*, received 1 to 3"),
+    (Split(IMAGES, LABELS - 1), "labels from 0 to 2, .*, received -1 to 1"),
+    (Split(IMAGES[:5], LABELS), "as many images as labels, received 5 and 6"),
+    (Split(IMAGES[:, :16], LABELS), "images of 17 x 17 pixels or more"),
+    (Split(IMAGES, LABELS, IMAGES), "sources uint8"),
+    (Split(IMAGES, LABELS, IMAGES[:, None, 1:]), r"sources of \(1, 1, 18, 17, 1\)"),
+    ((IMAGES, LABELS), "a Split, received tuple")])
+def test_a_wrong_split_is_refused(split, words):
+    with pytest.raises(InputError, match=f"^mine, test: expected {words}"):
+        check(dataset(split, part="test"), "mine")
+
+
+def test_splits_are_alike_and_not_empty():
+    larger = Split(np.zeros((6, 20, 20, 1), np.uint8), LABELS)
+    with pytest.raises(InputError, match=r"mine, val: expected images of \[H, W, C\] \(18, 17, 1\) as in train"):
+        check(dataset(larger, part="val"), "mine")
+    for part in ("train", "test"):
+        with pytest.raises(InputError, match=f"mine, {part}: expected an image or more, received none"):
+            check(dataset(Split(IMAGES[:0], LABELS[:0]), part=part), "mine")
+
+
+@pytest.mark.parametrize("names, words", [(NAMES[:1], "names for 2 to 1000 classes, received 1"),
+                                          (NAMES[:2], "mine, train: expected labels from 0 to 1, .* received 0 to 2")])
+def test_every_class_has_a_name(names, words):
+    with pytest.raises(InputError, match=words):
+        check(dataset(class_names=names), "mine")
+
+
+def test_every_dataset_is_checked_when_it_is_loaded(monkeypatch):
+    monkeypatch.setattr(catalog.module("data.datasets", "glyphs"), "load", lambda cfg: "no dataset")
+    with pytest.raises(InputError, match="--dataset glyphs: expected a Dataset, received str"):
+        data.load(settings(DATASET="glyphs"))
