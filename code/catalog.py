@@ -3,10 +3,12 @@
     names("data.datasets")                  # ["affnist", "fashion_mnist", "glyphs", ...]
     module("data.datasets", "mnist").load   # imported only now
 """
+import ast
 import importlib
 from pathlib import Path
 from types import ModuleType
 
+import settings as rules
 from settings import InputError, Setting, suggestion
 
 CODE = Path(__file__).resolve().parent
@@ -28,8 +30,24 @@ def module(folder: str, name: str) -> ModuleType:
 
 
 def settings(folder: str) -> dict[str, Setting]:
-    """-> the SETTINGS of all files in `folder`, in one table. Imports them."""
-    return merged(*(getattr(module(folder, name), "SETTINGS", {}) for name in names(folder)))
+    """-> the SETTINGS of all files in `folder`, in one table."""
+    return merged(*(settings_of(folder, name) for name in names(folder)))
+
+
+def settings_of(folder: str, name: str) -> dict[str, Setting]:
+    """-> the SETTINGS of one file; none if it has none.
+
+    The file is imported, except a network's: that would import TensorFlow, which takes seconds. Its
+    SETTINGS are read from its text, so they may use nothing except what settings.py has.
+    """
+    if folder != "model.networks":
+        return getattr(module(folder, name), "SETTINGS", {})
+    path = CODE.joinpath(*folder.split("."), f"{name}.py")
+    for statement in ast.parse(path.read_text(encoding="utf-8"), str(path)).body:
+        if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "SETTINGS":
+            table = compile(ast.Expression(statement.value), str(path), "eval")
+            return eval(table, dict(vars(rules)))
+    return {}
 
 
 def merged(*tables: dict[str, Setting]) -> dict[str, Setting]:

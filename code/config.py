@@ -7,9 +7,8 @@ EVAL. Each setting is a flag, `--routing_iters` for ROUTING_ITERS. In code:
     cfg.ROUTING_ITERS        # 3
     cfg.ROUTING_ITER = 5     # InputError: a misspelt name is never silently a new setting
 
-A dataset or a mode may have more of them, as SETTINGS in its own file. Those of the networks are
-here, because to import a network imports TensorFlow, which takes seconds. A dataset may also have
-DEFAULTS, values for settings of TRAIN that suit it better.
+A dataset, a network or a mode may have more of them, as SETTINGS in its own file. A dataset may
+also have DEFAULTS, values for settings of TRAIN that suit it better.
 """
 import os
 
@@ -49,7 +48,7 @@ DATASET = Rule(
     lambda value: data.is_dataset(value) and is_text_everywhere(value),
     dataset_path)
 
-MODEL = {
+MODEL = catalog.merged({
     "MODEL": Setting(
         "capsnet", f"the network: {', '.join(NETWORKS)}", "ours", one_of(NETWORKS)),
     "CONV1_CHANNELS": Setting(
@@ -75,10 +74,7 @@ MODEL = {
     "DECODER_UNITS": Setting(
         512, "units of the decoder's first layer; the second has twice as many", "paper, fig. 2",
         at_least(1)),
-    "CNN_LAYERS": Setting(
-        "mnist", "the layers of --model cnn: mnist and multimnist are the paper's, pooled is ours "
-        "for affNIST", "paper, sec. 4, 6.2 and 5.2", one_of(("mnist", "pooled", "multimnist"))),
-}
+}, catalog.settings("model.networks"))
 LOSS = {
     "M_POS": Setting(
         0.9, "m+, the length wanted of a class that is present", "paper, eq. 4", FRACTION),
@@ -162,7 +158,7 @@ EVAL = {
         "test", f"what to do: {', '.join(MODES)}", "original", one_of(MODES)),
     "CKPT": Setting(
         str(ROOT / "checkpoints" / "mnist"), "the network: a run's folder, a folder of checkpoints "
-        "or a checkpoint's prefix; for test, adversarial and affine also several, with commas",
+        "or a checkpoint's prefix; several, with commas, for modes that compare networks",
         "original", PATHS),
     "DATASET": DATA["DATASET"]._replace(
         help="the images; not given: those the network was trained on"),
@@ -183,7 +179,24 @@ EVAL = {
         "original", at_least(1)),
 }
 
+# Settings of the images, as flags of eval.py: as in training where they are not given.
+OF_DATASETS = {name: row for name, row in DATA.items() if name not in ("DATASET", "DATA_DIR")}
+EVAL_ON = catalog.merged(EVAL, OF_DATASETS)
+
 cfg = Config(TRAIN)
+
+
+def settings_of_others(cfg) -> set[str]:
+    """-> the settings of other networks, datasets and formats than those that `cfg` names
+
+    A run does not record them: one day their files may be gone.
+    """
+    tables = [catalog.settings_of("model.networks", name) for name in NETWORKS if name != cfg.MODEL]
+    tables += [catalog.settings_of("data.datasets", name) for name in DATASETS
+               if name != cfg.DATASET]
+    if cfg.DATASET in DATASETS:
+        tables.append(catalog.settings("data.formats"))
+    return set().union(*tables)
 
 
 def filled_in(preset: str, dataset: str) -> dict:

@@ -1,7 +1,7 @@
 """Measures a trained network. `python eval.py --help` lists every setting."""
 import cli
 import config
-from evaluation.evaluate import OF_DATASETS, OF_MODES, TABLE, evaluate
+from evaluation.evaluate import OF_MODES, TABLE, evaluate
 
 
 def main() -> int:
@@ -11,7 +11,7 @@ def main() -> int:
         epilog="example: python eval.py --mode cap_tweak --ckpt output/RUN --tweak_target 3")
     parser.add_settings("settings", config.EVAL)
     parser.add_settings("settings of a mode", OF_MODES)
-    parser.add_settings("settings of a dataset; not given: as in training", OF_DATASETS)
+    parser.add_settings("settings of a dataset; not given: as in training", config.OF_DATASETS)
     given, _ = parser.parse(TABLE)
     return evaluate(given)
 

@@ -1,7 +1,6 @@
 """Writes a page in which one draws and looks inside a network. `python explore.py --help`."""
 import cli
 import config
-from evaluation.evaluate import OF_DATASETS
 from page.explore import explore
 from settings import ROOT
 
@@ -15,14 +14,14 @@ def main() -> int:
         epilog="example: python explore.py --ckpt output/RUN --out output/run.html")
     settings = {name: config.EVAL[name] for name in ("CKPT", "DATASET", "DATA_DIR")}
     parser.add_settings("settings", settings)
-    parser.add_settings("settings of a dataset; not given: as in training", OF_DATASETS)
+    parser.add_settings("settings of a dataset; not given: as in training", config.OF_DATASETS)
     parser.add_argument("--out", type=cli.path, default=str(ROOT / "output" / "explore.html"),
                         metavar="FILE", help="the page (default %(default)s)")
     parser.add_argument("--effects", type=cli.path, metavar="FILE",
                         help="what each dimension does: a results.json of eval.py --mode cap_tweak "
                              "(default: that in figs/cap_tweak, if it is of a "
                              "checkpoint of this name)")
-    given, args = parser.parse({**settings, **OF_DATASETS})
+    given, args = parser.parse({**settings, **config.OF_DATASETS})
     explore({"CKPT": config.EVAL["CKPT"].default, **given}, args.out, args.effects)
     return 0
 

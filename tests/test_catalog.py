@@ -38,6 +38,16 @@ def test_the_settings_of_the_real_modules_are_settings():
     assert POSITIVE.holds(1)
 
 
+def test_the_settings_of_a_network_are_read_without_importing_it(folder, tmp_path):
+    networks = tmp_path / "model" / "networks"
+    networks.mkdir(parents=True)
+    (networks / "plain.py").write_text("import nothing_of_this_name")
+    (networks / "fancy.py").write_text("import nothing_of_this_name\nSETTINGS = {\n"
+                                       "    'HEADS': Setting(4, 'how many', 'ours', at_least(1)),\n}\n")
+    found = catalog.settings("model.networks")
+    assert list(found) == ["HEADS"] and found["HEADS"].default == 4 and not found["HEADS"].rule.holds(0)
+
+
 def test_two_settings_of_one_name_are_an_error(folder, tmp_path):
     (tmp_path / "some_wing" / "things" / "quince.py").write_text("SETTINGS = {'WEIGHT': 4}")
     with pytest.raises(ValueError, match="the setting WEIGHT is in two tables"):

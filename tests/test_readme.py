@@ -19,6 +19,7 @@ def house(tmp_path_factory):
     """A copy of the code with the examples added, as the README says."""
     root = tmp_path_factory.mktemp("house")
     shutil.copytree(ROOT / "code", root / "code", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", root)
     assert [kind for kind, _, _ in EXAMPLES] == ["dataset", "network", "mode", "attack"]
     for _, path, text in EXAMPLES:
         with open(root / "code" / path, "a") as file:  # the attack goes to the end of attacks.py
@@ -38,6 +39,10 @@ def run(house, *command):
 def test_no_example_is_longer_than_it_has_to_be():
     for kind, _, text in EXAMPLES:
         assert len([line for line in text.splitlines() if line.strip()]) <= 18, kind
+
+
+def test_the_examples_pass_the_linter(house):
+    run(house, "-m", "ruff", "check", "code")
 
 
 def test_the_added_dataset_network_mode_and_attack_work(house):

@@ -1,4 +1,4 @@
-"""Adversarial images. Each public function of the signature below is an attack, found by name.
+"""Adversarial images. Each function with the parameters below is an attack, found by its name.
 
 An attack moves an image along a gradient: up, towards a target class; or, when it has no target,
 down, away from the true one. The original climbs the length of the target's capsule. FGSM, BIM and
@@ -21,6 +21,7 @@ threshold: the distance from its reconstruction above which the detector calls a
     None without a decoder
 title: of a progress bar; None shows no bar
 """
+import functools
 import inspect
 import itertools
 from collections.abc import Callable, Sequence
@@ -118,10 +119,27 @@ def strong(predictor: "Predictor", images: np.ndarray, classes: np.ndarray, cfg,
 
 
 def by_name() -> dict[str, Callable]:
-    """-> the attacks, which are the public functions of this file"""
-    return {name: value for name, value in globals().items()
-            if inspect.isfunction(value) and value.__module__ == __name__
-            and not name.startswith("_") and value not in (by_name, lacks)}
+    """-> the attacks: the functions of this file with the parameters of an attack, checked"""
+    wanted = list(inspect.signature(original).parameters)
+    return {name: _checked(value) for name, value in globals().items()
+            if inspect.isfunction(value) and not name.startswith("_")
+            and list(inspect.signature(value).parameters) == wanted}
+
+
+def _checked(attack: Callable) -> Callable:
+    """-> the attack. ValueError if it leaves [0, 1], or has another norm than was asked for."""
+    @functools.wraps(attack)
+    def checked(predictor, images, classes, cfg, *given, **named) -> Attacked:
+        attacked = attack(predictor, images, classes, cfg, *given, **named)
+        name, asked = attack.__name__, BALLS[NORMS.get(attack.__name__, cfg.NORM)].norm
+        if not np.all((attacked.images >= 0) & (attacked.images <= 1)):
+            raise ValueError(f"attack {name}: expected pixels in [0, 1], received others")
+        if attacked.norm != asked:
+            raise ValueError(f"attack {name}: expected budgets in the norm {asked}, received "
+                             f"{attacked.norm}; an attack in one norm alone stands in NORMS")
+        return attacked
+
+    return checked
 
 
 def lacks(predictor: "Predictor", attack: str) -> str | None:

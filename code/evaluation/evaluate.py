@@ -18,10 +18,8 @@ if TYPE_CHECKING:  # imports TensorFlow
 
 FOLDER = "evaluation.modes"
 
-# The settings of all modes; and those of datasets, which are as in training if not given.
 OF_MODES = catalog.settings(FOLDER)
-OF_DATASETS = {name: row for name, row in config.DATA.items() if name not in config.EVAL}
-TABLE = catalog.merged(config.EVAL, OF_MODES, OF_DATASETS)
+TABLE = catalog.merged(config.EVAL_ON, OF_MODES)
 
 
 def evaluate(given: dict) -> int:
@@ -42,7 +40,7 @@ def evaluate(given: dict) -> int:
     from training import checkpoints
     loaded = [checkpoints.load(path) for path in paths]
     for network, trained, prefix in loaded:
-        check_needs(mode.NEEDS, network, f"{prefix} ({trained.MODEL})", cfg.MODE)
+        check_needs(needs_of(mode), network, f"{prefix} ({trained.MODEL})", cfg.MODE)
 
     # the images: those of the first one's training, split by its seed, unless the user says
     # otherwise
@@ -102,6 +100,10 @@ def names_of(loaded: list[tuple]) -> list[str]:
     raise InputError(f"--ckpt: expected different networks, received {twice} twice")
 
 
+def needs_of(mode: ModuleType) -> frozenset[str]:
+    return getattr(mode, "NEEDS", frozenset())
+
+
 def check_needs(needs: frozenset[str], network: "Network", name: str, mode: str):
     """InputError, with the modes that work, if the network lacks anything of what the mode needs.
 
@@ -110,7 +112,7 @@ def check_needs(needs: frozenset[str], network: "Network", name: str, mode: str)
     lacks = needs - network.capabilities
     if lacks:
         working = [other for other in catalog.names(FOLDER)
-                   if network.capabilities.issuperset(catalog.module(FOLDER, other).NEEDS)]
+                   if needs_of(catalog.module(FOLDER, other)) <= network.capabilities]
         raise InputError(f"--mode {mode}: expected a network with {' and '.join(sorted(lacks))}, "
                          f"received {name} without; --mode {' or '.join(working)} works")
 

@@ -63,7 +63,7 @@ class Report:
 
         # the screen
         say("{checkpoint}, trained on {trained_on}, evaluated on {evaluated_on}".format(**subject))
-        width = max(map(len, numbers))
+        width = max(map(len, numbers), default=0)
         for name, value in numbers.items():
             say(f"{in_words(name):<{width}}  {readable(name, value)}")
         count = len(self.figures)

@@ -23,6 +23,9 @@ class Chain(NamedTuple):
     probabilities: str  # what makes them of the scores: "softmax", or "sigmoid" of each
 
 
+CAPABILITIES = frozenset({"capsules", "routing", "decoder"})
+
+
 class Network(tf.keras.Model):
     """A network for images [H, W, C] in [0, 1] and J classes.
 
@@ -38,21 +41,42 @@ class Network(tf.keras.Model):
     noise_count = 0
 
     def __init__(self, image_shape: tuple[int, int, int], classes: int, **kwargs):
+        """ValueError if the class has capabilities that there are not, or some without capsules."""
         super().__init__(**kwargs)
         self.image_shape, self.classes = tuple(image_shape), classes
+        has = frozenset(self.capabilities)
+        if has - CAPABILITIES or (has and "capsules" not in has):
+            raise ValueError(f"capabilities: expected a set of {', '.join(sorted(CAPABILITIES))}, "
+                             f"none or with capsules, received {self.capabilities}")
 
     def make_variables(self):
         """Makes all variables, and computes nothing. The last line of a network's constructor.
 
         To restore a checkpoint into a network that was never called would go wrong silently. So
-        would saving a layer that is in a list: TypeError if there is one.
+        would saving a layer that is in a list: TypeError if there is one. ValueError if the output
+        for one image has other shapes than Output says.
         """
-        tf.function(self).get_concrete_function(tf.TensorSpec([1, *self.image_shape]))
+        called = tf.function(self).get_concrete_function(tf.TensorSpec([1, *self.image_shape]))
+        self._check(called.structured_outputs)
         saved = {id(one) for one in tf.train.TrackableView(self).descendants()}
         lost = [variable.path for variable in self.variables if id(variable) not in saved]
         if lost:
-            raise TypeError("expected each layer as an attribute of its own, received some that a "
-                            f"checkpoint would not have: {', '.join(lost)}")
+            raise TypeError("expected each layer as an attribute of its own, and random numbers "
+                            "from noise_count alone; received variables that a checkpoint would "
+                            f"not have: {', '.join(lost)}")
+
+    def _check(self, output: Output):
+        """output: of one image"""
+        expected = {"scores": [1, self.classes]}
+        if "capsules" in self.capabilities:
+            expected["capsules"] = [1, self.classes, None]
+        if "decoder" in self.capabilities:
+            expected["reconstruction"] = [1, 1, *self.image_shape]
+        for name, shape in expected.items():
+            received = getattr(getattr(output, name, None), "shape", None)
+            if received is None or not received.is_compatible_with(shape):
+                raise ValueError(f"{type(self).__name__}: expected {name} {shape} for one image, "
+                                 f"received {received}")
 
     def call(self, images, labels=None, training=False) -> Output:
         """images [B, H, W, C] in [0, 1] -> Output

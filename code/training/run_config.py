@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-from config import TRAIN
+from config import TRAIN, settings_of_others
 from data.dataset import MAX_CLASSES, MIN_SIDE
 from output import write_whole
 from settings import ROOT, Config, InputError
@@ -12,15 +12,21 @@ from settings import ROOT, Config, InputError
 
 class RunConfig(NamedTuple):
     """What a run records: its settings, what the network takes from the data, and which data."""
-    settings: Config
+    settings: Config                   # recorded without those of other networks and datasets
     image_shape: tuple[int, int, int]  # (H, W, C)
     classes: int
     data: str                          # Dataset.digest
     class_names: tuple[str, ...]       # J; for people alone
 
+    def recorded(self) -> dict:
+        """-> the settings that config.json has"""
+        others = settings_of_others(self.settings)
+        return {name: value for name, value in self.settings.items() if name not in others}
+
     def identity(self) -> dict:
         """What a run keeps from its first step to its last, and its checkpoints hold."""
-        kept = {name: value for name, value in self.settings.items() if not TRAIN[name].may_change}
+        kept = {name: value for name, value in self.recorded().items()
+                if not TRAIN[name].may_change}
         images = {"image_shape": list(self.image_shape), "classes": self.classes, "data": self.data}
         return {**kept, **images}
 
@@ -39,7 +45,7 @@ class RunConfig(NamedTuple):
 
 def save_config(folder: str | Path, run: RunConfig):
     """Writes folder/config.json. OSError if it cannot be written."""
-    text = json.dumps({**run._asdict(), "settings": dict(run.settings)}, indent=1)
+    text = json.dumps({**run._asdict(), "settings": run.recorded()}, indent=1)
     write_whole(Path(folder) / "config.json", f"{text}\n".encode())
 
 

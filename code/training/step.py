@@ -83,9 +83,16 @@ def make_test_step(network: Network, cfg, devices: Devices) -> Callable:
 
 
 def loss_terms(network: Network, output, part: Batch) -> dict[str, tf.Tensor]:
-    """-> the network's loss and its terms, and the accuracy, each [B]"""
+    """-> the network's loss and its terms, and the accuracy, each [B]
+
+    ValueError if the network's are not [B]: a mean over the batch would be divided by B again.
+    """
     sources = part.images[:, None] if part.sources is None else part.sources   # [B, K, H, W, C]
     terms = network.loss_terms(output, part.labels, sources)
+    for name, term in terms.items():
+        if term.shape.rank != 1:
+            raise ValueError(f"{type(network).__name__}.loss_terms: expected {name} [B], a number "
+                             f"for each image, received {term.shape}")
     return {**terms, "accuracy": are_right(output.scores, part.labels)}
 
 

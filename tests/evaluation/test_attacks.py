@@ -53,9 +53,25 @@ def goals(labels, targeted):
     return (labels + 1) % toy.CLASSES if targeted else labels
 
 
-def test_the_attacks_are_the_public_functions():
-    assert tuple(adversarial.ATTACKS) == KINDS
-    assert adversarial.SETTINGS["ATTACK"].rule.words == f"one of {', '.join(KINDS)}, all"
+def test_the_attacks_are_the_functions_with_an_attacks_parameters(monkeypatch):
+    assert tuple(adversarial.ATTACKS)[:len(KINDS)] == KINDS, "there may be more"
+    assert adversarial.SETTINGS["ATTACK"].rule.words == f"one of {', '.join(adversarial.ATTACKS)}, all"
+    monkeypatch.setattr(attacks, "helper", lambda images, cfg: images, raising=False)
+    assert tuple(attacks.by_name()) == tuple(adversarial.ATTACKS)
+
+
+@pytest.mark.parametrize("change, words", [({"images": -0.01}, r"expected pixels in \[0, 1\], received others"),
+                                           ({"images": np.nan}, r"expected pixels in \[0, 1\]"),
+                                           ({"norm": "L2"}, "expected budgets in the norm L-infinity, received L2")])
+def test_an_attack_that_breaks_the_rules_is_an_error(monkeypatch, predictor, images, labels, change, words):
+    def mine(predictor, images, classes, cfg, threshold, title=None):
+        found = attacks.fgsm(predictor, images, classes, cfg, threshold)
+        change["images"] = np.full_like(images, change.get("images", 0.5))
+        return found._replace(**change)
+
+    monkeypatch.setattr(attacks, "mine", mine, raising=False)
+    with pytest.raises(ValueError, match=f"attack mine: {words}"):
+        attacks.by_name()["mine"](predictor, images, labels, settings(TARGETED=False), None)
 
 
 def lead(scores, classes):

@@ -14,6 +14,7 @@ from matplotlib.image import imread
 from scipy import stats
 
 import cli
+import config
 import data
 import eval as command
 import runs
@@ -332,7 +333,7 @@ def test_a_class_without_test_images_cannot_be_tweaked(evaluate, run, tmp_path):
 
 
 @pytest.mark.parametrize("flags, words", [
-    (("--mode", "train"), "--mode: expected one of adversarial, affine, cap_tweak, reconstruct, test"),
+    (("--mode", "train"), f"--mode: expected one of {', '.join(config.MODES)}"),
     (("--attack", "deepfool"), "--attack: expected one of original, fgsm, bim, pgd"),
     (("--epsilon", "-0.1"), "--epsilon: expected a number above 0, at most 1"),
     (("--epsilon", "nan"), "--epsilon: expected a number above 0, at most 1"),

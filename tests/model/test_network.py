@@ -3,7 +3,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import catalog
+import model
+import toy
+from data.dataset import Batch
 from model import network
+from training.step import loss_terms
 
 
 def test_targets_are_one_where_a_class_is_present():
@@ -37,3 +42,51 @@ def test_layers_that_a_checkpoint_would_not_have_are_refused():
 
     with pytest.raises(TypeError, match="each layer as an attribute of its own.*hidden/kernel"):
         Listed()
+
+
+class Mine(network.Network):
+    """A network as a reader may write it. `says` makes its output, `loss` its losses."""
+
+    def __init__(self, says=lambda scores: network.Output(scores), loss=None, capabilities=frozenset()):
+        self.capabilities = capabilities
+        super().__init__((4, 4, 1), 2)
+        self.dense, self.says, self.loss_of_mine = tf.keras.layers.Dense(2), says, loss
+        self.make_variables()
+
+    def call(self, images, labels=None, training=False):
+        return self.says(self.dense(tf.reshape(images, [-1, 16])))
+
+    def loss_terms(self, output, labels, sources):
+        return {"loss": self.loss_of_mine(tf.reduce_sum(output.scores, axis=1))}
+
+
+@pytest.mark.parametrize("says, words", [
+    (lambda scores: network.Output(scores[:, :1]), r"expected scores \[1, 2\] for one image, received \(1, 1\)"),
+    (lambda scores: network.Output(scores[:, None]), r"expected scores \[1, 2\] .*, received \(1, 1, 2\)"),
+    (lambda scores: scores, r"expected scores \[1, 2\] for one image, received None"),
+    (network.Output, r"expected capsules \[1, 2, None\] for one image, received None"),
+    (lambda scores: network.Output(scores, scores[..., None], tf.zeros([1, 4, 4, 1])),
+     r"expected reconstruction \[1, 1, 4, 4, 1\] for one image, received \(1, 4, 4, 1\)")])
+def test_an_output_of_other_shapes_is_refused(says, words):
+    with pytest.raises(ValueError, match=f"Mine: {words}"):
+        Mine(says, capabilities=frozenset({"capsules", "decoder"}))
+
+
+@pytest.mark.parametrize("capabilities", ["capsules", frozenset({"decode", "capsules"}), frozenset({"decoder"})])
+def test_capabilities_that_there_are_not_are_refused(capabilities):
+    with pytest.raises(ValueError, match="capabilities: expected a set of capsules, decoder, routing"):
+        Mine(capabilities=capabilities)
+
+
+@pytest.mark.parametrize("loss", [tf.reduce_mean, lambda sums: sums[:, None]])
+def test_a_loss_that_is_no_number_for_each_image_is_refused(loss):
+    mine, batch = Mine(loss=loss), Batch(np.zeros((3, 4, 4, 1), np.float32), np.zeros((3, 1), np.int32))
+    with pytest.raises(ValueError, match=r"Mine.loss_terms: expected loss \[B\], a number for each image, received"):
+        loss_terms(mine, mine(batch.images), batch)
+
+
+def test_a_network_without_variables_is_refused(monkeypatch):
+    monkeypatch.setattr(catalog.module("model.networks", "capsnet"), "build",
+                        lambda cfg, image_shape, classes: network.Network(image_shape, classes))
+    with pytest.raises(ValueError, match=r"its constructor has to end with make_variables\(\)"):
+        model.build(toy.settings(), (28, 28, 1), 10)

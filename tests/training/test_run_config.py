@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from config import TRAIN
+from config import TRAIN, settings_of_others
 from settings import ROOT, Config, InputError
 from training import run_config
 
@@ -55,6 +55,14 @@ def test_the_folder_of_mnist_is_this_machines(tmp_path, monkeypatch):
     assert data_dir(tmp_path) == TRAIN["DATA_DIR"].default, "which config.py takes from the environment"
 
 
+def test_a_run_outlives_the_files_of_other_datasets_and_networks(tmp_path):
+    run = run_config.RunConfig(Config(TRAIN), (28, 28, 1), 10, "0123", DIGITS)
+    run_config.save_config(tmp_path, run)
+    recorded = json.loads((tmp_path / "config.json").read_text())["settings"]
+    assert recorded.keys() == TRAIN.keys() - settings_of_others(run.settings)
+    assert "OVERLAY_SHIFT" in settings_of_others(run.settings)
+
+
 def test_a_setting_that_is_newer_than_the_run_takes_its_default(tmp_path):
     """As the network's name, in the config.json of a run from before there were several."""
     run = run_config.RunConfig(Config(TRAIN, {"LR": 0.01}), (28, 28, 1), 10, "0123", DIGITS)
@@ -83,7 +91,7 @@ def test_a_run_keeps_what_makes_it_and_may_change_the_rest():
     for name, value in (("SEED", 1), ("BATCH_SIZE", 50), ("M_POS", 0.8), ("SHIFT", 0), ("DECODER_UNITS", 8)):
         with pytest.raises(InputError, match=f"--{name.lower()} {value}: the run in runs/1 has {TRAIN[name].default}"):
             run.resumed("runs/1", {name: value})
-    kept = {name for name, setting in TRAIN.items() if not setting.may_change}
+    kept = {name for name, setting in TRAIN.items() if not setting.may_change} - settings_of_others(run.settings)
     assert run.identity().keys() == kept | {"image_shape", "classes", "data"}
     assert json.loads(json.dumps(run.identity())) == run.identity(), "a checkpoint holds it as JSON"
 

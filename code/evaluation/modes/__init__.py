@@ -1,11 +1,12 @@
 """What eval.py can do: a file for each mode, found by its name.
 
-SETTINGS        the mode's own flags
-NEEDS           what the network must have beyond scores: a set of "capsules", "decoder"
 run(predictor, dataset, cfg, report) -> the numbers to print, further details for results.json
 
 A mode may also have
 
+SETTINGS                      the mode's own flags
+NEEDS                         what the network must have beyond scores: a set of "capsules",
+                              "decoder"
 COMPARES = True               takes one or several networks, as --ckpt A,B: `run` gets a dict of
                               predictors by name instead of one predictor
 check(cfg)                    refuses flags, by an InputError, before TensorFlow is imported

@@ -30,7 +30,6 @@ SETTINGS = {
         10_000, "affine: images of affNIST measured, spread evenly over the classes; it has 320000",
         "ours", at_least(1)),
 }
-NEEDS = frozenset()
 COMPARES = True
 
 PIECE = 1_000  # images that are float32 at once

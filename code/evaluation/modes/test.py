@@ -20,8 +20,6 @@ from settings import InputError, split_paths
 if TYPE_CHECKING:  # imports TensorFlow
     from evaluation.predictor import Predictor
 
-SETTINGS = {}
-NEEDS = frozenset()
 COMPARES = True
 
 

@@ -22,7 +22,13 @@ import tensorflow as tf
 
 from model.convolution import Convolution
 from model.network import Chain, Network, Output, Step, targets
+from settings import Setting, one_of
 
+SETTINGS = {
+    "CNN_LAYERS": Setting(
+        "mnist", "the layers of --model cnn: mnist and multimnist are the paper's, pooled is ours "
+        "for affNIST", "paper, sec. 4, 6.2 and 5.2", one_of(("mnist", "pooled", "multimnist"))),
+}
 DROPOUT = 0.5  # share of the units that are dropped; the paper gives none
 
 
