@@ -21,9 +21,9 @@ def house(tmp_path_factory):
     shutil.copytree(ROOT / "code", root / "code", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", root)
     assert [kind for kind, _, _ in EXAMPLES] == ["dataset", "network", "mode", "attack"]
-    for _, path, text in EXAMPLES:
-        with open(root / "code" / path, "a") as file:  # the attack goes to the end of attacks.py
-            file.write("\n\n" + text)
+    for kind, path, text in EXAMPLES:  # the attack goes to the end of attacks.py
+        with open(root / "code" / path, "a" if kind == "attack" else "w") as file:
+            file.write("\n\n" * (kind == "attack") + text)
     return root
 
 
