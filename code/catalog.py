@@ -38,7 +38,8 @@ def settings_of(folder: str, name: str) -> dict[str, Setting]:
     """-> the SETTINGS of one file; none if it has none.
 
     The file is imported, except a network's: that would import TensorFlow, which takes seconds. Its
-    SETTINGS are read from its text, so they may use nothing except what settings.py has.
+    statement SETTINGS = {...} is read from its text, so it may use only what settings.py has.
+    ValueError if it uses more.
     """
     if folder != "model.networks":
         return getattr(module(folder, name), "SETTINGS", {})
@@ -46,7 +47,11 @@ def settings_of(folder: str, name: str) -> dict[str, Setting]:
     for statement in ast.parse(path.read_text(encoding="utf-8"), str(path)).body:
         if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "SETTINGS":
             table = compile(ast.Expression(statement.value), str(path), "eval")
-            return eval(table, dict(vars(rules)))
+            try:
+                return eval(table, dict(vars(rules)))
+            except NameError as error:
+                raise ValueError(f"{path}: expected SETTINGS made of what settings.py has, "
+                                 f"received another name ({error})") from None
     return {}
 
 

@@ -187,9 +187,9 @@ cfg = Config(TRAIN)
 
 
 def settings_of_others(cfg) -> set[str]:
-    """-> the settings of other networks, datasets and formats than those that `cfg` names
+    """-> the names of the settings of networks, datasets and formats that `cfg` does not name.
 
-    A run does not record them: one day their files may be gone.
+    A run does not record their defaults: one day these files may be gone.
     """
     tables = [catalog.settings_of("model.networks", name) for name in NETWORKS if name != cfg.MODEL]
     tables += [catalog.settings_of("data.datasets", name) for name in DATASETS

@@ -88,6 +88,8 @@ def check_writable(flag: str, path: Path):
 
 def reason_of(error: Exception) -> str:
     """An OSError, or an error of TensorFlow -> why a file could not be written, in one line"""
-    reason = str(getattr(error, "strerror", None) or getattr(error, "message", error))
-    # TensorFlow says "FILE; REASON [Op:NAME]".
-    return re.sub(r".*; | \[Op:\w+]$", "", reason.splitlines()[0])
+    if isinstance(error, OSError):
+        reason = error.strerror or str(error)
+    else:  # TensorFlow says "FILE; REASON [Op:NAME]"
+        reason = re.sub(r".*; | \[Op:\w+]$", "", error.message)
+    return reason.partition("\n")[0] or type(error).__name__

@@ -48,6 +48,14 @@ def test_the_settings_of_a_network_are_read_without_importing_it(folder, tmp_pat
     assert list(found) == ["HEADS"] and found["HEADS"].default == 4 and not found["HEADS"].rule.holds(0)
 
 
+def test_the_settings_of_a_network_use_only_what_settings_has(folder, tmp_path):
+    networks = tmp_path / "model" / "networks"
+    networks.mkdir(parents=True)
+    (networks / "fancy.py").write_text("HEADS = 4\nSETTINGS = {'HEADS': Setting(HEADS, '', '', at_least(1))}\n")
+    with pytest.raises(ValueError, match="fancy.py: expected SETTINGS made of what settings.py has.*HEADS"):
+        catalog.settings("model.networks")
+
+
 def test_two_settings_of_one_name_are_an_error(folder, tmp_path):
     (tmp_path / "some_wing" / "things" / "quince.py").write_text("SETTINGS = {'WEIGHT': 4}")
     with pytest.raises(ValueError, match="the setting WEIGHT is in two tables"):

@@ -36,6 +36,7 @@ def cut(images: np.ndarray, rows: np.ndarray, columns: np.ndarray, border: int) 
     height, width = images.shape[-3:-1]
     around = [(0, 0)] * (images.ndim - 3) + [(border, border), (border, border), (0, 0)]
     padded = np.pad(images, around)
-    pieces = [image[..., row:row + height, column:column + width, :]
-              for image, row, column in zip(padded, rows, columns, strict=True)]
-    return np.stack(pieces)
+    pieces = np.empty_like(images)
+    for piece, image, row, column in zip(pieces, padded, rows, columns, strict=True):
+        piece[:] = image[..., row:row + height, column:column + width, :]
+    return pieces

@@ -1,4 +1,4 @@
-"""Whether what a file of datasets/ or formats/ has loaded is a dataset, as dataset.py says."""
+"""Checks that what a file of datasets/ or formats/ has loaded is a dataset, as dataset.py says."""
 import numpy as np
 
 from data.dataset import MAX_CLASSES, MIN_SIDE, Dataset, Examples, Split
@@ -8,8 +8,13 @@ from data.files import expect
 def check(dataset: Dataset, where: str):
     """InputError, beginning with `where`, for the first thing that is not as dataset.py says."""
     expect(isinstance(dataset, Dataset), where, "a Dataset", type(dataset).__name__)
-    expect(2 <= dataset.classes <= MAX_CLASSES, where, f"names for 2 to {MAX_CLASSES} classes",
-           dataset.classes)
+    names = dataset.class_names
+    expect(isinstance(names, tuple) and all(isinstance(name, str) for name in names), where,
+           "a tuple of class names", repr(names))
+    expect(2 <= len(names) <= MAX_CLASSES, where, f"names for 2 to {MAX_CLASSES} classes",
+           len(names))
+    expect(isinstance(dataset.train, Split), f"{where}, train", "a Split, with images in memory",
+           type(dataset.train).__name__)
     for part in ("train", "val", "test"):
         check_split(getattr(dataset, part), dataset, f"{where}, {part}")
     for part in ("train", "test"):  # validation may be empty
@@ -24,15 +29,20 @@ def check_split(split: Examples, dataset: Dataset, where: str):
     # labels
     labels = split.labels
     check_array(labels, np.int32, 2, where, "labels int32 [N, K], K classes for each image")
-    if labels.size:
+    expect(labels.shape[1] > 0, where, "a label or more for each image", "none")
+    if len(labels):
         low, high = int(labels.min()), int(labels.max())
         expect(low >= 0 and high < dataset.classes, where,
                f"labels from 0 to {dataset.classes - 1}, one for each class name", f"{low} to {high}")
 
     # images: the first stands for all, which may be made only when they are taken
     if isinstance(split, Split):
-        expect(len(split.images) == len(labels), where, "as many images as labels",
-               f"{len(split.images):,} and {len(labels):,}")
+        expect(split.images is not None, where, "images", "none")
+        for name in ("images", "sources"):
+            array = getattr(split, name)
+            if array is not None:
+                expect(len(array) == len(labels), where, f"as many {name} as labels",
+                       f"{len(array):,} and {len(labels):,}")
     first = split.take(slice(0, 1))
     check_array(first.images, np.uint8, 4, where, "images uint8 [N, H, W, C], 0 to 255")
     shape = first.images.shape[1:]
@@ -48,5 +58,6 @@ def check_split(split: Examples, dataset: Dataset, where: str):
 
 def check_array(array: np.ndarray, dtype: type, ndim: int, where: str, expected: str):
     """InputError unless it is an array of that type and that many dimensions."""
+    shape = "".join(f", {side}" for side in np.shape(array)[1:])
     expect(isinstance(array, np.ndarray) and array.dtype == dtype and array.ndim == ndim, where,
-           expected, f"{np.asarray(array).dtype} {list(np.shape(array))}")
+           expected, f"{np.asarray(array).dtype} [N{shape}]")

@@ -1,4 +1,4 @@
-"""Adversarial images. Each function with the parameters below is an attack, found by its name.
+"""Adversarial images. Each public function of the signature below is an attack, found by name.
 
 An attack moves an image along a gradient: up, towards a target class; or, when it has no target,
 down, away from the true one. The original climbs the length of the target's capsule. FGSM, BIM and
@@ -45,6 +45,8 @@ TITLES = {"original": "attack of the original repository"}  # where the name alo
 
 # The only norm of an attack that does not follow NORM.
 NORMS = {"original": "l2"}
+
+PARAMETERS = ["predictor", "images", "classes", "cfg", "threshold", "title"]  # of an attack
 
 # What an attack asks of the network, where that is more than scores.
 NEEDS = {"vote": "routing", "hidden": "decoder"}
@@ -119,19 +121,30 @@ def strong(predictor: "Predictor", images: np.ndarray, classes: np.ndarray, cfg,
 
 
 def by_name() -> dict[str, Callable]:
-    """-> the attacks: the functions of this file with the parameters of an attack, checked"""
-    wanted = list(inspect.signature(original).parameters)
-    return {name: _checked(value) for name, value in globals().items()
-            if inspect.isfunction(value) and not name.startswith("_")
-            and list(inspect.signature(value).parameters) == wanted}
+    """-> the attacks, which are the public functions of this file. Each is checked.
+
+    ValueError if one has other parameters than an attack.
+    """
+    found = {}
+    for name, value in globals().items():
+        of_this_file = inspect.isfunction(value) and value.__module__ == __name__
+        if not of_this_file or name.startswith("_") or value in (by_name, lacks):
+            continue
+        parameters = list(inspect.signature(value).parameters)
+        if parameters != PARAMETERS:
+            raise ValueError(f"attack {name}: expected the parameters {', '.join(PARAMETERS)}, "
+                             f"received {', '.join(parameters)}; the name of a function that is "
+                             "no attack begins with _")
+        found[name] = _checked(name, value)
+    return found
 
 
-def _checked(attack: Callable) -> Callable:
+def _checked(name: str, attack: Callable) -> Callable:
     """-> the attack. ValueError if it leaves [0, 1], or has another norm than was asked for."""
     @functools.wraps(attack)
     def checked(predictor, images, classes, cfg, *given, **named) -> Attacked:
         attacked = attack(predictor, images, classes, cfg, *given, **named)
-        name, asked = attack.__name__, BALLS[NORMS.get(attack.__name__, cfg.NORM)].norm
+        asked = BALLS[NORMS.get(name, cfg.NORM)].norm
         if not np.all((attacked.images >= 0) & (attacked.images <= 1)):
             raise ValueError(f"attack {name}: expected pixels in [0, 1], received others")
         if attacked.norm != asked:

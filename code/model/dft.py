@@ -8,7 +8,7 @@ points (10 = 6 + 5 - 1). The DFT of n x n points turns that one into products, b
 Of the n x n complex bins of real data, k and -k are conjugates. So n x n real numbers are
 independent.
 
-By *Gauss'* trick, a complex product costs three real ones:
+By Gauss' trick, a complex product costs three real ones:
 
     (a + ib)(c + id) = (m1 - m3) + i (m1 + m2)
     m1 = c (a + b), m2 = a (d - c), m3 = b (c + d)
@@ -61,12 +61,12 @@ def _angles(k: Size, n: Size, shape: Size) -> np.ndarray:
 
 
 def passes(n: Size) -> tuple[np.ndarray, list[np.ndarray]]:
-    """B of `matrices` as two transforms, in float64: first of all columns, then of all rows.
+    """Two transforms in place of the one matrix B, in float64: along the columns, then the rows.
 
-    -> the first, [R_h, n_h]: for each k_0 from 0 to n_h // 2 a row for the real part of the bin
-    and, unless that is always zero, a row for its imaginary part
-    -> the second: a matrix for each of these k_0. It takes these one or two parts at all n_w
-    points, one part after the other, and has the rows of B that belong to k_0.
+    -> the first [n_h, n_h]: for each k_0 from 0 to n_h // 2 a row for the real part of the bin and
+    one for its imaginary part. A bin that is its own conjugate has no imaginary part.
+    -> the second: for each k_0 the matrix that makes its rows of B. Its input is the real part at
+    all n_w points, then the imaginary part if there is one.
     """
     first, second = [], []
     for k in range(n[0] // 2 + 1):
@@ -81,17 +81,17 @@ def passes(n: Size) -> tuple[np.ndarray, list[np.ndarray]]:
 
 
 def _rows_of_real(n: int) -> list[np.ndarray]:
-    """-> rows [n]: of p, what B has of the bins l that are not another one's conjugate"""
+    """-> rows [n] that make B's of a real p, for l from 0 to n // 2: the others are conjugates"""
     rows = []
     for l in range(n // 2 + 1):
         # p (cos y - i sin y)
         a, b = _wave(l, n)
-        rows += [a] if -l % n == l else [a + b, a, b]
+        rows += [a] if -l % n == l else [a + b, a, b]  # one row where the bin is real
     return rows
 
 
 def _rows_of_complex(n: int) -> list[np.ndarray]:
-    """-> rows [2 n]: of p and then q, what B has of all bins l"""
+    """-> rows [2 n] that make B's of p and then q, for all l"""
     rows = []
     for l in range(n):
         # (p + iq) (cos y - i sin y) = p cos y + q sin y + i (q cos y - p sin y)

@@ -14,10 +14,10 @@ channels. Two ideas make it 2.9 times less for 100 images, with no approximation
        y = A [(B x) * (G w)]     B: [R, n n], G: [R, taps taps], A: [out out, R]
 
    where * is a product of matrices over the channels for each of the R rows: 148 for the paper's
-   network. The direct convolution has 36 * 81 of a quarter of the size, as much as 729 such
-   products. Gradients come from automatic differentiation: they are made of the same matrices.
+   network. The direct convolution has 36 * 81 products, each a quarter as large: as much as 729
+   of these. Gradients come from automatic differentiation: they are made of the same matrices.
 
-R grows with the positions at once, and with it the transformed kernel. So a large result is
+R grows with the number of positions computed at once, and with it the transformed kernel. So a large result is
 computed in *tiles*: each is the convolution of a piece of the image, and the pieces overlap by
 taps - 1 pixels of each phase. They share one transformed kernel.
 """

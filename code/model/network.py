@@ -23,7 +23,7 @@ class Chain(NamedTuple):
     probabilities: str  # what makes them of the scores: "softmax", or "sigmoid" of each
 
 
-CAPABILITIES = frozenset({"capsules", "routing", "decoder"})
+CAPABILITIES = frozenset({"capsules", "routing", "decoder"})  # all that a network may name
 
 
 class Network(tf.keras.Model):
@@ -54,9 +54,9 @@ class Network(tf.keras.Model):
 
         To restore a checkpoint into a network that was never called would go wrong silently. So
         would saving a layer that is in a list: TypeError if there is one. ValueError if the output
-        for one image has other shapes than Output says.
+        for two images has other shapes than Output says.
         """
-        called = tf.function(self).get_concrete_function(tf.TensorSpec([1, *self.image_shape]))
+        called = tf.function(self).get_concrete_function(tf.TensorSpec([2, *self.image_shape]))
         self._check(called.structured_outputs)
         saved = {id(one) for one in tf.train.TrackableView(self).descendants()}
         lost = [variable.path for variable in self.variables if id(variable) not in saved]
@@ -66,16 +66,16 @@ class Network(tf.keras.Model):
                             f"not have: {', '.join(lost)}")
 
     def _check(self, output: Output):
-        """output: of one image"""
-        expected = {"scores": [1, self.classes]}
+        """ValueError unless the output for two images has the shapes that Output says."""
+        expected = {"scores": [2, self.classes]}
         if "capsules" in self.capabilities:
-            expected["capsules"] = [1, self.classes, None]
+            expected["capsules"] = [2, self.classes, None]
         if "decoder" in self.capabilities:
-            expected["reconstruction"] = [1, 1, *self.image_shape]
+            expected["reconstruction"] = [2, 1, *self.image_shape]
         for name, shape in expected.items():
             received = getattr(getattr(output, name, None), "shape", None)
             if received is None or not received.is_compatible_with(shape):
-                raise ValueError(f"{type(self).__name__}: expected {name} {shape} for one image, "
+                raise ValueError(f"{type(self).__name__}: expected {name} {shape} for two images, "
                                  f"received {received}")
 
     def call(self, images, labels=None, training=False) -> Output:

@@ -73,10 +73,11 @@ def describe_chain(chain: "Chain", name: str) -> tuple[dict, dict[str, np.ndarra
     for kind, layer in chain.steps:
         step = {"kind": kind}
         if layer is not None:
-            if layer.activation not in ACTIVATIONS:
+            activation = getattr(layer, "activation", "something else")
+            if activation not in ACTIVATIONS:
                 raise InputError(f"{name}: expected layers with ReLU or no activation, which the "
                                  f"page can compute; received {layer.name} with "
-                                 f"{layer.activation.__name__}")
+                                 f"{getattr(activation, '__name__', activation)}")
             step["layer"] = layer.name
             step["relu"] = layer.activation is tf.keras.activations.relu
             weights = layer.kernel

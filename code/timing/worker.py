@@ -19,7 +19,7 @@ class Worker:
     """A process that has built and compiled one row, and answers each question in one line of JSON.
 
     settings: those of every row; the row's own override them. InputError if the process ends by
-    itself, which has then said why on standard error.
+    itself.
     """
 
     def __init__(self, row: Row, settings: dict):
@@ -42,7 +42,7 @@ class Worker:
         answer = self.process.stdout.readline()
         if not answer:
             raise InputError(f"the process that was to measure '{question}' ended by itself with "
-                             f"status {self.process.wait()}; the lines above say why")
+                             f"status {self.process.wait()}; if it said why, that is above")
         return json.loads(answer)
 
     def close(self):

@@ -91,7 +91,7 @@ def check_new(folder: str | Path):
 
 def make_folder(dataset: str, parent: Path = ROOT / "output") -> Path:
     """-> a new folder for a run without --train_dir: parent/DATASET-DATE_TIME, as no other has."""
-    stem = re.sub(r"[\[\\]", "_", Path(dataset).stem)  # see checkpoints.check_path
+    stem = re.sub(r"[\[\\]", "_", Path(dataset).stem)  # TensorFlow cannot read them
     name = f"{stem}-{datetime.now():%Y-%m-%d_%H%M%S}"
     folder, number = parent / name, 1
     with writing(parent):

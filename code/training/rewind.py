@@ -1,4 +1,4 @@
-"""A run's folder becomes that of a run at the step of its checkpoint: later records are dropped."""
+"""Takes a run's folder back to the step of its checkpoint: what was recorded later is dropped."""
 import os
 import re
 import shutil
@@ -19,8 +19,8 @@ def rewind(folder: str | Path, step: int):
     # lines and checkpoints of later steps
     for name in ("metrics.jsonl", "log.txt"):
         cut_after(folder / name, step)
-    for damaged in later(folder, "ckpt", step):
-        for path in folder.glob(f"ckpt-{damaged}.*"):
+    for number in later(folder, "ckpt", step):
+        for path in folder.glob(f"ckpt-{number}.*"):
             path.replace(path.with_name("damaged-" + path.name))
     for name in ("best", "average"):
         checkpoints.remove(folder, name, later(folder, name, step))

@@ -12,16 +12,20 @@ from settings import ROOT, Config, InputError
 
 class RunConfig(NamedTuple):
     """What a run records: its settings, what the network takes from the data, and which data."""
-    settings: Config                   # recorded without those of other networks and datasets
+    settings: Config
     image_shape: tuple[int, int, int]  # (H, W, C)
     classes: int
     data: str                          # Dataset.digest
     class_names: tuple[str, ...]       # J; for people alone
 
     def recorded(self) -> dict:
-        """-> the settings that config.json has"""
+        """-> the settings that config.json has: without those of other files, unless they were set
+
+        A file that was added may build on another one, and use its settings.
+        """
         others = settings_of_others(self.settings)
-        return {name: value for name, value in self.settings.items() if name not in others}
+        return {name: value for name, value in self.settings.items()
+                if name not in others or value != TRAIN[name].default}
 
     def identity(self) -> dict:
         """What a run keeps from its first step to its last, and its checkpoints hold."""

@@ -139,13 +139,6 @@ def check_validation(cfg, dataset: Dataset):
                          "validation, received none; give --validation or leave --stop_at out")
 
 
-def check_cooldown(cfg):
-    """InputError if the learning rate is to fall for longer than the whole training."""
-    if cfg.COOLDOWN > cfg.MAX_ITERS:
-        raise InputError(f"--cooldown: expected at most --max_iters, {cfg.MAX_ITERS}, "
-                         f"received {cfg.COOLDOWN}")
-
-
 def check_same_images(folder: Path, began: RunConfig, now: RunConfig, name: str):
     """InputError unless the images of `now`, called `name`, are those that the run began with."""
     if now._replace(settings=began.settings, class_names=began.class_names) != began:

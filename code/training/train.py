@@ -6,7 +6,7 @@ from pathlib import Path
 import cli
 import data
 from config import TRAIN
-from settings import ROOT, Config
+from settings import ROOT, Config, InputError
 from training.run_config import RunConfig, load_config
 
 
@@ -20,6 +20,9 @@ def train(given: dict, train_dir: str | None = None, ckpt: str | None = None,
     # settings and images: refused before TensorFlow starts, which takes seconds
     began = load_config(ckpt) if ckpt else None
     cfg = began.resumed(ckpt, given) if began else Config(TRAIN, given)
+    if "COOLDOWN" in given and cfg.COOLDOWN > cfg.MAX_ITERS:
+        raise InputError(f"--cooldown: expected at most --max_iters, {cfg.MAX_ITERS}, "
+                         f"received {cfg.COOLDOWN}")
     dataset = data.load(cfg)
     config = RunConfig(cfg, dataset.image_shape, dataset.classes, dataset.digest,
                        dataset.class_names)
@@ -31,7 +34,6 @@ def train(given: dict, train_dir: str | None = None, ckpt: str | None = None,
     used = devices_of(strategy, devices)
     session.check_batch(cfg, used)
     session.check_validation(cfg, dataset)
-    session.check_cooldown(cfg)
 
     # the run's folder, which the chief alone has
     folder = Path(ckpt or train_dir or claim.make_folder(cfg.DATASET))

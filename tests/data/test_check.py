@@ -6,6 +6,7 @@ import catalog
 import data
 from data.check import check
 from data.dataset import Dataset, Split
+from data.overlay import Pairs
 from settings import InputError
 from untrusted import settings
 
@@ -22,22 +23,26 @@ def dataset(split=None, class_names=NAMES, part="train"):
 
 def test_what_is_as_it_should_be_passes():
     nothing = Split(IMAGES[:0], LABELS[:0])
+    no_pairs = Pairs(nothing, 2, 4, "validation")
     pairs = Split(IMAGES, np.repeat(LABELS, 2, axis=1), np.zeros((6, 2, 18, 17, 1), np.uint8))
-    for one in (dataset(), dataset(nothing, part="val"), dataset(pairs, part="test")):
+    for one in (dataset(), dataset(nothing, part="val"), dataset(no_pairs, part="val"), dataset(pairs, part="test")):
         check(one, "mine")
 
 
 @pytest.mark.parametrize("split, words", [
     (Split(IMAGES.astype(np.float32), LABELS), "images uint8 .*, received float32"),
     (Split(IMAGES.astype(bool), LABELS), "images uint8 .*, received bool"),
-    (Split(IMAGES[..., 0], LABELS), r"images uint8 \[N, H, W, C\], .*, received uint8 \[1, 18, 17\]"),
-    (Split(IMAGES, LABELS[:, 0]), r"labels int32 \[N, K\], .*, received int32 \[6\]"),
+    (Split(IMAGES[..., 0], LABELS), r"images uint8 \[N, H, W, C\], .*, received uint8 \[N, 18, 17\]"),
+    (Split(None, LABELS), "images, received none"),
+    (Split(IMAGES, LABELS[:, 0]), r"labels int32 \[N, K\], .*, received int32 \[N\]"),
+    (Split(IMAGES, LABELS[:, :0]), "a label or more for each image, received none"),
     (Split(IMAGES, LABELS.astype(np.int64)), "labels int32 .*, received int64"),
     (Split(IMAGES, LABELS + 1), "labels from 0 to 2, .*, received 1 to 3"),
     (Split(IMAGES, LABELS - 1), "labels from 0 to 2, .*, received -1 to 1"),
     (Split(IMAGES[:5], LABELS), "as many images as labels, received 5 and 6"),
     (Split(IMAGES[:, :16], LABELS), "images of 17 x 17 pixels or more"),
     (Split(IMAGES, LABELS, IMAGES), "sources uint8"),
+    (Split(IMAGES, LABELS, IMAGES[:5, None]), "as many sources as labels, received 5 and 6"),
     (Split(IMAGES, LABELS, IMAGES[:, None, 1:]), r"sources of \(1, 1, 18, 17, 1\)"),
     ((IMAGES, LABELS), "a Split, received tuple")])
 def test_a_wrong_split_is_refused(split, words):
@@ -54,7 +59,14 @@ def test_splits_are_alike_and_not_empty():
             check(dataset(Split(IMAGES[:0], LABELS[:0]), part=part), "mine")
 
 
+def test_training_has_its_images_in_memory():
+    with pytest.raises(InputError, match="mine, train: expected a Split, with images in memory, received Pairs"):
+        check(dataset(Pairs(Split(IMAGES, LABELS), 2, 4, "training")), "mine")
+
+
 @pytest.mark.parametrize("names, words", [(NAMES[:1], "names for 2 to 1000 classes, received 1"),
+                                          (None, "a tuple of class names, received None"),
+                                          ((0, 1, 2), "a tuple of class names, received"),
                                           (NAMES[:2], "mine, train: expected labels from 0 to 1, .* received 0 to 2")])
 def test_every_class_has_a_name(names, words):
     with pytest.raises(InputError, match=words):

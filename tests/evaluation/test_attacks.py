@@ -53,11 +53,20 @@ def goals(labels, targeted):
     return (labels + 1) % toy.CLASSES if targeted else labels
 
 
-def test_the_attacks_are_the_functions_with_an_attacks_parameters(monkeypatch):
+def test_the_attacks_are_the_public_functions(monkeypatch):
     assert tuple(adversarial.ATTACKS)[:len(KINDS)] == KINDS, "there may be more"
     assert adversarial.SETTINGS["ATTACK"].rule.words == f"one of {', '.join(adversarial.ATTACKS)}, all"
-    monkeypatch.setattr(attacks, "helper", lambda images, cfg: images, raising=False)
+    add(monkeypatch, "_helper", lambda images: images)
     assert tuple(attacks.by_name()) == tuple(adversarial.ATTACKS)
+    add(monkeypatch, "helper", lambda images: images)
+    with pytest.raises(ValueError, match="attack helper: expected the parameters predictor, .* received images; "):
+        attacks.by_name()
+
+
+def add(monkeypatch, name, function):
+    """Adds a function to attacks.py."""
+    function.__module__ = attacks.__name__
+    monkeypatch.setattr(attacks, name, function, raising=False)
 
 
 @pytest.mark.parametrize("change, words", [({"images": -0.01}, r"expected pixels in \[0, 1\], received others"),
@@ -69,7 +78,7 @@ def test_an_attack_that_breaks_the_rules_is_an_error(monkeypatch, predictor, ima
         change["images"] = np.full_like(images, change.get("images", 0.5))
         return found._replace(**change)
 
-    monkeypatch.setattr(attacks, "mine", mine, raising=False)
+    add(monkeypatch, "mine", mine)
     with pytest.raises(ValueError, match=f"attack mine: {words}"):
         attacks.by_name()["mine"](predictor, images, labels, settings(TARGETED=False), None)
 

@@ -61,12 +61,14 @@ class Mine(network.Network):
 
 
 @pytest.mark.parametrize("says, words", [
-    (lambda scores: network.Output(scores[:, :1]), r"expected scores \[1, 2\] for one image, received \(1, 1\)"),
-    (lambda scores: network.Output(scores[:, None]), r"expected scores \[1, 2\] .*, received \(1, 1, 2\)"),
-    (lambda scores: scores, r"expected scores \[1, 2\] for one image, received None"),
-    (network.Output, r"expected capsules \[1, 2, None\] for one image, received None"),
-    (lambda scores: network.Output(scores, scores[..., None], tf.zeros([1, 4, 4, 1])),
-     r"expected reconstruction \[1, 1, 4, 4, 1\] for one image, received \(1, 4, 4, 1\)")])
+    (lambda scores: network.Output(scores[:, :1]), r"expected scores \[2, 2\] for two images, received \(2, 1\)"),
+    (lambda scores: network.Output(scores[:, None]), r"expected scores \[2, 2\] .*, received \(2, 1, 2\)"),
+    (lambda scores: scores, r"expected scores \[2, 2\] for two images, received None"),
+    (network.Output, r"expected capsules \[2, 2, None\] for two images, received None"),
+    (lambda scores: network.Output(scores, scores[..., None], tf.zeros([2, 4, 4, 1])),
+     r"expected reconstruction \[2, 1, 4, 4, 1\] for two images, received \(2, 4, 4, 1\)"),
+    (lambda scores: network.Output(tf.reduce_sum(scores, axis=0, keepdims=True)),
+     r"expected scores \[2, 2\] for two images, received \(1, 2\)")])
 def test_an_output_of_other_shapes_is_refused(says, words):
     with pytest.raises(ValueError, match=f"Mine: {words}"):
         Mine(says, capabilities=frozenset({"capsules", "decoder"}))
@@ -83,6 +85,13 @@ def test_a_loss_that_is_no_number_for_each_image_is_refused(loss):
     mine, batch = Mine(loss=loss), Batch(np.zeros((3, 4, 4, 1), np.float32), np.zeros((3, 1), np.int32))
     with pytest.raises(ValueError, match=r"Mine.loss_terms: expected loss \[B\], a number for each image, received"):
         loss_terms(mine, mine(batch.images), batch)
+
+
+def test_settings_that_are_not_one_statement_are_an_error(monkeypatch):
+    """They are no flags, which nobody would notice."""
+    monkeypatch.setattr(catalog.module("model.networks", "capsnet"), "SETTINGS", {"HEADS": 4}, raising=False)
+    with pytest.raises(ValueError, match="capsnet.py: expected SETTINGS in one statement, .* makes only none"):
+        toy.network()
 
 
 def test_a_network_without_variables_is_refused(monkeypatch):

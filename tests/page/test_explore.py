@@ -105,10 +105,12 @@ def test_a_network_that_is_neither_a_capsnet_nor_a_chain_is_refused(run, tmp_pat
 
 
 def test_a_chain_of_layers_that_the_page_cannot_compute_is_refused():
-    layer = tf.keras.layers.Dense(3, "tanh", name="hidden")
-    layer.build([None, 4])
-    with pytest.raises(InputError, match="net: expected layers with ReLU or no.*received hidden with tanh"):
-        weights.describe_chain(Chain([Step("dense", layer)], "softmax"), "net")
+    layers = tf.keras.layers
+    for layer, words in ((layers.Dense(3, "tanh", name="hidden"), "hidden with tanh"),
+                         (layers.Dense(3, layers.LeakyReLU(), name="hidden"), "hidden with <LeakyReLU"),
+                         (layers.BatchNormalization(name="norm"), "norm with something else")):
+        with pytest.raises(InputError, match=f"net: expected layers with ReLU or no.*received {words}"):
+            weights.describe_chain(Chain([Step("dense", layer)], "softmax"), "net")
 
 
 def test_an_out_that_cannot_be_written_is_refused_before_anything_is_computed(run, tmp_path, monkeypatch):

@@ -99,7 +99,7 @@ def test_a_worker_answers_until_it_is_closed():
 
 
 def test_a_worker_that_fails_is_an_error(capfd):
-    with pytest.raises(InputError, match="was to measure 'compile' ended by itself with status 1"):
+    with pytest.raises(InputError, match="was to measure 'compile' ended by itself with status 1; if it said why"):
         worker.Worker(Row({"ROUTING_ITER": 3}), SMALL)
     assert "did you mean ROUTING_ITERS" in capfd.readouterr().err
 

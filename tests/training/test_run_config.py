@@ -55,12 +55,21 @@ def test_the_folder_of_mnist_is_this_machines(tmp_path, monkeypatch):
     assert data_dir(tmp_path) == TRAIN["DATA_DIR"].default, "which config.py takes from the environment"
 
 
-def test_a_run_outlives_the_files_of_other_datasets_and_networks(tmp_path):
+def test_a_run_outlives_the_files_of_other_datasets_and_networks(tmp_path, monkeypatch):
     run = run_config.RunConfig(Config(TRAIN), (28, 28, 1), 10, "0123", DIGITS)
     run_config.save_config(tmp_path, run)
     recorded = json.loads((tmp_path / "config.json").read_text())["settings"]
-    assert recorded.keys() == TRAIN.keys() - settings_of_others(run.settings)
-    assert "OVERLAY_SHIFT" in settings_of_others(run.settings)
+    assert "ROUTING_ITERS" in recorded and not {"OVERLAY_SHIFT", "CNN_LAYERS", "IMAGE_SIZE"} & recorded.keys()
+    for name in ("OVERLAY_SHIFT", "CNN_LAYERS"):
+        monkeypatch.delitem(TRAIN, name)
+    assert run_config.load_config(tmp_path).settings.ROUTING_ITERS == 3
+
+
+def test_a_setting_of_another_file_that_was_set_is_recorded(tmp_path):
+    """A dataset of one's own may load a folder of images with formats/folder.py."""
+    run = run_config.RunConfig(Config(TRAIN, {"IMAGE_SIZE": 40}), (40, 40, 1), 10, "0123", DIGITS)
+    run_config.save_config(tmp_path, run)
+    assert run_config.load_config(tmp_path) == run and run.identity()["IMAGE_SIZE"] == 40
 
 
 def test_a_setting_that_is_newer_than_the_run_takes_its_default(tmp_path):

@@ -237,6 +237,9 @@ def test_what_is_refused_leaves_nothing_behind(tmp_path, folder):
     with pytest.raises(InputError, match="--shift: expected less than"):
         start(tmp_path / "new", "--shift", 18)
     assert not (tmp_path / "new").exists()
+    with pytest.raises(InputError, match="--cooldown: expected at most --max_iters, 9, received 10"):
+        start(tmp_path / "new", "--max_iters", 9, "--cooldown", 10)
+    assert not (tmp_path / "new").exists()
     before = (folder / "config.json").read_bytes()
     for path in folder.glob("ckpt-*.data*"):
         flip(path)
