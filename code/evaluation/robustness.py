@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+import catalog
 from data.dataset import Dataset, stream
-from evaluation import attacks, balls, charts, corruptions, detection, sampling, trust
+from evaluation import attacks, balls, charts, corruptions, detection, growing, sampling, trust
 from evaluation.climbing import Attacked, success_curve
 from evaluation.intervals import wilson, with_interval
 from evaluation.report import Report
@@ -56,13 +57,14 @@ def compare(predictors: Predictors, dataset: Dataset, cfg, report: Report) -> tu
     for row in rows_of(cfg):
         networks = {name: attack_one(row, name, predictor, sample, cfg, detectors.get(name))
                     for name, predictor in predictors.items()
-                    if attacks.lacks(predictor, row.attack) is None}
+                    if attacks.needs_of(row.attack) <= predictor.network.capabilities}
         table[row.title()] = networks
         if networks:
             panels.append(panel(row, networks, cfg))
     if not panels:
         raise InputError(f"--attack {cfg.ATTACK}: expected a network with "
-                         f"{attacks.NEEDS[cfg.ATTACK]}, received only networks without")
+                         f"{' and '.join(sorted(attacks.needs_of(cfg.ATTACK)))}, received only "
+                         "networks without")
     styles = styles_of(predictors)
     title = f"{dataset.name}: {len(sample.labels)} test images that all networks classify right"
     report.draw("success", accuracy_curves(f"{title}, after an attack", panels, styles))
@@ -95,8 +97,8 @@ def compare(predictors: Predictors, dataset: Dataset, cfg, report: Report) -> tu
 def rows_of(cfg) -> list[Row]:
     """-> the attacks that cfg.ATTACK stands for"""
     if cfg.ATTACK != "all":
-        return [Row(cfg.ATTACK, attacks.NORMS.get(cfg.ATTACK, cfg.NORM))]
-    rows = [Row(attack, attacks.NORMS.get(attack, "linf")) for attack in attacks.by_name()]
+        return [Row(cfg.ATTACK, attacks.norm_of(cfg.ATTACK, cfg.NORM))]
+    rows = [Row(attack, attacks.norm_of(attack, "linf")) for attack in catalog.names(attacks.FOLDER)]
     return rows + [Row(attack, "l2") for attack in IN_L2_TOO]
 
 
@@ -128,11 +130,10 @@ def attack_one(row: Row, name: str, predictor: "Predictor", sample: Shared, cfg,
     A success beyond the largest budget does not count: `original` has no budget and may exceed it.
     The median distance is over all images. It is infinite if half of them or more are not fooled.
     """
-    attack = attacks.by_name()[row.attack]
     threshold = detector.threshold if detector else None
     of_row = cfg.changed(ATTACK=row.attack, NORM=row.norm)
-    done = attack(predictor, sample.images, sample.goals, of_row, threshold,
-                  f"{name}, {row.title()}")
+    done = attacks.run(row.attack, predictor, sample.images, sample.goals, of_row, threshold,
+                       f"{name}, {row.title()}")
     tried = budgets(row, cfg)
     count, fooled = len(sample.labels), done.budget <= tried[-1]
     numbers = {"images": count, **share("success_rate", fooled),
@@ -162,8 +163,8 @@ def distance(done: Attacked) -> np.ndarray:
 
 
 def budgets(row: Row, cfg) -> np.ndarray:
-    """-> no budget, and those that attacks.py tries when there are steps enough [BUDGETS + 1]"""
-    return np.append(np.float32(0), balls.budgets(row.norm, cfg, attacks.BUDGETS))
+    """-> no budget, and those that are tried when there are steps enough [BUDGETS + 1]"""
+    return np.append(np.float32(0), balls.budgets(row.norm, cfg, growing.BUDGETS))
 
 
 def panel(row: Row, networks: dict[str, dict], cfg) -> Panel:

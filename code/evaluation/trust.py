@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from data.dataset import stream
-from evaluation.attacks import STRETCH
 from evaluation.balls import LInfinity
 from evaluation.climbing import Climb, climb
+from evaluation.growing import STRETCH
 from evaluation.sampling import Shared
 from output import progress
 

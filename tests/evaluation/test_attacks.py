@@ -1,4 +1,6 @@
 """The attacks, against finite differences, their own bounds and fresh predictions."""
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -53,34 +55,23 @@ def goals(labels, targeted):
     return (labels + 1) % toy.CLASSES if targeted else labels
 
 
-def test_the_attacks_are_the_public_functions(monkeypatch):
-    assert tuple(adversarial.ATTACKS)[:len(KINDS)] == KINDS, "there may be more"
+def test_an_attack_is_found_by_its_file(predictor, images, labels):
+    assert set(KINDS) <= set(catalog.names("evaluation.attacks")), "there may be more"
     assert adversarial.SETTINGS["ATTACK"].rule.words == f"one of {', '.join(adversarial.ATTACKS)}, all"
-    add(monkeypatch, "_helper", lambda images: images)
-    assert tuple(attacks.by_name()) == tuple(adversarial.ATTACKS)
-    add(monkeypatch, "helper", lambda images: images)
-    with pytest.raises(ValueError, match="attack helper: expected the parameters predictor, .* received images; "):
-        attacks.by_name()
-
-
-def add(monkeypatch, name, function):
-    """Adds a function to attacks.py."""
-    function.__module__ = attacks.__name__
-    monkeypatch.setattr(attacks, name, function, raising=False)
+    for name in ("LR", "RESTARTS"):
+        assert adversarial.SETTINGS[name].help.startswith("adversarial")
 
 
 @pytest.mark.parametrize("change, words", [({"images": -0.01}, r"expected pixels in \[0, 1\], received others"),
                                            ({"images": np.nan}, r"expected pixels in \[0, 1\]"),
                                            ({"norm": "L2"}, "expected budgets in the norm L-infinity, received L2")])
 def test_an_attack_that_breaks_the_rules_is_an_error(monkeypatch, predictor, images, labels, change, words):
-    def mine(predictor, images, classes, cfg, threshold, title=None):
-        found = attacks.fgsm(predictor, images, classes, cfg, threshold)
-        change["images"] = np.full_like(images, change.get("images", 0.5))
-        return found._replace(**change)
-
-    add(monkeypatch, "mine", mine)
+    change, cfg = {**change, "images": np.full_like(images, change.get("images", 0.5))}, settings(TARGETED=False)
+    found = attacks.run("fgsm", predictor, images, labels, cfg, None)
+    mine = SimpleNamespace(attack=lambda *given: found._replace(**change))
+    monkeypatch.setattr(catalog, "module", lambda folder, name: mine)
     with pytest.raises(ValueError, match=f"attack mine: {words}"):
-        attacks.by_name()["mine"](predictor, images, labels, settings(TARGETED=False), None)
+        attacks.run("mine", predictor, images, labels, cfg, None)
 
 
 def lead(scores, classes):
@@ -134,7 +125,7 @@ def test_an_attack_keeps_its_bounds_and_its_flag_is_a_fresh_prediction(network, 
     classes = goals(labels, targeted)
     most = 12 if kind == "original" else 23
     cfg = settings(TARGETED=targeted, MAX_ITERS=most, SEED=3)
-    found = adversarial.ATTACKS[kind](predictor, images, classes, cfg, THRESHOLD)
+    found = attacks.run(kind, predictor, images, classes, cfg, THRESHOLD)
     assert found.images.min() >= 0 and found.images.max() <= 1
     output = network(found.images)
     predicted = np.argmax(output.scores, axis=1)
@@ -162,7 +153,7 @@ def test_an_attack_keeps_its_bounds_and_its_flag_is_a_fresh_prediction(network, 
 def test_the_first_step_of_the_original_follows_the_normalised_gradient(predictor, images, labels):
     targets = goals(labels, True)
     _, _, gradient = predictor.gradient("length", images, targets)
-    found = attacks.original(predictor, images, targets, settings(LR=0.1, MAX_ITERS=1), THRESHOLD)
+    found = attacks.run("original", predictor, images, targets, settings(LR=0.1, MAX_ITERS=1), THRESHOLD)
     norm = np.sqrt(np.square(gradient).sum(axis=(1, 2, 3), keepdims=True))
     expected = np.clip(images + 0.1 * gradient / norm, 0, 1)
     np.testing.assert_allclose(found.images, expected, atol=1e-6)
@@ -171,7 +162,7 @@ def test_the_first_step_of_the_original_follows_the_normalised_gradient(predicto
 def test_fgsm_steps_along_the_signs_with_the_whole_budget(predictor, images, labels):
     _, _, gradient = predictor.gradient("margin", images, labels)
     cfg = settings(EPSILON=1e-4, MAX_ITERS=1, TARGETED=False)
-    found = attacks.fgsm(predictor, images, labels, cfg, THRESHOLD)
+    found = attacks.run("fgsm", predictor, images, labels, cfg, THRESHOLD)
     expected = np.clip(images - 1e-4 * np.sign(gradient), 0, 1)
     np.testing.assert_allclose(found.images, expected, atol=1e-7)
 
@@ -180,7 +171,7 @@ def test_bim_steps_as_far_as_its_share_of_two_and_a_half_budgets(predictor, imag
     """Twenty steps for ten budgets: the first of two is 1.25 budgets, clipped to the ball."""
     cfg = settings(EPSILON=1e-4, MAX_ITERS=40, TARGETED=False)
     _, _, gradient = predictor.gradient("margin", images, labels)
-    found = attacks.bim(predictor, images, labels, cfg, THRESHOLD)
+    found = attacks.run("bim", predictor, images, labels, cfg, THRESHOLD)
     assert (found.steps == 40).all(), "four steps for each of ten budgets, none of which is enough"
     # The gradient hardly changes so near: four steps of 0.625 budgets end at the border.
     expected = np.clip(images - 1e-4 * np.sign(gradient), 0, 1)
@@ -190,7 +181,7 @@ def test_bim_steps_as_far_as_its_share_of_two_and_a_half_budgets(predictor, imag
 @pytest.mark.parametrize("kind", ["fgsm", "pgd", "vote", "strong"])
 def test_an_attack_in_l2_keeps_to_its_ball(predictor, images, labels, kind):
     cfg = settings(NORM="l2", EPSILON_L2=2.0, MAX_ITERS=20, TARGETED=False)
-    found = adversarial.ATTACKS[kind](predictor, images, labels, cfg, THRESHOLD)
+    found = attacks.run(kind, predictor, images, labels, cfg, THRESHOLD)
     assert found.norm == "L2" and found.tried[-1] == 2 and found.success.any()
     assert found.images.min() >= 0 and found.images.max() <= 1
     assert (found.l2 <= 2 + 1e-5).all() and found.l2.max() > 0.2
@@ -220,8 +211,8 @@ def test_a_step_is_as_long_as_it_says_and_ends_at_the_border(norm):
 
 def test_strong_is_never_worse_than_pgd_with_its_first_start(predictor, images, labels):
     cfg = settings(MAX_ITERS=20, EPSILON=0.05, TARGETED=False)
-    once = attacks.pgd(predictor, images, labels, cfg, THRESHOLD)
-    best = attacks.strong(predictor, images, labels, cfg, THRESHOLD)
+    once = attacks.run("pgd", predictor, images, labels, cfg, THRESHOLD)
+    best = attacks.run("strong", predictor, images, labels, cfg, THRESHOLD)
     assert (best.budget <= once.budget).all() and (best.budget < once.budget).any()
 
 
@@ -241,8 +232,8 @@ def test_a_small_ball_is_tried_before_a_large_one():
     """Pixels of 0.5 must rise by 0.25 for class 1 to win: the ninth of ten budgets up to 0.3."""
     images, targets = np.full((2, 4, 4, 1), 0.5, np.float32), np.ones(2, np.int32)
     cfg = settings(EPSILON=0.3, MAX_ITERS=30)
-    for attack, steps in ((attacks.fgsm, 9), (attacks.bim, 8 * 3 + 2)):
-        found = attack(Slope(0.75), images, targets, cfg, None)
+    for attack, steps in (("fgsm", 9), ("bim", 8 * 3 + 2)):
+        found = attacks.run(attack, Slope(0.75), images, targets, cfg, None)
         np.testing.assert_allclose(found.budget, 0.27, rtol=1e-6)
         np.testing.assert_array_equal(found.steps, steps)
         assert found.success.all() and (found.linf <= 0.27 + 1e-6).all()
@@ -253,20 +244,20 @@ def test_a_small_ball_is_tried_before_a_large_one():
 def test_the_only_step_of_pgd_for_a_budget_is_that_budget():
     """From its random point, so that few images reach the border of the ball."""
     images, targets = np.full((2, 4, 4, 1), 0.5, np.float32), np.ones(2, np.int32)
-    found = attacks.pgd(Slope(9), images, targets, settings(EPSILON=0.3, MAX_ITERS=1), THRESHOLD)
+    found = attacks.run("pgd", Slope(9), images, targets, settings(EPSILON=0.3, MAX_ITERS=1), THRESHOLD)
     start = stream(0, "attack").uniform(images - np.float32(0.3), images + np.float32(0.3))
     np.testing.assert_allclose(found.images, np.minimum(start + 0.3, 0.8), rtol=1e-5)
     assert found.images.min() < 0.75
 
 
 def test_an_image_stops_at_its_first_success(predictor, images, labels):
-    at_once = attacks.original(predictor, images, labels, settings(MAX_ITERS=9), THRESHOLD)
+    at_once = attacks.run("original", predictor, images, labels, settings(MAX_ITERS=9), THRESHOLD)
     assert at_once.success.all() and not at_once.steps.any(), "it is the target already"
     np.testing.assert_array_equal(at_once.images, images)
     targets = goals(labels, True)
-    more = attacks.original(predictor, images, targets, settings(MAX_ITERS=12), THRESHOLD)
+    more = attacks.run("original", predictor, images, targets, settings(MAX_ITERS=12), THRESHOLD)
     n = np.flatnonzero(more.success & (more.steps > 1))[0]
-    fewer = attacks.original(predictor, images, targets, settings(MAX_ITERS=int(more.steps[n]) - 1), THRESHOLD)
+    fewer = attacks.run("original", predictor, images, targets, settings(MAX_ITERS=int(more.steps[n]) - 1), THRESHOLD)
     assert not fewer.success[n]
 
 
@@ -288,7 +279,7 @@ def test_each_success_moves_the_bar_by_one(predictor, images, labels):
 def test_a_seed_repeats_pgd_and_another_does_not(predictor, images, labels):
     def run(seed):
         cfg = settings(MAX_ITERS=10, SEED=seed)
-        return attacks.pgd(predictor, images, goals(labels, True), cfg, THRESHOLD)
+        return attacks.run("pgd", predictor, images, goals(labels, True), cfg, THRESHOLD)
 
     first = run(1)
     for one, other in zip(first, run(1), strict=True):
@@ -311,7 +302,7 @@ def dead():
 @pytest.mark.parametrize("kind", KINDS)
 def test_dead_gradients_end_cleanly(dead, images, kind):
     classes = np.ones(len(images), np.int32)
-    found = adversarial.ATTACKS[kind](dead, images, classes, settings(MAX_ITERS=99), threshold=100)
+    found = attacks.run(kind, dead, images, classes, settings(MAX_ITERS=99), threshold=100)
     assert not found.success.any() and not found.steps.any() and np.isfinite(found.images).all()
     assert np.isinf(found.budget).all()
     np.testing.assert_array_equal(success_curve(found, [0, 1, 100]), 0)
@@ -319,7 +310,7 @@ def test_dead_gradients_end_cleanly(dead, images, kind):
 
 def test_the_success_curve_counts_needed_budgets(predictor, images, labels):
     cfg = settings(MAX_ITERS=20, TARGETED=False)
-    found = attacks.bim(predictor, images, labels, cfg, THRESHOLD)
+    found = attacks.run("bim", predictor, images, labels, cfg, THRESHOLD)
     np.testing.assert_allclose(found.tried, np.linspace(0, 0.2, 11), rtol=1e-6)
     curve = success_curve(found, found.tried)
     assert curve[0] == 0 and (np.diff(curve) >= 0).all() and curve[-1] == found.success.mean()
@@ -327,8 +318,8 @@ def test_the_success_curve_counts_needed_budgets(predictor, images, labels):
 
 def test_fewer_steps_than_budgets_are_fewer_budgets(predictor, images, labels):
     cfg = settings(MAX_ITERS=4, TARGETED=False)
-    for attack in (attacks.fgsm, attacks.bim):
-        found = attack(predictor, images, labels, cfg, THRESHOLD)
+    for attack in ("fgsm", "bim"):
+        found = attacks.run(attack, predictor, images, labels, cfg, THRESHOLD)
         np.testing.assert_allclose(found.tried, np.linspace(0, 0.2, 5), rtol=1e-6)
         assert (found.steps <= 4).all()
 

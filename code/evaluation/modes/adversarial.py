@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+import catalog
 from data.dataset import Dataset
 from evaluation import attacks, charts, detection, robustness, sampling, tables
 from evaluation.balls import BALLS
@@ -17,32 +18,20 @@ from evaluation.examples import attack_examples
 from evaluation.report import Report
 from evaluation.sampling import Sample
 from output import say
-from settings import (
-    POSITIVE,
-    SWITCH,
-    UP_TO_ONE,
-    InputError,
-    Setting,
-    at_least,
-    one_of,
-    split_paths,
-)
+from settings import POSITIVE, SWITCH, UP_TO_ONE, InputError, Setting, one_of, split_paths
 
 if TYPE_CHECKING:  # imports TensorFlow
     from evaluation.predictor import Predictions, Predictor
 
-ATTACKS = attacks.by_name()
+ATTACKS = catalog.names(attacks.FOLDER)
 
-SETTINGS = {
+SETTINGS = catalog.merged({
     "ATTACK": Setting(
         "original", f"adversarial: {', '.join(ATTACKS)}, or all of them",
-        "original; see attacks.py", one_of((*ATTACKS, "all"))),
+        "original; see evaluation/attacks", one_of((*ATTACKS, "all"))),
     "TARGETED": Setting(
         True, "adversarial: towards a given class, or only away from the true one", "original",
         SWITCH),
-    "LR": Setting(
-        1.0, "adversarial, original attack: L2 length of one step, pixels in [0, 1]", "original",
-        POSITIVE),
     "NORM": Setting(
         "linf", "adversarial, other attacks: what a budget limits, the largest change of a pixel "
         "(linf) or the Euclidean length of the change (l2); all: both, where it is of use",
@@ -52,10 +41,7 @@ SETTINGS = {
         UP_TO_ONE),
     "EPSILON_L2": Setting(
         4.0, "adversarial, --norm l2: the largest budget, pixels in [0, 1]", "ours", POSITIVE),
-    "RESTARTS": Setting(
-        2, "adversarial --attack strong: random starts for each budget and objective", "ours",
-        at_least(1)),
-}
+}, catalog.settings(attacks.FOLDER))
 COMPARES = True
 NEEDS = frozenset()  # detection by reconstruction, which needs a decoder, is left out without one
 
@@ -67,7 +53,8 @@ def check_dataset(dataset: Dataset, cfg):
 
 def folder(cfg) -> str:
     """The folder of this attack, such as pgd-untargeted or pgd-l2-untargeted."""
-    norm = "-l2" if cfg.NORM == "l2" and cfg.ATTACK not in (*attacks.NORMS, "all") else ""
+    follows = cfg.ATTACK != "all" and attacks.follows_norm(cfg.ATTACK)
+    norm = "-l2" if follows and cfg.NORM == "l2" else ""
     compared = "-compared" if len(split_paths(cfg.CKPT)) > 1 else ""
     return f"{cfg.ATTACK}{norm}-{aim(cfg)}{compared}"
 
@@ -90,7 +77,7 @@ def attack_one(predictor: "Predictor", dataset: Dataset, cfg, report: Report) ->
     InputError if the attack needs something of the network that it does not have.
     """
     check_needs(cfg, predictor)
-    title = f"{dataset.name}, {attacks.TITLES.get(cfg.ATTACK, cfg.ATTACK)}, {aim(cfg)}"
+    title = f"{dataset.name}, {attacks.title_of(cfg.ATTACK)}, {aim(cfg)}"
     everything = np.arange(len(dataset.test.labels))
     sample = sampling.classified_right(predictor, dataset.test, everything, cfg)
     labels = sample.labels
@@ -99,7 +86,7 @@ def attack_one(predictor: "Predictor", dataset: Dataset, cfg, report: Report) ->
         threshold = detection.find_threshold(predictor, dataset, cfg)
 
     # one image of each class, to look at
-    attack = functools.partial(ATTACKS[cfg.ATTACK], predictor, cfg=cfg, threshold=threshold)
+    attack = functools.partial(attacks.run, cfg.ATTACK, predictor, cfg=cfg, threshold=threshold)
     examples = attack_examples(predictor, attack, sample, dataset, cfg, title, report)
 
     # all images, to measure
@@ -124,9 +111,11 @@ def attack_one(predictor: "Predictor", dataset: Dataset, cfg, report: Report) ->
 
 def check_needs(cfg, predictor: "Predictor"):
     """InputError if the network lacks what the attack asks of it."""
-    if need := attacks.lacks(predictor, cfg.ATTACK):
-        raise InputError(f"--attack {cfg.ATTACK}: expected a network with {need}, received "
-                         f"{predictor.trained.MODEL} without; another attack works")
+    lacks = attacks.needs_of(cfg.ATTACK) - predictor.network.capabilities
+    if lacks:
+        raise InputError(f"--attack {cfg.ATTACK}: expected a network with "
+                         f"{' and '.join(sorted(lacks))}, received {predictor.trained.MODEL} "
+                         "without; another attack works")
 
 
 def measure_success(attacked: Attacked, title: str, report: Report) -> tuple[dict, dict]:

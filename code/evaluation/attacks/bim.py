@@ -1,0 +1,7 @@
+"""BIM: several smaller steps of FGSM's kind for each budget (Kurakin 2017)."""
+from evaluation.climbing import Attacked
+from evaluation.growing import climb_in_growing_balls
+
+
+def attack(predictor, images, classes, cfg, threshold, title=None) -> Attacked:
+    return climb_in_growing_balls(predictor, images, classes, cfg, title)

@@ -1,0 +1,7 @@
+"""FGSM: one step as long as the budget (Goodfellow 2015)."""
+from evaluation.climbing import Attacked
+from evaluation.growing import climb_in_growing_balls
+
+
+def attack(predictor, images, classes, cfg, threshold, title=None) -> Attacked:
+    return climb_in_growing_balls(predictor, images, classes, cfg, title, steps=1)

@@ -1,0 +1,12 @@
+"""PGD on the network without routing, which therefore cannot hide the gradient (Gu 2021)."""
+from data.dataset import stream
+from evaluation.climbing import Attacked
+from evaluation.growing import climb_in_growing_balls
+
+NEEDS = frozenset({"routing"})
+
+
+def attack(predictor, images, classes, cfg, threshold, title=None) -> Attacked:
+    return climb_in_growing_balls(predictor, images, classes, cfg, title,
+                                  random=stream(cfg.SEED, "attack"),
+                                  objectives=("unrouted_margin",))

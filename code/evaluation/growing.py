@@ -1,0 +1,62 @@
+"""The budgets of an attack, tried one after the other: a small ball around the image comes first."""
+import itertools
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from evaluation import balls
+from evaluation.balls import BALLS
+from evaluation.climbing import Attacked, climb, distances
+from output import progress
+
+if TYPE_CHECKING:  # imports TensorFlow
+    from evaluation.predictor import Predictor
+
+BUDGETS = 10   # budgets tried on the way to EPSILON
+STRETCH = 2.5  # the steps for a budget are together that many budgets long (Madry 2018)
+
+
+def climb_in_growing_balls(predictor: "Predictor", images: np.ndarray, classes: np.ndarray, cfg,
+                           title: str | None, steps: int | None = None,
+                           random: np.random.Generator | None = None,
+                           objectives: Sequence[str] = ("margin",), restarts: int = 1,
+                           threshold: float | None = None) -> Attacked:
+    """Climbs within balls around the images, a small one before a large one.
+
+    Images that are not fooled yet go on to the next budget. Each try starts at the natural image,
+    or at a random point in the ball if `random` is given. Every objective has `restarts` tries of
+    that many steps; None: an equal share of MAX_ITERS for each budget. The other arguments are
+    those of an attack, see attacks/__init__.py.
+    """
+    # BUDGETS of them, or MAX_ITERS if that is less: each has one step at least
+    budgets = balls.budgets(cfg.NORM, cfg, min(BUDGETS, cfg.MAX_ITERS))
+    steps = steps or cfg.MAX_ITERS // len(budgets)
+    found, success = images.copy(), np.zeros(len(images), bool)
+    made, budget = np.zeros(len(images), int), np.full(len(images), np.inf)
+    with progress(title=title, total=len(images), unit="image") as bar:
+        for radius, _, objective in itertools.product(budgets, range(restarts), objectives):
+            # the ball around each image that is left, and the steps in it
+            left = np.flatnonzero(~success)
+            ball = BALLS[cfg.NORM](images[left], radius)
+            start = images[left] if random is None else ball.somewhere(random)
+            step = sign(cfg) * radius * np.float32(STRETCH / steps if steps > 1 else 1)
+
+            def move(x, gradient, active, ball=ball, step=step):
+                return ball.moved(x, gradient, step, active)
+
+            climbed = climb(predictor, objective, start, classes[left], cfg.TARGETED, move, steps,
+                            bar, threshold)
+
+            # what has come of them
+            found[left], success[left] = climbed.images, climbed.success
+            made[left] += climbed.steps
+            budget[left[climbed.success]] = radius
+    l2, linf = distances(images, found)
+    return Attacked(found, success, made, l2, linf, BALLS[cfg.NORM].norm, budget,
+                    tried=np.append(0, budgets))
+
+
+def sign(cfg) -> np.float32:
+    """Up, towards the target, or down, away from the label."""
+    return np.float32(1 if cfg.TARGETED else -1)
