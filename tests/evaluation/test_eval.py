@@ -21,7 +21,7 @@ import runs
 import toy
 from data.dataset import Dataset, scale, training_batch
 from evaluation import charts, figures, report, sheets, side_by_side
-from evaluation.modes import reconstruct
+from evaluation.modes import adversarial, reconstruct
 from evaluation.predictor import Predictor
 from model.network import Network, Output, targets
 from settings import InputError
@@ -334,7 +334,7 @@ def test_a_class_without_test_images_cannot_be_tweaked(evaluate, run, tmp_path):
 
 @pytest.mark.parametrize("flags, words", [
     (("--mode", "train"), f"--mode: expected one of {', '.join(config.MODES)}"),
-    (("--attack", "deepfool"), "--attack: expected one of original, fgsm, bim, pgd"),
+    (("--attack", "deepfool"), f"--attack: expected one of {', '.join(adversarial.ATTACKS)}, all"),
     (("--epsilon", "-0.1"), "--epsilon: expected a number above 0, at most 1"),
     (("--epsilon", "nan"), "--epsilon: expected a number above 0, at most 1"),
     (("--num_images", "0"), "--num_images: expected a whole number from 1 to"),
@@ -539,6 +539,6 @@ def test_help_lists_every_flag_without_tensorflow():
     found = subprocess.run([sys.executable, "-c", code], cwd=cli.__file__.rpartition("/")[0],
                            capture_output=True, text=True)
     assert found.returncode == 0, found.stderr
-    for word in ("--mode", "--attack", "original, fgsm, bim, pgd", "--tweak_range", "--show",
+    for word in ("--mode", "--attack", "bim, fgsm, ", "--tweak_range", "--show",
                  "--image_size", "not given: as in training"):
         assert word in found.stdout
