@@ -85,8 +85,9 @@ def run(main: Callable[[], int]):
             raise
         # the first line, without TensorFlow's {{node ...}}
         reason = str(error).partition("\n")[0].rpartition("}} ")[2]
-        complain(f"{name}: error: not enough memory ({reason}); a smaller --batch_size or a "
-                 "smaller network takes less")
+        what = "fewer or smaller images" if isinstance(error, MemoryError) else \
+            "a smaller --batch_size or a smaller network"
+        complain(f"{name}: error: not enough memory ({reason}); {what} would take less")
         sys.exit(2)
 
 

@@ -20,11 +20,19 @@ def check(dataset: Dataset, where: str):
     for part in ("train", "test"):  # validation may be empty
         expect(len(getattr(dataset, part).labels) > 0, f"{where}, {part}", "an image or more", "none")
 
+    # what training makes of its images: the first two stand for all
+    expect(callable(dataset.augment), where, "augment, a function", repr(dataset.augment))
+    index = np.arange(2) % len(dataset.train.labels)
+    augmented = dataset.augment(dataset.train, index, np.random.default_rng(0))
+    check_split(augmented, dataset, f"{where}, augment")
+    expect(len(augmented.labels) == 2, f"{where}, augment", "as many images as indices, 2",
+           len(augmented.labels))
+
 
 def check_split(split: Examples, dataset: Dataset, where: str):
     """InputError unless the labels and the first image of the split are as they should be."""
-    expect(hasattr(split, "labels") and hasattr(split, "take"), where, "a Split",
-           type(split).__name__)
+    missing = {"labels", "take", "content"} - set(dir(split))
+    expect(not missing, where, "a Split", type(split).__name__)
 
     # labels
     labels = split.labels
@@ -34,6 +42,9 @@ def check_split(split: Examples, dataset: Dataset, where: str):
         low, high = int(labels.min()), int(labels.max())
         expect(low >= 0 and high < dataset.classes, where,
                f"labels from 0 to {dataset.classes - 1}, one for each class name", f"{low} to {high}")
+        ordered = np.sort(labels, axis=1)
+        expect((ordered[:, 1:] > ordered[:, :-1]).all(), where,
+               "K different labels of each image", "an image that has one twice")
 
     # images: the first stands for all, which may be made only when they are taken
     if isinstance(split, Split):

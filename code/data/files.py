@@ -101,7 +101,7 @@ def download(urls: list[str], path: Path, read: Callable[[BinaryIO, str], Conten
             packed = fetch(url, limit)
             content = read(io.BytesIO(packed), "its reply")
         except (OSError, http.client.HTTPException, InputError) as error:
-            failures.append(f"{url} ({error or type(error).__name__})")
+            failures.append(f"{url} ({str(error) or type(error).__name__})")
             continue
         try:
             write_whole(path, packed)

@@ -30,6 +30,8 @@ from matplotlib.textpath import TextPath
 from matplotlib.transforms import Affine2D, IdentityTransform
 from scipy import ndimage
 
+from data.files import expect
+
 TRAIN_FONTS = (
     "DejaVuSans", "DejaVuSans-Oblique", "DejaVuSans-Bold", "DejaVuSans-BoldOblique",
     "DejaVuSansMono", "DejaVuSansMono-Oblique",
@@ -148,13 +150,12 @@ def _draw(fonts: tuple[str, ...], count: int,
 
 @functools.cache
 def _masters(fonts: tuple[str, ...]) -> Masters:
-    """Draws every digit of every font once. FileNotFoundError if matplotlib lacks a font."""
+    """Draws every digit of every font once. InputError if matplotlib lacks a font."""
     folder = Path(matplotlib.get_data_path(), "fonts", "ttf")
     files = [folder / f"{font}.ttf" for font in fonts]
     missing = [file.name for file in files if not file.is_file()]
-    if missing:
-        raise FileNotFoundError(f"{folder} lacks {', '.join(missing)}: "
-                                "expected the fonts that come with matplotlib")
+    expect(not missing, folder, "the fonts that come with matplotlib",
+           f"none called {', '.join(missing)}")
 
     drawn = [_master(file, digit) for file in files for digit in range(10)]
     distances, centres, outlines = zip(*drawn, strict=True)

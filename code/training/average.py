@@ -9,7 +9,7 @@ import tensorflow as tf
 def averaged(optimizer: tf.keras.optimizers.Optimizer, variables: list) -> Iterator[None]:
     """While it is entered, the trainable `variables` have their moving averages as values."""
     trained = [tf.identity(variable) for variable in variables]
-    optimizer.finalize_variable_values(variables)
+    optimizer.finalize_variable_values(variables)  # Keras writes the averages into them
     try:
         yield
     finally:

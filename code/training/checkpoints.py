@@ -1,4 +1,4 @@
-"""Checkpoints: `ckpt-<step>` holds all that is needed to resume a run.
+"""Checkpoints: `ckpt-<step>` of a run holds all that is needed to resume it.
 
 `best-<step>` is the network alone, at its best validation. `average-<step>` is the network alone
 with the moving average of its weights.

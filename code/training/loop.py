@@ -20,9 +20,8 @@ def fit(network: Network, optimizer, dataset: Dataset, cfg, run, devices: Device
     STOP_AT. -> the signal that arrived meanwhile and ended it, or None.
 
     run: a run_folder.Run, or a Follower. Whether something is due depends on the step and on
-    MAX_ITERS alone, so a resumed run does what an uninterrupted one would have done. When a step
-    raises WorkerLost, the step before it is saved first. After NotFinite it is not: its weights
-    have diverged, so the run had better go on from the last checkpoint.
+    MAX_ITERS alone, so a resumed run does what an uninterrupted one would have done with the same
+    settings. Raises WorkerLost and NotFinite of a step.
     """
     train_step = make_train_step(network, optimizer, cfg, devices)
     test_step = make_test_step(network, cfg, devices)
@@ -42,8 +41,9 @@ def fit(network: Network, optimizer, dataset: Dataset, cfg, run, devices: Device
             learning_rate = float(optimizer.learning_rate)
             batch = training_batch(dataset, cfg.SEED, step, cfg.BATCH_SIZE)
 
-            # train one step; a failing one changes nothing. The step before is saved when a worker
-            # is lost, but not when its weights have diverged.
+            # train one step; a failing one changes nothing. When a worker is lost, the step before
+            # is saved. When the loss is not finite it is not: its weights have diverged, so the run
+            # had better go on from the last checkpoint.
             try:
                 metrics = train_step(batch)
             except NotFinite as error:

@@ -1,4 +1,5 @@
 """Weights to keep and to pass on: a network alone, in half the bytes."""
+import json
 import re
 import shutil
 import tempfile
@@ -10,8 +11,6 @@ from output import reason_of, say
 from settings import InputError
 from training import checkpoints
 from training.run_config import load_config, save_config
-
-COPIED = ("metrics.jsonl", "results.json")  # of the run, where it has them
 
 
 def release(ckpt: str, folder: str) -> int:
@@ -34,14 +33,13 @@ def release(ckpt: str, folder: str) -> int:
         raise InputError("--ckpt: expected a checkpoint that ends with its step, such as ckpt-500, "
                          f"received {prefix}")
 
-    # Written beside its place, and moved there when all of it is written.
+    # Written into a folder of its own, and moved out of it when all of it is written.
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".release", dir=folder.parent) as partial:
+        with tempfile.TemporaryDirectory(prefix=".release", dir=folder) as partial:
             save_config(partial, run._replace(settings=settings.changed(DATA_DIR="data")))
-            for name in COPIED:
-                if (prefix.parent / name).is_file():
-                    shutil.copy(prefix.parent / name, partial)
+            for path in history(prefix.parent, int(step[0])):
+                shutil.copy(path, partial)
             checkpoints.write(partial, "ckpt", int(step[0]), run.identity(), half=True,
                               model=network)
             for path in Path(partial).iterdir():
@@ -52,3 +50,19 @@ def release(ckpt: str, folder: str) -> int:
     size = sum(path.stat().st_size for path in folder.iterdir())
     say(f"{prefix} as float16 in {folder}: {size / 1e6:.1f} MB")
     return 0
+
+
+def history(run: Path, step: int) -> list[Path]:
+    """-> the files of the run that tell the network's history, as far as they are there.
+
+    A results.json without numbers of `step` is not among them: it is of another network.
+    """
+    metrics, results = run / "metrics.jsonl", run / "results.json"
+    found = [metrics] if metrics.is_file() else []
+    try:
+        numbers = json.loads(results.read_text(encoding="utf-8")).values()
+    except (OSError, ValueError, AttributeError):
+        return found  # there is none, or it is not one of train.py
+    if any(isinstance(one, dict) and one.get("step") == step for one in numbers):
+        found.append(results)
+    return found

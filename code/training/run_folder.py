@@ -72,9 +72,15 @@ class Run:
                 damaged.append(error)
         if damaged:
             raise InputError(f"no checkpoint in {self.folder} is whole: {damaged[0]}")
-        if checkpoints.steps(self.folder, "best"):  # a run has its first ckpt-* before that
-            raise InputError(f"{self.folder} has only networks alone (best-*), no ckpt-* to "
-                             "continue from")
+
+        # a new run, unless there is what a run has only after its first ckpt-*
+        left = [f"{name}-*" for name in ("best", "average")
+                if checkpoints.steps(self.folder, name)]
+        if any(path.stat().st_size for path in self.folder.glob("metrics.jsonl")):
+            left.append("metrics.jsonl")
+        if left:
+            raise InputError(f"{self.folder}: expected a ckpt-* to continue from, received only "
+                             f"{' and '.join(left)}, which a new run would replace")
         return []
 
     def _writer(self, split: str) -> tf.summary.SummaryWriter:

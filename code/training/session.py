@@ -141,7 +141,7 @@ def check_validation(cfg, dataset: Dataset):
 
 def check_same_images(folder: Path, began: RunConfig, now: RunConfig, name: str):
     """InputError unless the images of `now`, called `name`, are those that the run began with."""
-    if now._replace(settings=began.settings, class_names=began.class_names) != began:
+    if (now.image_shape, now.classes, now.data) != (began.image_shape, began.classes, began.data):
         raise InputError(f"{folder} is a run on images of {in_numbers(began)}; "
                          f"{name} now has {in_numbers(now)}")
 

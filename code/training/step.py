@@ -87,7 +87,8 @@ def loss_terms(network: Network, output, part: Batch) -> dict[str, tf.Tensor]:
 
     ValueError if the network's are not [B]: a mean over the batch would be divided by B again.
     """
-    sources = part.images[:, None] if part.sources is None else part.sources   # [B, K, H, W, C]
+    sources = part.images[:, None] if part.sources is None else part.sources
+    # sources: [B, K, H, W, C], or the image itself for all labels [B, 1, H, W, C]
     terms = network.loss_terms(output, part.labels, sources)
     for name, term in terms.items():
         if term.shape.rank != 1:

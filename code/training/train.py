@@ -20,7 +20,7 @@ def train(given: dict, train_dir: str | None = None, ckpt: str | None = None,
     # settings and images: refused before TensorFlow starts, which takes seconds
     began = load_config(ckpt) if ckpt else None
     cfg = began.resumed(ckpt, given) if began else Config(TRAIN, given)
-    if "COOLDOWN" in given and cfg.COOLDOWN > cfg.MAX_ITERS:
+    if cfg.COOLDOWN > cfg.MAX_ITERS:
         raise InputError(f"--cooldown: expected at most --max_iters, {cfg.MAX_ITERS}, "
                          f"received {cfg.COOLDOWN}")
     dataset = data.load(cfg)

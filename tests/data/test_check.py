@@ -1,4 +1,6 @@
 """A dataset of one's own that is not as dataset.py says is refused before anything is trained."""
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -24,7 +26,7 @@ def dataset(split=None, class_names=NAMES, part="train"):
 def test_what_is_as_it_should_be_passes():
     nothing = Split(IMAGES[:0], LABELS[:0])
     no_pairs = Pairs(nothing, 2, 4, "validation")
-    pairs = Split(IMAGES, np.repeat(LABELS, 2, axis=1), np.zeros((6, 2, 18, 17, 1), np.uint8))
+    pairs = Split(IMAGES, np.hstack([LABELS, (LABELS + 1) % 3]), np.zeros((6, 2, 18, 17, 1), np.uint8))
     for one in (dataset(), dataset(nothing, part="val"), dataset(no_pairs, part="val"), dataset(pairs, part="test")):
         check(one, "mine")
 
@@ -39,6 +41,7 @@ def test_what_is_as_it_should_be_passes():
     (Split(IMAGES, LABELS.astype(np.int64)), "labels int32 .*, received int64"),
     (Split(IMAGES, LABELS + 1), "labels from 0 to 2, .*, received 1 to 3"),
     (Split(IMAGES, LABELS - 1), "labels from 0 to 2, .*, received -1 to 1"),
+    (Split(IMAGES, np.repeat(LABELS, 2, axis=1)), "K different labels of each image, received"),
     (Split(IMAGES[:5], LABELS), "as many images as labels, received 5 and 6"),
     (Split(IMAGES[:, :16], LABELS), "images of 17 x 17 pixels or more"),
     (Split(IMAGES, LABELS, IMAGES), "sources uint8"),
@@ -71,6 +74,17 @@ def test_training_has_its_images_in_memory():
 def test_every_class_has_a_name(names, words):
     with pytest.raises(InputError, match=words):
         check(dataset(class_names=names), "mine")
+
+
+@pytest.mark.parametrize("augment, words", [
+    (None, "mine: expected augment, a function, received None"),
+    (lambda split, index, rng: split.take(index)._replace(images=np.zeros((2, 18, 17, 1), np.float32)),
+     "mine, augment: expected images uint8"),
+    (lambda split, index, rng: split, "mine, augment: expected as many images as indices, 2, received 6"),
+    (lambda split, index, rng: split.take(index).images, "mine, augment: expected a Split, received ndarray")])
+def test_what_training_makes_of_its_images_is_checked(augment, words):
+    with pytest.raises(InputError, match=words):
+        check(dataclasses.replace(dataset(), augment=augment), "mine")
 
 
 def test_every_dataset_is_checked_when_it_is_loaded(monkeypatch):

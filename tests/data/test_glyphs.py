@@ -7,6 +7,7 @@ import pytest
 from matplotlib.font_manager import get_font
 
 from data import glyphs
+from settings import InputError
 
 SIZES = {"train": 500, "val": 50, "test": 200}
 
@@ -185,8 +186,8 @@ def test_matplotlib_has_the_font_and_the_font_has_the_digits(font):
 
 def test_a_missing_font_is_named(monkeypatch):
     monkeypatch.setattr(glyphs, "TEST_FONTS", ("cmr10", "nosuchfont"))
-    words = "lacks nosuchfont.ttf: expected the fonts that come with matplotlib"
-    with pytest.raises(FileNotFoundError, match=words):
+    words = "expected the fonts that come with matplotlib, received none called nosuchfont.ttf"
+    with pytest.raises(InputError, match=words):
         glyphs.make(0, train=0, val=0, test=10)
 
 

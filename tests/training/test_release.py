@@ -58,6 +58,18 @@ def test_it_takes_half_the_bytes_and_has_no_optimizer(run, released):
     assert '"DATA_DIR": "data"' in (released / "config.json").read_text(), "no path of this machine"
 
 
+def test_results_of_another_step_are_not_passed_on(run, tmp_path):
+    results = run / "results.json"
+    of_run = results.read_text()
+    of_another = of_run.replace('"step": 6', '"step": 5')
+    for name, text, kept in (("own", of_run, True), ("other", of_another, False), ("none", "[]", False)):
+        results.write_text(text)
+        to = tmp_path / name
+        assert write_release(str(run), str(to)) == 0
+        assert (to / "results.json").exists() == kept and (to / "metrics.jsonl").exists()
+    results.write_text(of_run)
+
+
 def test_it_is_evaluated_like_any_other(run, released, monkeypatch, tmp_path, capsys):
     images = run.with_name("bars.npz")
     flags = ["--ckpt", released, "--dataset", images, "--fig_dir", tmp_path]

@@ -203,10 +203,27 @@ def test_what_changes_on_continuing_is_remembered(folder):
 
 def test_a_run_that_died_before_its_first_checkpoint_begins_again(folder):
     whole = metrics(folder)
-    for path in [*folder.glob("ckpt-*"), *folder.glob("best-*"), folder / "results.json"]:
+    for path in [*folder.glob("ckpt-*"), *folder.glob("best-*"), folder / "results.json", folder / "metrics.jsonl"]:
         path.unlink()
     assert run("--ckpt", folder) == 0
     assert metrics(folder) == whole
+
+
+def test_a_run_whose_checkpoints_were_removed_is_left_as_it_is(folder):
+    for path in folder.glob("ckpt-*"):
+        path.unlink()
+    before = contents(folder)
+    with pytest.raises(InputError, match=r"expected a ckpt-\* to continue .*received only best-\* and metrics.jsonl"):
+        run("--ckpt", folder)
+    assert contents(folder) == before
+    for path in folder.glob("best-*"):
+        path.rename(path.with_name(path.name.replace("best", "average")))
+    with pytest.raises(InputError, match=r"received only average-\* and metrics.jsonl, which a new run would replace"):
+        run("--ckpt", folder)
+    for path in folder.glob("average-*"):
+        path.unlink()
+    with pytest.raises(InputError, match="received only metrics.jsonl"):
+        run("--ckpt", folder)
 
 
 # ---- what is refused ----
@@ -348,7 +365,7 @@ def test_a_network_alone_cannot_be_continued_and_is_left_alone(folder):
     for path in [*folder.glob("ckpt-*"), folder / "log.txt"]:
         path.unlink()
     before = sorted(folder.iterdir())
-    with pytest.raises(InputError, match="no ckpt-. to continue from"):
+    with pytest.raises(InputError, match="expected a ckpt-. to continue from, received only best"):
         run("--ckpt", folder)
     for path in before:  # as it is released
         if path.name.startswith("best-"):
