@@ -44,15 +44,15 @@ def evaluate(given: dict) -> int:
 
     # the images: those of the first one's training, split by its seed, unless the user says
     # otherwise
-    _, trained, _ = loaded[0]
-    as_trained = {name: trained[name] for name in config.DATA.keys() - given.keys()}
+    _, first, _ = loaded[0]
+    as_trained = {name: first[name] for name in config.DATA.keys() - given.keys()}
     cfg = cfg.changed(**as_trained, CKPT=",".join(str(prefix) for _, _, prefix in loaded))
     images = {name: cfg[name] for name in config.DATA}
-    dataset = data.load(trained.changed(**images))
+    dataset = data.load(first.changed(**images))
     for network, _, prefix in loaded:
         check_fit(network, prefix, dataset)
     for _, other, prefix in loaded[1:]:
-        if data.is_path(cfg.DATASET) and other.SEED != trained.SEED:
+        if cfg.DATASET not in config.DATASETS and other.SEED != first.SEED:
             check_unseen(other.changed(**images), prefix, dataset)
     if hasattr(mode, "check_dataset"):
         mode.check_dataset(dataset, cfg)

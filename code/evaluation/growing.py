@@ -24,10 +24,14 @@ def climb_in_growing_balls(predictor: "Predictor", images: np.ndarray, classes: 
                            threshold: float | None = None) -> Attacked:
     """Climbs within balls around the images, a small one before a large one.
 
-    Images that are not fooled yet go on to the next budget. Each try starts at the natural image,
-    or at a random point in the ball if `random` is given. Every objective has `restarts` tries of
-    that many steps; None: an equal share of MAX_ITERS for each budget. The other arguments are
-    those of an attack, see attacks/__init__.py.
+    Images that are not fooled yet go on to the next budget.
+
+    predictor, images, classes, cfg, title: those of an attack, see attacks/__init__.py
+    steps: of each try; None: MAX_ITERS divided by the number of budgets
+    random: each try starts at a random point in the ball; None: at the natural image
+    objectives: names of functions of objectives.py; each of them has `restarts` tries
+    threshold: the detector's, only for objectives that take one; it changes what counts as a
+    success, see `climb`
     """
     # BUDGETS of them, or MAX_ITERS if that is less: each has one step at least
     budgets = balls.budgets(cfg.NORM, cfg, min(BUDGETS, cfg.MAX_ITERS))

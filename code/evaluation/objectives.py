@@ -34,7 +34,8 @@ def unrouted_margin(network: Network, images: tf.Tensor, output: Output,
                     classes: tf.Tensor) -> tf.Tensor:
     """The margin that the class capsules would have without routing (Gu, Wu, Tresp 2021).
 
-    All votes count the same, as in a single routing iteration. So the gradient goes through none.
+    All votes count the same, as in a single routing iteration without a trained prior. So the
+    gradient goes through none.
     """
     v = network.encode_unrouted(images)                                        # [B, J, E]
     return margin_of(capsules.length(v), classes)

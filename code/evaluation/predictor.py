@@ -35,8 +35,8 @@ class Gradient(NamedTuple):
 class Predictor:
     """Asks a network in batches of one fixed shape, with one compiled function for each question.
 
-    The last batch is filled up with repetitions, which are dropped from the result. A `title` is
-    that of a progress bar; None shows no bar.
+    N is one image or more. The last batch is filled up with repetitions, which are dropped from
+    the result. A `title` is that of a progress bar; None shows no bar.
     """
 
     def __init__(self, network: Network, trained, batch_size: int):

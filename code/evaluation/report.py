@@ -1,6 +1,7 @@
 """The report of one evaluation: a folder with figures and results.json, numbers on the screen.
 
-All files are written at the end. An evaluation that is interrupted leaves those of the one before.
+All files are written at the end, each whole. An evaluation that is interrupted before that leaves
+those of the one before.
 """
 import contextlib
 import json
@@ -13,8 +14,10 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from evaluation import figures
-from output import reason_of, say, write_whole
+from output import check_writable, reason_of, say, write_whole
 from settings import PATH, PATHS, Config, InputError
+
+RESULTS = "results.json"
 
 
 class Report:
@@ -26,6 +29,7 @@ class Report:
         self.figures = {}  # PNG files by name
         with self.writing():
             self.folder.mkdir(parents=True, exist_ok=True)
+        check_writable("--fig_dir", self.folder.absolute() / RESULTS)
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
@@ -44,7 +48,7 @@ class Report:
         """Writes the figures and results.json, and prints the most of it.
 
         subject: "checkpoint", "trained_on" and "evaluated_on"; numbers: to print; details: not.
-        A number that is none, because there was no image to measure, becomes null.
+        NaN, because there was no image to measure, becomes null in results.json.
         """
         from training.about import about
 
@@ -55,11 +59,12 @@ class Report:
                    "figures": list(self.figures), **about()}
         text = json.dumps(plain(results), indent=1, allow_nan=False) + "\n"
         with self.writing():
-            for name in self.stale():
-                (self.folder / name).unlink(missing_ok=True)
+            stale = self.stale()
             for name, content in self.figures.items():
                 write_whole(self.folder / name, content)
-            write_whole(self.folder / "results.json", text.encode())
+            write_whole(self.folder / RESULTS, text.encode())
+            for name in stale:
+                (self.folder / name).unlink(missing_ok=True)
 
         # the screen
         say("{checkpoint}, trained on {trained_on}, evaluated on {evaluated_on}".format(**subject))
@@ -68,12 +73,12 @@ class Report:
             say(f"{in_words(name):<{width}}  {readable(name, value)}")
         count = len(self.figures)
         count = f" and {count} figure{'s' if count > 1 else ''}" if count else ""
-        say(f"{self.folder}: results.json{count}")
+        say(f"{self.folder}: {RESULTS}{count}")
 
     def stale(self) -> set[str]:
         """-> figures that the evaluation before drew in this folder, and this one did not"""
         try:
-            before = json.loads((self.folder / "results.json").read_text())["figures"]
+            before = json.loads((self.folder / RESULTS).read_text())["figures"]
             drawn = {name for name in before if re.fullmatch(r"[\w-]+\.png", name)}
             return drawn - self.figures.keys()
         except (OSError, ValueError, LookupError, TypeError):  # there was none
@@ -86,10 +91,10 @@ def in_words(name: str) -> str:
     return network + colon.replace("_", " ") + number.replace("_", " ")
 
 
-def readable(name: str, value: float | str) -> str:
-    """A number as people read it: shares in per cent. A word stays as it is."""
-    if isinstance(value, str):
-        return value
+def readable(name: str, value: float | str | bool | None) -> str:
+    """A number as people read it: shares in per cent. Anything else stays as it is."""
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number):
+        return str(value)
     if name.endswith(("accuracy", "error", "rate")):
         return f"{value:.2%}"
     return f"{value:,}" if isinstance(value, int | np.integer) else f"{value:.5g}"

@@ -25,8 +25,10 @@ if TYPE_CHECKING:  # imports TensorFlow
 
 Predictors = dict[str, "Predictor"]  # by name
 
+# The public functions of that file.
 CORRUPTIONS = {name: value for name, value in vars(corruptions).items()
-               if inspect.isfunction(value)}
+               if inspect.isfunction(value) and not name.startswith("_")
+               and value.__module__ == corruptions.__name__}
 
 
 class Row(NamedTuple):
@@ -47,6 +49,8 @@ def compare(predictors: Predictors, dataset: Dataset, cfg, report: Report) -> tu
 
     cfg.ATTACK: one attack, or "all". Draws success.png, transfer.png and corruptions.png.
     """
+    rows = rows_of(cfg)
+    check_needs(rows, predictors, cfg)
     (images, labels), sample = sampling.right_for_all(predictors, dataset, cfg)
     detectors = {name: detector_of(predictor, sample, dataset, cfg)
                  for name, predictor in predictors.items()
@@ -54,17 +58,13 @@ def compare(predictors: Predictors, dataset: Dataset, cfg, report: Report) -> tu
 
     # every attack on every network
     table, panels = {}, []
-    for row in rows_of(cfg):
+    for row in rows:
         networks = {name: attack_one(row, name, predictor, sample, cfg, detectors.get(name))
                     for name, predictor in predictors.items()
                     if attacks.needs_of(row.attack) <= predictor.network.capabilities}
         table[row.title()] = networks
         if networks:
             panels.append(panel(row, networks, cfg))
-    if not panels:
-        raise InputError(f"--attack {cfg.ATTACK}: expected a network with "
-                         f"{' and '.join(sorted(attacks.needs_of(cfg.ATTACK)))}, received only "
-                         "networks without")
     styles = styles_of(predictors)
     title = f"{dataset.name}: {len(sample.labels)} test images that all networks classify right"
     report.draw("success", accuracy_curves(f"{title}, after an attack", panels, styles))
@@ -102,6 +102,17 @@ def rows_of(cfg) -> list[Row]:
     return rows + [Row(attack, "l2") for attack in IN_L2_TOO]
 
 
+def check_needs(rows: list[Row], predictors: Predictors, cfg):
+    """InputError if no network has what an attack asks of it. It may be that only some have."""
+    for row in rows:
+        needs = attacks.needs_of(row.attack)
+        if any(needs <= predictor.network.capabilities for predictor in predictors.values()):
+            return
+    raise InputError(f"--attack {cfg.ATTACK}: expected a network with "
+                     f"{' and '.join(sorted(attacks.needs_of(cfg.ATTACK)))}, received only "
+                     "networks without")
+
+
 # ---- the table ----
 
 class Detector(NamedTuple):
@@ -131,9 +142,8 @@ def attack_one(row: Row, name: str, predictor: "Predictor", sample: Shared, cfg,
     The median distance is over all images. It is infinite if half of them or more are not fooled.
     """
     threshold = detector.threshold if detector else None
-    of_row = cfg.changed(ATTACK=row.attack, NORM=row.norm)
-    done = attacks.run(row.attack, predictor, sample.images, sample.goals, of_row, threshold,
-                       f"{name}, {row.title()}")
+    done = attacks.run(row.attack, predictor, sample.images, sample.goals,
+                       cfg.changed(NORM=row.norm), threshold, f"{name}, {row.title()}")
     tried = budgets(row, cfg)
     count, fooled = len(sample.labels), done.budget <= tried[-1]
     numbers = {"images": count, **share("success_rate", fooled),

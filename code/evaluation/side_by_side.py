@@ -94,8 +94,12 @@ def accuracy_curves(title: str, panels: list[Panel], styles: dict[str, Style]) -
         one.grid(color="#dddddd")
     for one in axes[:, 0]:
         one.set_ylabel("accuracy (share right)", fontsize=BODY)
-    handles, names = axes[0, 0].get_legend_handles_labels()
-    axes.flat[-1].legend(handles, names, fontsize=SMALL + 1, loc="center")
+    # Not every network is in every panel.
+    handles = {}
+    for one in axes.flat:
+        for handle, name in zip(*one.get_legend_handles_labels(), strict=True):
+            handles.setdefault(name, handle)
+    axes.flat[-1].legend(handles.values(), handles.keys(), fontsize=SMALL + 1, loc="center")
     return figure
 
 

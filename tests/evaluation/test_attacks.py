@@ -13,6 +13,7 @@ from evaluation import attacks, sampling
 from evaluation.balls import BALLS
 from evaluation.climbing import climb, success_curve
 from evaluation.detection import reconstruction_distance
+from evaluation.growing import climb_in_growing_balls
 from evaluation.modes import adversarial
 from evaluation.predictor import Gradient, Predictor
 from model.capsules import length, squash
@@ -148,6 +149,16 @@ def test_an_attack_keeps_its_bounds_and_its_flag_is_a_fresh_prediction(network, 
         assert found.norm == "L-infinity" and found.tried[-1] == pytest.approx(EPSILON)
         assert found.linf.max() <= EPSILON + 1e-6
         assert (found.linf[found.success] <= found.budget[found.success] + 1e-6).all()
+
+
+def test_an_attack_that_knows_one_norm_gets_it_in_its_settings(monkeypatch, predictor, images, labels):
+    """So that one file with NORM and a climb in growing balls is all that such an attack needs."""
+    def attack(predictor, images, classes, cfg, threshold, title=None):
+        return climb_in_growing_balls(predictor, images, classes, cfg, title)
+
+    mine = SimpleNamespace(NORM="l2", attack=attack)
+    monkeypatch.setattr(catalog, "module", lambda folder, name: mine)
+    assert attacks.run("mine", predictor, images, labels, settings(TARGETED=False), None).norm == "L2"
 
 
 def test_the_first_step_of_the_original_follows_the_normalised_gradient(predictor, images, labels):

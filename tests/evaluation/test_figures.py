@@ -7,8 +7,9 @@ import pytest
 from matplotlib.image import imread
 
 import config
-from evaluation import charts, figures, sheets, side_by_side
+from evaluation import charts, figures, report, sheets, side_by_side
 from evaluation.calibration import Reliability
+from evaluation.intervals import with_interval
 
 RANDOM = np.random.default_rng(0)
 
@@ -226,6 +227,22 @@ def test_names_are_shown_as_they_are(name):
     assert legend.get_text().strip() == name
     assert not legend.get_parse_math() and not figure._suptitle.get_parse_math()
     assert all(text.get_parse_math() for text in axes.yaxis.get_ticklabels()), "powers of 10"
+
+
+def test_a_network_that_is_only_in_a_later_panel_is_in_the_legend():
+    predictors = {name: SimpleNamespace(trained=config.Config(config.TRAIN)) for name in ("one", "two")}
+    found = with_interval(np.array([0.5, 0.6]), 10)
+    panels = [side_by_side.Panel("first", np.arange(2), {"one": found}),
+              side_by_side.Panel("second", np.arange(2), {"one": found, "two": found})]
+    figure = side_by_side.accuracy_curves("title", panels, side_by_side.styles_of(predictors))
+    legend = [text.get_text() for text in figure.axes[-1].get_legend().get_texts()]
+    assert legend == ["one", "two"]
+
+
+@pytest.mark.parametrize("value, words", [(0.5, "50.00%"), (np.float32(0.25), "25.00%"), ("holds", "holds"),
+                                          (None, "None"), (np.True_, "True"), (True, "True")])
+def test_numbers_of_a_report_are_readable(value, words):
+    assert report.readable("success_rate", value) == words
 
 
 def test_networks_that_differ_in_their_seed_share_a_colour():

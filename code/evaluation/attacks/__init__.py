@@ -5,7 +5,7 @@ attack(predictor, images, classes, cfg, threshold, title=None) -> Attacked
     images [N, H, W, C] in [0, 1], which should be classified right: the others need no attack
     classes [N]: the targets if cfg.TARGETED, otherwise the labels
     cfg: settings of the mode adversarial: MAX_ITERS steps for each image in all (for each try of
-        `strong`), NORM, EPSILON, EPSILON_L2, SEED
+        `strong`), NORM (the attack's own, if it knows only one), EPSILON, EPSILON_L2, SEED
     threshold: the distance from its reconstruction above which the detector calls an image
         suspect; None without a decoder
     title: of a progress bar; None shows no bar
@@ -46,9 +46,9 @@ def run(name: str, predictor: "Predictor", images: np.ndarray, classes: np.ndarr
 
     ValueError if it leaves [0, 1], or has another norm than was asked for.
     """
-    attack = catalog.module(FOLDER, name).attack
-    attacked = attack(predictor, images, classes, cfg, threshold, title)
-    asked = BALLS[norm_of(name, cfg.NORM)].norm
+    attack, norm = catalog.module(FOLDER, name).attack, norm_of(name, cfg.NORM)
+    attacked = attack(predictor, images, classes, cfg.changed(NORM=norm), threshold, title)
+    asked = BALLS[norm].norm
     if not np.all((attacked.images >= 0) & (attacked.images <= 1)):
         raise ValueError(f"attack {name}: expected pixels in [0, 1], received others")
     if attacked.norm != asked:

@@ -11,7 +11,8 @@ COMPARES = True               takes one or several networks, as --ckpt A,B: `run
                               predictors by name instead of one predictor
 check(cfg)                    refuses flags, by an InputError, before TensorFlow is imported
 check_dataset(dataset, cfg)   refuses a dataset, before anything is measured or written
-folder(cfg)                   a folder of its own in that of the mode
+folder(cfg)                   -> the name of a folder in that of the mode, for figures and
+                              results.json
 
 To list the flags every mode is imported, so no mode imports TensorFlow before `run`.
 """

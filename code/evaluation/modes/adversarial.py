@@ -37,13 +37,12 @@ SETTINGS = catalog.merged({
         "(linf) or the Euclidean length of the change (l2); all: both, where it is of use",
         "Madry 2018", one_of(BALLS)),
     "EPSILON": Setting(
-        0.3, "adversarial, --norm linf: the largest budget, pixels in [0, 1]", "Madry 2018",
-        UP_TO_ONE),
+        0.3, "adversarial, --norm linf: the largest budget, pixels in [0, 1]; of several networks "
+        "also that of transfer and checks", "Madry 2018", UP_TO_ONE),
     "EPSILON_L2": Setting(
         4.0, "adversarial, --norm l2: the largest budget, pixels in [0, 1]", "ours", POSITIVE),
 }, catalog.settings(attacks.FOLDER))
 COMPARES = True
-NEEDS = frozenset()  # detection by reconstruction, which needs a decoder, is left out without one
 
 
 def check_dataset(dataset: Dataset, cfg):

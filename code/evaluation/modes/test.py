@@ -51,7 +51,7 @@ def run(predictors: dict[str, "Predictor"], dataset: Dataset, cfg,
     # numbers to print
     numbers = {"images": count}
     for name, found in means.items():
-        accuracy = found.pop("accuracy")
+        accuracy = found["accuracy"]
         owner = f"{name}:_" if len(predictors) > 1 else ""
         for key, value in {"accuracy": accuracy, "error": 1 - accuracy, **found}.items():
             numbers[f"{owner}{key}"] = value

@@ -23,6 +23,7 @@ class CapsNet(Network):
 
     def __init__(self, cfg, image_shape: tuple[int, int, int], classes: int, **kwargs):
         super().__init__(image_shape, classes, **kwargs)
+        # conv1 has too few channels for the Fourier form to save anything: only "direct" is obeyed.
         self.conv1 = Convolution(cfg.CONV1_CHANNELS, KERNEL, activation="relu", next_stride=2,
                                  form="direct" if cfg.CONV_WAY == "direct" else "auto",
                                  name="conv1")
@@ -53,8 +54,8 @@ class CapsNet(Network):
         return self.digit_caps(u)                              # [B, J, E] = [B, 10, 16]
 
     def encode_unrouted(self, images):
-        """images [B, H, W, C] in [0, 1] -> class capsules [B, J, E] after a single iteration, in
-        which all votes count the same"""
+        """images [B, H, W, C] in [0, 1] -> class capsules [B, J, E], if all votes count the same
+        """
         u = self.primary_caps(self.conv1(images))              # [B, I, D]
         return self.digit_caps.unrouted(u)                     # [B, J, E]
 
