@@ -3,6 +3,7 @@ import signal
 import sys
 from pathlib import Path
 
+import catalog
 import cli
 import config
 from output import check_writable
@@ -16,7 +17,8 @@ def main() -> int:
                     "whole steps in every implementation, their parts, and how cost grows. The "
                     "whole table takes 20 minutes or more.",
         epilog="example: python benchmark.py --rows 'batch *'")
-    settings = {name: config.TRAIN[name] for name in ("MODEL", "CNN_LAYERS", "BATCH_SIZE")}
+    of_networks = catalog.settings("model.networks")
+    settings = {name: config.TRAIN[name] for name in ("MODEL", *of_networks, "BATCH_SIZE")}
     parser.add_settings("network", settings)
     table = parser.add_argument_group("table")
     table.add_argument("--quick", action="store_true",

@@ -24,7 +24,7 @@ SLOW = 30_000  # ms of training steps after which a row gets no further turn
 
 
 def benchmark(rows: dict[str, Row], settings: dict, repeats: int, file: str | None = None):
-    """Times the rows, prints the table, and writes every number as JSON to `file`.
+    """Times the rows, prints the table, and writes every number as JSON to `file`, row by row.
 
     settings: what every row has, MODEL and BATCH_SIZE at least; repeats: turns of each row.
     InputError if a row's process ends by itself, or if `file` cannot be written.
@@ -40,6 +40,7 @@ def benchmark(rows: dict[str, Row], settings: dict, repeats: int, file: str | No
             result = compare(default, row, settings, repeats, reference)
             results["rows"][name] = result
             say(line(name, result))
+            keep(results, file)  # what is measured is not lost if a later row fails
 
     # The parts of the first row's step.
     results["parts_of"] = first = next(iter(rows))
@@ -51,14 +52,23 @@ def benchmark(rows: dict[str, Row], settings: dict, repeats: int, file: str | No
     if settings["MODEL"] == "capsnet":
         bound = direct_gflop(settings["BATCH_SIZE"]) / results["matmul_peak_gflops"]
         results["direct_bound_ms"] = 1000 * bound
+    keep(results, file)
     report(results)
-    if file:
-        machine = {"hardware": platform.processor() or platform.machine(), "cores": os.cpu_count()}
-        text = json.dumps({**results, **machine}, indent=1)
-        try:
-            write_whole(Path(file), f"{text}\n".encode())
-        except OSError as error:
-            raise InputError(f"--json: cannot write {file} ({reason_of(error)})") from None
+
+
+def keep(results: dict, file: str | None):
+    """Writes the results so far, and what the machine is, as JSON to `file`, if there is one.
+
+    InputError if it cannot be written.
+    """
+    if file is None:
+        return
+    machine = {"hardware": platform.processor() or platform.machine(), "cores": os.cpu_count()}
+    text = json.dumps({**results, **machine}, indent=1)
+    try:
+        write_whole(Path(file), f"{text}\n".encode())
+    except OSError as error:
+        raise InputError(f"--json: cannot write {file} ({reason_of(error)})") from None
 
 
 def compare(default: Worker, row: Row, settings: dict, repeats: int,

@@ -1,8 +1,12 @@
 """Times one row of the benchmark's table, in a process of its own, which worker.py starts.
 
-Every line on standard input is a question, every line on standard output the answer, in JSON.
+Every line on standard input is a question, every line on what was standard output the answer, in
+JSON. All else that this process prints, such as the notes of a network's file, goes to standard
+error.
 """
+import contextlib
 import json
+import os
 import resource
 import sys
 from collections.abc import Callable
@@ -13,8 +17,6 @@ import tensorflow as tf
 import model
 from config import TRAIN, Config
 from data.dataset import Batch
-from output import say
-from settings import InputError
 from timing import machine, parts
 from timing.clock import median_ms, timed
 from timing.rows import Row
@@ -27,13 +29,13 @@ CLASSES = 10
 
 def main():
     """Answers the questions about the row on the command line, in JSON, until they end."""
-    answer = answers(Row(**json.loads(sys.argv[1])))
-    for question in sys.stdin:
-        found = answer[question.strip()]()
-        try:
-            say(json.dumps(found))
-        except InputError:
-            return  # nobody listens any more
+    # It may be that nobody listens any more.
+    with (contextlib.suppress(BrokenPipeError),
+          open(os.dup(1), "w", encoding="utf-8") as listener):
+        os.dup2(2, 1)  # from here on, standard output is standard error
+        answer = answers(Row(**json.loads(sys.argv[1])))
+        for question in sys.stdin:
+            print(json.dumps(answer[question.strip()]()), file=listener, flush=True)
 
 
 def answers(row: Row) -> dict[str, Callable]:
@@ -74,6 +76,6 @@ def random_batch(size: int, row: Row) -> Batch:
 
 
 def peak_mb() -> float:
-    """-> the most memory that this process has had, in MB"""
+    """-> the most memory that this process has had, in MiB"""
     unit = 2 ** 20 if sys.platform == "darwin" else 2 ** 10
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit

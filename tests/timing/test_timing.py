@@ -1,4 +1,5 @@
 """The benchmark's bookkeeping, and that nothing is left behind. No test asserts a time."""
+import contextlib
 import json
 import os
 import signal
@@ -208,10 +209,34 @@ def test_a_json_that_cannot_be_written_is_refused_before_anything_is_timed(monke
         benchmark.main()
 
 
-def test_a_json_that_cannot_be_written_in_the_end_costs_one_line(monkeypatch, tmp_path, capsys):
+def test_a_json_that_cannot_be_written_costs_one_line(monkeypatch, tmp_path, capsys):
     with pytest.raises(InputError, match="--json: cannot write .*File name too long"):
         run(monkeypatch, "--rows", "naive", "--json", str(tmp_path / ("a" * 300)))
-    assert "naive step / default step" in capsys.readouterr().out
+    assert "naive" in capsys.readouterr().out, "what was measured is in the table"
+
+
+def test_rows_that_were_timed_are_not_lost_with_a_later_one(monkeypatch, tmp_path):
+    def ask(worker, question, as_before=Quick.ask):
+        if worker.ms == 10.0:  # not the default row
+            raise InputError("the process ended by itself")
+        return as_before(worker, question)
+
+    monkeypatch.setattr(Quick, "ask", ask)
+    with pytest.raises(InputError, match="ended by itself"):
+        run(monkeypatch, "--quick", "--json", str(tmp_path / "all.json"))
+    assert json.loads((tmp_path / "all.json").read_text())["rows"].keys() == {"default"}
+
+
+def test_what_a_networks_file_prints_is_no_answer(monkeypatch, capfd):
+    """The process that times a row, with a network that prints while it is built."""
+    script = ("import model; build = model.build\n"
+              "def noisy(*given):\n    print('building')\n    return build(*given)\n"
+              "model.build = noisy\n")
+    start = worker.START.replace("stopwatch.main()", f"exec({script!r}); stopwatch.main()")
+    monkeypatch.setattr(worker, "START", start)
+    with contextlib.closing(worker.Worker(Row(SMALL), {})) as one:
+        assert one.ask("train") > 0
+    assert "building" in capfd.readouterr().err
 
 
 def test_slow_rows_get_fewer_turns(monkeypatch):
