@@ -42,7 +42,7 @@ class Convolution(tf.keras.layers.Layer):
         if form == "direct":
             kernel = tf.transpose(self.kernel, [0, 1, 3, 2])             # [k, k, C, filters]
             y = tf.nn.conv2d(images, kernel, self.stride, "VALID")
-        elif form == "patches" and self._has_whole_phases(images):
+        elif form == "patches" and self.next_stride > 1 and self._has_whole_phases(images):
             y = patches.convolve_for_fourier(images, self.kernel, self.stride, self.next_stride)
         elif form == "patches":
             y = patches.convolve(images, self.kernel, self.stride)
@@ -55,7 +55,7 @@ class Convolution(tf.keras.layers.Layer):
         """Whether the next convolution finds as many rows and columns in each of its phases."""
         sides = [(side - k) // self.stride + 1
                  for side, k in zip(images.shape[1:3], self.kernel_size, strict=True)]
-        return self.next_stride > 1 and all(side % self.next_stride == 0 for side in sides)
+        return all(side % self.next_stride == 0 for side in sides)
 
 
 # ---- the choice ----

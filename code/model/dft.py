@@ -61,7 +61,7 @@ def _angles(k: Size, n: Size, shape: Size) -> np.ndarray:
 
 
 def passes(n: Size) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Two transforms in place of the one matrix B, in float64: along the columns, then the rows.
+    """Two transforms in place of the one matrix B, in float64: over the height, then the width.
 
     -> the first [n_h, n_h]: for each k_0 from 0 to n_h // 2 a row for the real part of the bin and
     one for its imaginary part. A bin that is its own conjugate has no imaginary part.

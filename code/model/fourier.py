@@ -2,7 +2,8 @@
 Fourier transform. It serves any large convolution without padding.
 
 PrimaryCaps is over 90 % of a CapsNet's arithmetic: 9 x 9 taps at 36 positions between 256 and 256
-channels. Two ideas make it 2.9 times less for 100 images, with no approximation beyond rounding:
+channels. Two ideas make it 2.9 times less for 100 images, transforms included, with no
+approximation beyond rounding:
 
 1. *Phases.* Every second row and column of the image is a smaller image. A convolution of stride s
    is the sum over the s x s phases of convolutions of stride 1, each with its share of the taps: 5
@@ -17,9 +18,9 @@ channels. Two ideas make it 2.9 times less for 100 images, with no approximation
    network. The direct convolution has 36 * 81 products, each a quarter as large: as much as 729
    of these. Gradients come from automatic differentiation: they are made of the same matrices.
 
-R grows with the number of positions computed at once, and with it the transformed kernel. So a large result is
-computed in *tiles*: each is the convolution of a piece of the image, and the pieces overlap by
-taps - 1 pixels of each phase. They share one transformed kernel.
+R grows with the number of positions computed at once, and with it the transformed kernel. So a
+large result is computed in *tiles*: each is the convolution of a piece of the image, and the pieces
+overlap by taps - 1 pixels of each phase. They share one transformed kernel.
 """
 import math
 from typing import NamedTuple
@@ -96,7 +97,7 @@ def transform_images(images: tf.Tensor, B: np.ndarray, sizes: Geometry, stride: 
 
 
 def in_two_passes(x: tf.Tensor, n: Size) -> tf.Tensor:
-    """B x as a transform along the rows' axis and one along the columns'. x [n n, M] -> [R, M]
+    """B x as a transform over the height and one over the width. x [n n, M] -> [R, M]
 
     For n x n points, B has about 1.5 n^4 numbers, these passes have about 2.9 n^3 of them.
     """

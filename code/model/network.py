@@ -14,7 +14,8 @@ class Output(NamedTuple):
 class Step(NamedTuple):
     """One step of a chain."""
     kind: str  # "convolution" (SAME, stride 1), "max_pool" (2 x 2), or "dense" of the flat input
-    layer: tf.keras.layers.Layer | None = None  # with kernel, bias, and a ReLU or no activation
+    # A convolution.Convolution or a Keras Dense, with bias, and a ReLU or no activation.
+    layer: tf.keras.layers.Layer | None = None
 
 
 class Chain(NamedTuple):
@@ -44,10 +45,11 @@ class Network(tf.keras.Model):
         """ValueError if the class has capabilities that there are not, or some without capsules."""
         super().__init__(**kwargs)
         self.image_shape, self.classes = tuple(image_shape), classes
-        has = frozenset(self.capabilities)
-        if has - CAPABILITIES or (has and "capsules" not in has):
+        has = self.capabilities
+        is_set = isinstance(has, frozenset | set)
+        if not is_set or has - CAPABILITIES or (has and "capsules" not in has):
             raise ValueError(f"capabilities: expected a set of {', '.join(sorted(CAPABILITIES))}, "
-                             f"none or with capsules, received {self.capabilities}")
+                             f"none or with capsules, received {has}")
 
     def make_variables(self):
         """Makes all variables, and computes nothing. The last line of a network's constructor.

@@ -79,13 +79,14 @@ def load_images(trained: Config, given: dict, kind: tuple) -> tuple[Dataset, str
     """-> the dataset, and why it is not the one of the training, or None
 
     Where that one cannot be had, the glyphs take its place if they are of the same kind. InputError
-    if they are not, or if the user named the images. kind: image_shape and class_names
+    if they are not, or if the images are the user's own: what is called "0" to "9" there need not
+    be digits. kind: image_shape and class_names
     """
     named = {name: value for name, value in given.items() if name in config.DATA}
     try:
         return data.load(trained.changed(**named)), None
     except InputError as error:
-        if named or kind != GLYPHS:
+        if named or kind != GLYPHS or trained.DATASET not in config.DATASETS:
             raise
         return data.load(trained.changed(DATASET="glyphs")), str(error)
 
@@ -93,10 +94,11 @@ def load_images(trained: Config, given: dict, kind: tuple) -> tuple[Dataset, str
 def choose_samples(dataset: Dataset, trained: Config) -> tuple[np.ndarray, list[str]]:
     """-> images to start from, uint8 [n, H, W, C], and their titles
 
-    Test images, and glyphs where they are of the same size and show the same classes.
+    Test images, and glyphs beside those of a named dataset of digits, if they are of the same size.
     """
     sources = [dataset]
-    if dataset.name != "glyphs" and (dataset.image_shape, dataset.class_names) == GLYPHS:
+    kind = dataset.image_shape, dataset.class_names
+    if dataset.name != "glyphs" and dataset.name in config.DATASETS and kind == GLYPHS:
         sources.append(data.load(trained.changed(DATASET="glyphs")))
     chosen = [measure.one_of_each(source.test) for source in sources]
     images = np.concatenate([split.images for split in chosen])

@@ -57,8 +57,9 @@ def ranges_of(capsules: np.ndarray, labels: np.ndarray) -> np.ndarray:
 def frame_of(split: Split) -> dict:
     """How the images are framed: the longer side of the ink in pixels, and [x, y] of its centre.
 
-    The side is the median, and the centre of mass the mean, over the images. Ink is what is
-    brighter than half. A side is None where an image shows several things, which lie anywhere.
+    The side is the median over the images, and ink is what is brighter than half. The centre is the
+    mean of their centres of mass. A side is None where an image shows several things, which lie
+    anywhere.
     """
     ink = split.images.mean(axis=3)                                            # [N, H, W]
     ink = ink[(ink > 127).any(axis=(1, 2))]

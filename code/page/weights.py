@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import tensorflow as tf
 
+from data.files import expect
+from model.convolution import Convolution
 from model.networks import capsnet
 from model.patches import columns_of
 from settings import InputError
@@ -11,7 +13,9 @@ from settings import InputError
 if TYPE_CHECKING:
     from model.network import Chain, Network
 
+# What web/chain.js computes.
 ACTIVATIONS = (tf.keras.activations.relu, tf.keras.activations.linear)
+PROBABILITIES = ("softmax", "sigmoid")
 
 
 def describe(network: "Network", name: str) -> tuple[dict, dict[str, np.ndarray]]:
@@ -21,7 +25,7 @@ def describe(network: "Network", name: str) -> tuple[dict, dict[str, np.ndarray]
     weights have a row for each of its inputs. InputError if it is neither. name: of the network
     """
     chain = network.chain()
-    if isinstance(network, capsnet.CapsNet):
+    if type(network) is capsnet.CapsNet:  # a subclass may compute something else
         described, arrays = describe_capsules(network)
     elif chain is not None:
         described, arrays = describe_chain(chain, name)
@@ -68,16 +72,14 @@ def describe_capsules(network: capsnet.CapsNet) -> tuple[dict, dict[str, np.ndar
 
 
 def describe_chain(chain: "Chain", name: str) -> tuple[dict, dict[str, np.ndarray]]:
-    """InputError if a layer has another activation than ReLU or none. name: of the network"""
+    """InputError if the page cannot compute a step. name: of the network"""
+    expect(chain.probabilities in PROBABILITIES, name, f"probabilities by {PROBABILITIES}",
+           chain.probabilities)
     steps, arrays = [], {}
     for kind, layer in chain.steps:
+        check_step(kind, layer, name)
         step = {"kind": kind}
         if layer is not None:
-            activation = getattr(layer, "activation", "something else")
-            if activation not in ACTIVATIONS:
-                raise InputError(f"{name}: expected layers with ReLU or no activation, which the "
-                                 f"page can compute; received {layer.name} with "
-                                 f"{getattr(activation, '__name__', activation)}")
             step["layer"] = layer.name
             step["relu"] = layer.activation is tf.keras.activations.relu
             weights = layer.kernel
@@ -88,6 +90,23 @@ def describe_chain(chain: "Chain", name: str) -> tuple[dict, dict[str, np.ndarra
         steps.append(step)
     described = {"kind": "chain", "steps": steps, "probabilities": chain.probabilities}
     return described, arrays
+
+
+def check_step(kind: str, layer: tf.keras.layers.Layer | None, name: str):
+    """InputError unless the step is as model.network.Step says. name: of the network"""
+    if kind == "convolution":
+        fits = isinstance(layer, Convolution) and layer.same  # and so of stride 1
+    elif kind == "dense":
+        fits = isinstance(layer, tf.keras.layers.Dense) and layer.use_bias
+    else:
+        fits = kind == "max_pool" and layer is None
+    expect(fits, name, "a step that the page can compute: a model.convolution.Convolution with "
+           "same=True, a Keras Dense with bias, or max_pool without a layer",
+           f"{kind} by {type(layer).__name__}")
+    if layer is not None:
+        activation = getattr(layer.activation, "__name__", layer.activation)
+        expect(layer.activation in ACTIVATIONS, name, "layers with ReLU or no activation, which "
+               "the page can compute", f"{layer.name} with {activation}")
 
 
 def arrays_of(layer: str, weights: tf.Tensor, bias: tf.Tensor) -> dict[str, np.ndarray]:

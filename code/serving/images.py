@@ -19,17 +19,28 @@ Prepare = Callable[[np.ndarray, int], np.ndarray]  # grey uint8 [h, w], side -> 
 def find(paths: Sequence[str]) -> list[Path]:
     """-> the files, and in place of each folder the images in it, sorted, subfolders included.
 
-    InputError if a folder has none or cannot be read.
+    InputError if a folder has none, or if it or a subfolder cannot be read.
     """
     found = []
     for path in map(Path, paths):
         if not os.path.isdir(path):
             found.append(path)
             continue
-        inside = sorted(file for file in path.rglob("*")
-                        if file.suffix.lower() in SUFFIXES and not file.is_dir())
+        inside = sorted(file for file in files_in(path) if file.suffix.lower() in SUFFIXES)
         expect(len(inside) > 0, path, f"a folder with images ({', '.join(SUFFIXES)})", "none in it")
         found += inside
+    return found
+
+
+def files_in(folder: Path) -> list[Path]:
+    """-> all files in the folder and its subfolders. InputError if one cannot be read."""
+
+    def refuse(error: OSError):
+        raise InputError(f"{error.filename} cannot be read: {error.strerror}")
+
+    found = []
+    for inside, _, names in os.walk(folder, onerror=refuse):
+        found += [Path(inside, name) for name in names]
     return found
 
 

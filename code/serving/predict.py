@@ -6,7 +6,7 @@ import numpy as np
 
 import cli
 from evaluation import figures, sheets
-from output import progress, reason_of, say, write_whole
+from output import check_writable, progress, reason_of, say, write_whole
 from serving import images
 from serving.trained import Answer, Trained, load
 from settings import InputError
@@ -21,8 +21,11 @@ def predict(paths: list[str], ckpt: str, as_is: bool, as_json: bool, figure: str
     One that cannot be read is a line on standard error, and the others are still answered.
     """
     # refuse what can be refused before TensorFlow starts, which takes seconds
-    if figure and Path(figure).suffix != ".png":
-        raise InputError(f"--figure: expected a file called .png, received {figure}")
+    if figure:
+        figure = Path(figure)
+        if figure.suffix != ".png":
+            raise InputError(f"--figure: expected a file called .png, received {figure}")
+        check_writable("--figure", figure)
     files = images.find(paths)
 
     # read
@@ -44,7 +47,9 @@ def predict(paths: list[str], ckpt: str, as_is: bool, as_json: bool, figure: str
     for line in lines if answers else ():
         say(line)
     if figure and answers:
-        draw(answers, figure)
+        drawn = draw(answers, figure)
+        if not as_json:  # standard output is then for objects alone
+            say(drawn)
     return 2 if bad else 0
 
 
@@ -75,8 +80,11 @@ def as_table(names: list[str], answers: list[Answer]) -> list[str]:
     return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
 
 
-def draw(answers: list[Answer], path: str):
-    """Writes the sheet of the first MOST_DRAWN images. InputError if it cannot be written."""
+def draw(answers: list[Answer], path: Path) -> str:
+    """Writes the sheet of the first MOST_DRAWN images -> a line that says so.
+
+    InputError if it cannot be written.
+    """
     answers = answers[:MOST_DRAWN]
     seen = np.stack([answer.image for answer in answers])
     captions = [f"{figures.shorten(answer.name, MOST_LETTERS)}\n({answer.score:.2f})"
@@ -88,8 +96,8 @@ def draw(answers: list[Answer], path: str):
         rows.append(sheets.Row("reconstruction", drawn, blank, unmarked))
     sheet = sheets.rows_of_images("class (score)", rows)
     try:
-        write_whole(Path(path), figures.png(sheet))
+        write_whole(path, figures.png(sheet))
     except OSError as error:
         raise InputError(f"--figure: expected a file to write, received {path} "
                          f"({reason_of(error)})") from None
-    say(f"{path}: {len(answers)} image{'s' * (len(answers) > 1)}")
+    return f"{path}: {len(answers)} image{'s' * (len(answers) > 1)}"

@@ -93,11 +93,13 @@ def load(path: str | Path = EVAL["CKPT"].default) -> Trained:
 
 def probabilities(network: "Network", scores: np.ndarray) -> np.ndarray:
     """scores [N, J] -> the same in [0, 1]: lengths of capsules as they are, logits as probabilities
+
+    Of logits by a softmax, unless the network's chain says that each class has a sigmoid.
     """
-    chain = network.chain()
-    if chain is None:
+    if "capsules" in network.capabilities:
         return scores
-    if chain.probabilities == "sigmoid":
+    chain = network.chain()
+    if chain is not None and chain.probabilities == "sigmoid":
         return special.expit(scores)
     return special.softmax(scores, axis=1)
 

@@ -74,7 +74,8 @@ def test_an_output_of_other_shapes_is_refused(says, words):
         Mine(says, capabilities=frozenset({"capsules", "decoder"}))
 
 
-@pytest.mark.parametrize("capabilities", ["capsules", frozenset({"decode", "capsules"}), frozenset({"decoder"})])
+@pytest.mark.parametrize("capabilities", ["capsules", ["capsules"], frozenset({"decode", "capsules"}),
+                                          frozenset({"decoder"})])
 def test_capabilities_that_there_are_not_are_refused(capabilities):
     with pytest.raises(ValueError, match="capabilities: expected a set of capsules, decoder, routing"):
         Mine(capabilities=capabilities)

@@ -9,8 +9,10 @@ import data
 import toy
 from browsing import save, write_page
 from data.dataset import Split
+from model.convolution import Convolution
 from model.network import Chain, Network, Step
 from model.networks import cnn
+from model.networks.capsnet import CapsNet
 from page import assemble, effects, measure, weights
 from page.explore import choose_samples, load_images
 from settings import ROOT, InputError
@@ -86,6 +88,8 @@ def test_where_the_images_are_not_at_hand_the_glyphs_take_their_place(monkeypatc
                         ({"DATASET": "mnist"}, digits)):
         with pytest.raises(InputError, match="no images"):
             load_images(cfg, given, kind)
+    with pytest.raises(InputError, match="no images"):
+        load_images(toy.settings(DATASET="letters.npz"), {}, digits)
 
 
 # ---- refusals ----
@@ -107,10 +111,29 @@ def test_a_network_that_is_neither_a_capsnet_nor_a_chain_is_refused(run, tmp_pat
 def test_a_chain_of_layers_that_the_page_cannot_compute_is_refused():
     layers = tf.keras.layers
     for layer, words in ((layers.Dense(3, "tanh", name="hidden"), "hidden with tanh"),
-                         (layers.Dense(3, layers.LeakyReLU(), name="hidden"), "hidden with <LeakyReLU"),
-                         (layers.BatchNormalization(name="norm"), "norm with something else")):
+                         (layers.Dense(3, layers.LeakyReLU(), name="hidden"), "hidden with <LeakyReLU")):
         with pytest.raises(InputError, match=f"net: expected layers with ReLU or no.*received {words}"):
             weights.describe_chain(Chain([Step("dense", layer)], "softmax"), "net")
+    same, valid, two = Convolution(2, 3, same=True), Convolution(2, 3), layers.Conv2D(2, 3, padding="same")
+    for kind, layer, words in (("dense", layers.BatchNormalization(), "dense by BatchNormalization"),
+                               ("dense", layers.Dense(3, use_bias=False), "dense by Dense"),
+                               ("convolution", two, "convolution by Conv2D"),
+                               ("convolution", valid, "convolution by Convolution"),
+                               ("max_pool", same, "max_pool by Convolution"),
+                               ("average_pool", None, "average_pool by NoneType")):
+        with pytest.raises(InputError, match=f"net: expected a step that the page can compute.*received {words}"):
+            weights.describe_chain(Chain([Step(kind, layer)], "softmax"), "net")
+    with pytest.raises(InputError, match="net: expected probabilities by .*received a guess"):
+        weights.describe_chain(Chain([], "a guess"), "net")
+
+
+def test_a_network_built_upon_the_capsnet_is_refused():
+    class Other(CapsNet):
+        def encode(self, images):
+            return -super().encode(images)
+
+    with pytest.raises(InputError, match="net: expected a network whose layers the page can compute"):
+        weights.describe(Other(toy.settings(), toy.IMAGE_SHAPE, toy.CLASSES), "net")
 
 
 def test_an_out_that_cannot_be_written_is_refused_before_anything_is_computed(run, tmp_path, monkeypatch):

@@ -80,6 +80,19 @@ def test_a_drawing_is_framed_by_size_and_by_mass(evaluate, strokes):
     assert ink.min() >= 0 and ink.max() <= 1
 
 
+def test_a_drawing_fits_into_images_that_are_not_square(evaluate):
+    """The drawing is low or high, and the images that the network knows are wider than high."""
+    for strokes, side in (([[[30, 1], [30, 19]]], 20), ([[[5, 10], [50, 10]]], 50)):
+        frame = {"side": 50, "centre": [30, 10]}
+        (first, last), = evaluate("strokes", "m.framed(a, b, 20, 60)", strokes, frame)
+        assert np.abs(np.subtract(last, first)).max() + 2.3 == pytest.approx(side), "with the width of the pen"
+
+
+def test_a_drawing_is_not_mirrored_where_images_are_specks(evaluate):
+    (first, last), = evaluate("strokes", "m.framed(a, b, 28, 28)", [[[2, 3], [10, 4]]], {"side": 1, "centre": [14, 14]})
+    assert last[0] - first[0] == pytest.approx(1) and last[1] > first[1]
+
+
 def test_a_drawing_of_several_things_keeps_its_size(evaluate):
     frame, strokes = {"side": None, "centre": [18, 18]}, [[[2, 3], [10, 3]], [[6, 9], [6, 12]]]
     (moved,), (other,) = (stroke[:1] for stroke in evaluate("strokes", "m.framed(a, b, 36, 36)", strokes, frame))

@@ -1,5 +1,8 @@
 """predict.py: files of any kind in, an answer for each out, and one line for each that is no image."""
 import json
+import os
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -92,11 +95,28 @@ def test_a_figure_has_the_images_and_their_reconstructions(call, tmp_path):
     status, out, _ = call(tmp_path / "a.png", "--figure", tmp_path / "new" / "sheet.png")
     assert status == 0 and out.splitlines()[-1] == f"{tmp_path}/new/sheet.png: 1 image"
     assert Image.open(tmp_path / "new" / "sheet.png").size[0] > 200
+    status, out, _ = call(tmp_path / "a.png", "--json", "--figure", tmp_path / "other.png")
+    assert (tmp_path / "other.png").exists() and all(json.loads(line)["class"] for line in out.splitlines())
+
+
+def test_a_folder_that_cannot_be_read_is_refused(monkeypatch, tmp_path):
+    (tmp_path / "closed").mkdir()
+    stroke(tmp_path / "a.png")
+    scandir = os.scandir
+
+    def closed(path):
+        if Path(path).name == "closed":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", closed)
+    with pytest.raises(InputError, match="closed cannot be read: Permission denied"):
+        images.find([str(tmp_path)])
 
 
 @pytest.mark.parametrize("flags, reason", [
     (["--figure", "sheet.pdf"], "expected a file called .png"),
-    (["--figure", "/proc/none/sheet.png"], "--figure: expected a file to write"),
+    (["--figure", "/proc/none/sheet.png"], "--figure: expected a file"),
     (["empty"], "expected a folder with images")])
 def test_bad_input_is_refused(call, tmp_path, monkeypatch, flags, reason):
     monkeypatch.chdir(tmp_path)
@@ -181,6 +201,14 @@ def test_the_logits_of_a_cnn_become_probabilities(toy_run, monkeypatch):
         for answer, chances in zip(network.predict(pixels), expected, strict=True):
             np.testing.assert_allclose(answer.scores, chances, rtol=1e-4)
             assert answer.reconstruction is None and answer.score == pytest.approx(chances.max(), rel=1e-4)
+
+
+def test_scores_of_a_network_that_says_nothing_of_them_are_logits():
+    scores = np.array([[-2.0, 0.0, 3.0]])
+    plain = SimpleNamespace(capabilities=frozenset(), chain=lambda: None)
+    np.testing.assert_allclose(trained.probabilities(plain, scores), np.exp(scores) / np.exp(scores).sum())
+    capsules = SimpleNamespace(capabilities={"capsules"}, chain=lambda: None)
+    np.testing.assert_array_equal(trained.probabilities(capsules, scores), scores)
 
 
 # ---- the released network ----

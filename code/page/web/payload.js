@@ -1,8 +1,5 @@
 // What the page carries: a header of JSON, then arrays of float16 and of bytes. All is in base64.
 
-/** The file is not the one that was written. */
-export class Damaged extends Error {}
-
 /** CRC-32, as of zip and PNG files. */
 export function crc32(bytes) {
   const table = new Uint32Array(256);
@@ -35,14 +32,14 @@ const FLOAT16 = Float32Array.from({ length: 65536 }, (_, bits) => {
  * @param {number} size how many bytes it has to hold
  * @param {number} crc their CRC-32
  * @returns {{about: object, arrays: Object<string, Float32Array | Uint8Array>}}
- * @throws {Damaged} if it holds anything else
+ * @throws {Error} if it holds anything else
  */
 export function unpack(base64, size, crc) {
   const bytes = fromBase64(base64);
   if (bytes.length !== size) {
-    throw new Damaged(`expected ${size} bytes, received ${bytes.length}`);
+    throw new Error(`expected ${size} bytes, received ${bytes.length}`);
   }
-  if (crc32(bytes) !== crc) throw new Damaged("its bytes are not those that were written");
+  if (crc32(bytes) !== crc) throw new Error("its bytes are not those that were written");
 
   const start = 4 + new DataView(bytes.buffer).getUint32(0, true);
   const header = new TextDecoder().decode(bytes.subarray(4, start));
@@ -60,7 +57,7 @@ function fromBase64(base64) {
   try {
     binary = atob(base64);
   } catch {
-    throw new Damaged("its text is cut off or changed");
+    throw new Error("its text is cut off or changed");
   }
   const bytes = new Uint8Array(binary.length);
   for (let n = 0; n < binary.length; n++) bytes[n] = binary.charCodeAt(n);

@@ -56,8 +56,8 @@ function moved(strokes, zoom, from, to) {
 }
 
 /**
- * Frames a drawing as MNIST was made: its longer side becomes `side`, the pen stays as wide as it
- * is, and the centre of mass comes to `centre`.
+ * Frames a drawing as MNIST was made: its longer side becomes `side`, or less where the image has
+ * no room for that. The pen stays as wide as it is, and the centre of mass comes to `centre`.
  *
  * @param {{side: number | null, centre: number[]}} how side in pixels, null keeps the size; [x, y]
  */
@@ -69,8 +69,10 @@ export function framed(strokes, { side, centre }, height, width) {
   const ends = [Math.min, Math.max].map((end) =>
     points.reduce((a, b) => [end(a[0], b[0]), end(a[1], b[1])]));
   const [low, high] = ends;
-  const extent = Math.max(high[0] - low[0], high[1] - low[1]);
-  const zoom = side === null ? 1 : Math.min(ZOOM, (side - PEN) / extent);
+  const extents = [high[0] - low[0], high[1] - low[1]];
+  const fitting = [width, height].map((room, axis) => (room - PEN) / extents[axis]);
+  const wanted = Math.max(1, side - PEN) / Math.max(...extents);
+  const zoom = side === null ? 1 : Math.min(ZOOM, wanted, ...fitting);
   const from = [0, 1].map((axis) => (low[axis] + high[axis]) / 2), middle = [width / 2, height / 2];
   const sized = moved(strokes, zoom, from, middle);
 
