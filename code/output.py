@@ -76,13 +76,15 @@ def write_whole(path: Path, content: bytes):
         partial.unlink(missing_ok=True)
 
 
-def check_writable(flag: str, path: Path):
-    """InputError unless a file can be written at the absolute path, as far as can be seen before.
-
-    flag: that of the path
-    """
+def is_writable(path: Path) -> bool:
+    """Whether a file can be written at the absolute path, as far as can be seen before."""
     parent = next(parent for parent in path.parents if os.path.exists(parent))
-    if os.path.isdir(path) or not os.path.isdir(parent) or not os.access(parent, os.W_OK):
+    return not os.path.isdir(path) and os.path.isdir(parent) and os.access(parent, os.W_OK)
+
+
+def check_writable(flag: str, path: Path):
+    """InputError unless `is_writable`. flag: that of the path"""
+    if not is_writable(path):
         raise InputError(f"{flag}: expected a file in a folder to write in, received {path}")
 
 

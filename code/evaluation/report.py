@@ -14,7 +14,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from evaluation import figures
-from output import check_writable, reason_of, say, write_whole
+from output import is_writable, reason_of, say, write_whole
 from settings import PATH, PATHS, Config, InputError
 
 RESULTS = "results.json"
@@ -24,12 +24,11 @@ class Report:
     """The folder of one evaluation. InputError if it cannot be written."""
 
     def __init__(self, folder: Path, cfg: Config):
-        """Makes the folder. cfg: the settings, which results.json records."""
+        """cfg: the settings, which results.json records."""
         self.folder, self.cfg = folder, cfg
         self.figures = {}  # PNG files by name
-        with self.writing():
-            self.folder.mkdir(parents=True, exist_ok=True)
-        check_writable("--fig_dir", self.folder.absolute() / RESULTS)
+        if not is_writable(folder.absolute() / RESULTS):
+            raise InputError(f"--fig_dir: expected a folder to write in, received {folder}")
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:

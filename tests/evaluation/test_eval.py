@@ -452,6 +452,12 @@ def test_a_network_of_scores_alone_is_attacked_without_detection(evaluate, score
     assert "detection.png" not in found["figures"] and "success.png" in found["figures"]
 
 
+def test_an_attack_that_the_network_cannot_have_is_refused_before_anything_is_written(evaluate, scores_only, tmp_path):
+    status, out, lines = evaluate("--mode", "adversarial", "--attack", "vote")
+    assert (status, out) == (2, "") and "--attack vote: expected a network with routing" in lines[0]
+    assert not (tmp_path / "adversarial").exists()
+
+
 @pytest.mark.parametrize("mode", ["reconstruct", "cap_tweak"])
 def test_a_mode_that_needs_capsules_says_which_network_lacks_them(evaluate, scores_only, tmp_path,
                                                                   mode):
