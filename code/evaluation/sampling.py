@@ -42,13 +42,18 @@ def check_one_or_two_labels(dataset: Dataset, mode: str):
     count = dataset.test.labels.shape[1]
     if count == 1:
         return
-    apart = dataset.test.take(slice(0, 1)).sources is not None
+    apart = has_sources(dataset)
     if count != 2 or not apart or dataset.classes < FEWEST_CLASSES:
         raise InputError(
             f"--mode {mode}: expected a dataset with one label for each image, or of two digits "
             f"that are known apart, of {FEWEST_CLASSES} classes or more; received {dataset.name} "
             f"with {count} labels, {'known' if apart else 'not known'} apart, and "
             f"{dataset.classes} classes")
+
+
+def has_sources(dataset: Dataset) -> bool:
+    """Whether the test split shows what each label stands for apart."""
+    return dataset.test.take(slice(0, 1)).sources is not None
 
 
 def spread_evenly(labels: np.ndarray, count: int, seed: int) -> np.ndarray:

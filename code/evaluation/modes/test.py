@@ -15,6 +15,7 @@ from evaluation.charts import History
 from evaluation.intervals import of_pairs, wilson
 from evaluation.overlap import ByOverlap
 from evaluation.report import Report
+from evaluation.sampling import has_sources
 from settings import InputError, split_paths
 
 if TYPE_CHECKING:  # imports TensorFlow
@@ -58,11 +59,6 @@ def run(predictors: dict[str, "Predictor"], dataset: Dataset, cfg,
     by_overlap = {name: {"edges": pair_figures.EDGES, **found._asdict()}
                   for name, found in bins.items()}
     return numbers, {"error_intervals": intervals, "by_overlap": by_overlap}
-
-
-def has_sources(dataset: Dataset) -> bool:
-    """Whether the test split shows what each label stands for apart."""
-    return dataset.test.take(slice(0, 1)).sources is not None
 
 
 def measure(predictor: "Predictor", dataset: Dataset, cfg) -> dict[str, float]:
