@@ -156,9 +156,10 @@ def test_an_attack_that_knows_one_norm_gets_it_in_its_settings(monkeypatch, pred
     def attack(predictor, images, classes, cfg, threshold, title=None):
         return climb_in_growing_balls(predictor, images, classes, cfg, title)
 
-    mine = SimpleNamespace(NORM="l2", attack=attack)
+    cfg, mine = settings(TARGETED=False), SimpleNamespace(NORM="l2", attack=attack)
+    assert cfg.NORM == "linf"
     monkeypatch.setattr(catalog, "module", lambda folder, name: mine)
-    assert attacks.run("mine", predictor, images, labels, settings(TARGETED=False), None).norm == "L2"
+    assert attacks.run("mine", predictor, images, labels, cfg, None).norm == "L2"
 
 
 def test_the_first_step_of_the_original_follows_the_normalised_gradient(predictor, images, labels):
