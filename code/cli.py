@@ -85,9 +85,10 @@ def run(main: Callable[[], int]):
             raise
         # the first line, without TensorFlow's {{node ...}}
         reason = str(error).partition("\n")[0].rpartition("}} ")[2]
-        what = "fewer or smaller images" if isinstance(error, MemoryError) else \
-            "a smaller --batch_size or a smaller network"
-        complain(f"{name}: error: not enough memory ({reason}); {what} would take less")
+        less = "a smaller --batch_size or a smaller network"
+        if isinstance(error, MemoryError):  # of NumPy, which holds the images
+            less = "fewer or smaller images"
+        complain(f"{name}: error: not enough memory ({reason}); {less} would take less")
         sys.exit(2)
 
 

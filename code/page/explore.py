@@ -79,8 +79,8 @@ def load_images(trained: Config, given: dict, kind: tuple) -> tuple[Dataset, str
     """-> the dataset, and why it is not the one of the training, or None
 
     Where that one cannot be had, the glyphs take its place if they are of the same kind. InputError
-    if they are not, or if the images are the user's own: what is called "0" to "9" there need not
-    be digits. kind: image_shape and class_names
+    if they are not; if the user named the images; or if they are the user's own, where what is
+    called "0" to "9" need not be digits. kind: image_shape and class_names
     """
     named = {name: value for name, value in given.items() if name in config.DATA}
     try:
