@@ -13,8 +13,9 @@ def evaluate(test_step: Callable, split: Examples, batch_size: int,
     test_step: of step.make_test_step; title: of a progress bar, None for no bar.
     """
     sums = {}
+    size = min(batch_size, len(split.labels))
     count = math.ceil(len(split.labels) / batch_size)
     for batch in progress(batches(split, batch_size), title, count):
-        for name, value in test_step(batch).items():
+        for name, value in test_step(batch, size).items():
             sums[name] = sums.get(name, 0.0) + value
     return {name: value / len(split.labels) for name, value in sums.items()}

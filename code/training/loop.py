@@ -1,4 +1,6 @@
 """The loop over the steps of a training: what is done after each of them, and when."""
+from collections.abc import Callable
+
 import numpy as np
 
 from data.dataset import Batch, Dataset, training_batch
@@ -10,21 +12,22 @@ from training.devices import Devices, WorkerLost
 from training.evaluate import evaluate
 from training.optimizer import step_of
 from training.signals import StopSignals
-from training.step import NotFinite, make_test_step, make_train_step
+from training.step import NotFinite, make_train_step
 
 SHOWN = 8  # images that TensorBoard shows with their reconstructions
 
 
-def fit(network: Network, optimizer, dataset: Dataset, cfg, run, devices: Devices) -> int | None:
+def fit(network: Network, optimizer, dataset: Dataset, cfg, run, devices: Devices,
+        test_step: Callable) -> int | None:
     """Trains from the optimizer's step to MAX_ITERS, or until the accuracy on validation is
     STOP_AT. -> the signal that arrived meanwhile and ended it, or None.
 
-    run: a run_folder.Run, or a Follower. Whether something is due depends on the step and on
-    MAX_ITERS alone, so a resumed run does what an uninterrupted one would have done with the same
-    settings. Raises WorkerLost and NotFinite of a step.
+    run: a run_folder.Run, or a Follower. test_step: of step.make_test_step, for the validation.
+    Whether something is due depends on the step and on MAX_ITERS alone, so a resumed run does what
+    an uninterrupted one would have done with the same settings. Raises WorkerLost and NotFinite of
+    a step.
     """
     train_step = make_train_step(network, optimizer, cfg, devices)
-    test_step = make_test_step(network, cfg, devices)
     step = step_of(optimizer)
 
     def due(every):
@@ -79,7 +82,8 @@ def fit(network: Network, optimizer, dataset: Dataset, cfg, run, devices: Device
     return stop.received
 
 
-def validate(network: Network, optimizer, dataset: Dataset, cfg, run, test_step) -> list[str]:
+def validate(network: Network, optimizer, dataset: Dataset, cfg, run,
+             test_step: Callable) -> list[str]:
     """Measures the validation split, and keeps the network if it is the best. -> lines to show
 
     With EMA there are two networks: the trained weights, and their moving average. The average is

@@ -1,4 +1,5 @@
 """One process's part of a run: network and optimizer, training, test, and how it may end."""
+from collections.abc import Callable
 from pathlib import Path
 from typing import TextIO
 
@@ -40,7 +41,8 @@ def train(folder: Path, config: RunConfig, dataset: Dataset, again: str, devices
         # train
         if not len(dataset.val.labels):
             run.say("no image is held out for validation, so no best network is kept")
-        stopped = fit(network, optimizer, dataset, cfg, run, devices)
+        test_step = make_test_step(network, cfg, devices)  # compiled once, for both splits
+        stopped = fit(network, optimizer, dataset, cfg, run, devices, test_step)
         step = step_of(optimizer)
         if stopped:
             run.say(f"stopped by signal {int(stopped)} after step {step}; continue with: {again}")
@@ -53,7 +55,7 @@ def train(folder: Path, config: RunConfig, dataset: Dataset, again: str, devices
             run.say(f"training ended at step {step}: {early['stopped']['why']}")
 
         # test
-        results = test(network, optimizer, dataset, cfg, run, devices)
+        results = test(network, optimizer, dataset, cfg, run, devices, test_step)
         run.save_results({**results, **early})
         for name, result in results.items():
             run.say(in_words(name, result))
@@ -76,13 +78,12 @@ def train(folder: Path, config: RunConfig, dataset: Dataset, again: str, devices
 
 
 def test(network: Network, optimizer, dataset: Dataset, cfg, run: Run | Follower,
-         devices: Devices) -> dict[str, dict]:
+         devices: Devices, test_step: Callable) -> dict[str, dict]:
     """-> the metrics of the whole test split with the last weights, and with the best.
 
     With EMA, also with the average of the last ones, which is kept as a checkpoint of its own. The
     best weights are those of the best validation.
     """
-    test_step = make_test_step(network, cfg, devices)
     step = step_of(optimizer)
     last = evaluate(test_step, dataset.test, cfg.BATCH_SIZE, "test, last")
     results = {"last": {"step": step, **last}}

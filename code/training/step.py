@@ -61,6 +61,9 @@ def make_train_step(network: Network, optimizer, cfg, devices: Devices) -> Calla
 def make_test_step(network: Network, cfg, devices: Devices) -> Callable:
     """-> a function of a Batch that returns the sums of its metrics, as floats, for `evaluate`.
 
+    test_step(batch, size) fills a smaller batch up to `size` images, which do not count. So one
+    compiled function serves a whole split.
+
     Where an image has one label, its reconstruction is made as if there were none at hand, from
     the longest capsule. Where it has several, the labels' capsules are decoded in the order of the
     labels, which is that of the sources.
@@ -75,8 +78,11 @@ def make_test_step(network: Network, cfg, devices: Devices) -> Callable:
 
     test = devices.sum(compiled(test, cfg))
 
-    def test_step(batch: Batch) -> dict[str, float]:
-        sums = devices.local(test(pad(batch, devices.replicas)))
+    def test_step(batch: Batch, size: int = 0) -> dict[str, float]:
+        # equally many images for each replica
+        images = max(size, len(batch.labels))
+        images = math.ceil(images / devices.replicas) * devices.replicas
+        sums = devices.local(test(pad(batch, images)))
         return {name: float(value) for name, value in sums.items()}
 
     return test_step
@@ -97,12 +103,11 @@ def loss_terms(network: Network, output, part: Batch) -> dict[str, tf.Tensor]:
     return {**terms, "accuracy": are_right(output.scores, part.labels)}
 
 
-def pad(batch: Batch, replicas: int) -> tuple[Batch, np.ndarray]:
-    """-> the batch with equally many images for each replica; 1.0 for those that count, else 0.0.
+def pad(batch: Batch, size: int) -> tuple[Batch, np.ndarray]:
+    """-> the batch with `size` images; 1.0 for those that count, else 0.0.
 
     The last image fills the batch up.
     """
-    size = math.ceil(len(batch.labels) / replicas) * replicas
     place = np.arange(size)                                                # [size]
     counts = (place < len(batch.labels)).astype(np.float32)                # [size]
     if size == len(batch.labels):

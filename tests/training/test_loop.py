@@ -11,6 +11,7 @@ from settings import InputError
 from training.devices import Devices
 from training.loop import fit
 from training.optimizer import make_optimizer, step_of
+from training.step import make_test_step
 
 
 @pytest.fixture
@@ -22,7 +23,8 @@ def trained(dataset, run, network=None, optimizer=None, **changes):
     """-> what `fit` returns, and the optimizer."""
     cfg = toy.settings(**changes)
     network, optimizer = network or toy.network(), optimizer or make_optimizer(cfg)
-    return fit(network, optimizer, dataset, cfg, run, Devices()), optimizer
+    test_step = make_test_step(network, cfg, Devices())
+    return fit(network, optimizer, dataset, cfg, run, Devices(), test_step), optimizer
 
 
 def steps_of(method):

@@ -124,12 +124,31 @@ def test_evaluate_counts_every_image_once(dataset, batch_size):
         np.testing.assert_allclose(result[name], np.mean(value), rtol=1e-5)
 
 
-@pytest.mark.parametrize("size, replicas, padded", [(5, 1, 5), (5, 2, 6), (6, 3, 6), (1, 4, 4)])
-def test_every_replica_gets_as_many_images_and_none_counts_twice(size, replicas, padded):
-    images = np.arange(size, dtype=np.float32)[:, None, None, None]
-    labels = np.arange(size, dtype=np.int32)[:, None]
-    batch, counts = steps.pad(Batch(images, labels), replicas)
+@pytest.mark.parametrize("count, size, replicas, padded", [
+    (5, 0, 1, 5), (5, 0, 2, 6), (6, 0, 3, 6), (1, 0, 4, 4), (5, 10, 1, 10), (5, 10, 3, 12), (12, 10, 1, 12)])
+def test_batches_are_filled_up_and_none_of_it_counts(monkeypatch, count, size, replicas, padded):
+    """Each replica gets equally many images."""
+    given = []
+    monkeypatch.setattr(ONE.__class__, "replicas", replicas)
+    monkeypatch.setattr(ONE.__class__, "sum", lambda self, function: lambda padded: given.append(padded) or {})
+    images = np.arange(count, dtype=np.float32)[:, None, None, None]
+    labels = np.arange(count, dtype=np.int32)[:, None]
+    steps.make_test_step(toy.network(), toy.settings(), ONE)(Batch(images, labels), size)
+    (batch, counts), = given
     assert len(batch.images) == len(batch.labels) == len(counts) == padded
-    np.testing.assert_array_equal(counts, [1] * size + [0] * (padded - size))
-    np.testing.assert_array_equal(batch.labels[:size], labels)
-    assert (batch.labels[size:] == size - 1).all() and batch.sources is None
+    np.testing.assert_array_equal(counts, [1] * count + [0] * (padded - count))
+    np.testing.assert_array_equal(batch.labels[:count], labels)
+    assert (batch.labels[count:] == count - 1).all() and batch.sources is None
+
+
+def test_a_split_is_evaluated_by_one_compiled_function(dataset):
+    """Its last batch is smaller. Compiling for its size too would take seconds."""
+    sizes = set()
+
+    def test_step(batch, size):
+        sizes.add(max(size, len(batch.labels)))
+        return {"accuracy": 1.0}
+
+    for split, batch_size in [(dataset.val, 10), (dataset.test, 500)]:
+        evaluate(test_step, split, batch_size)
+    assert sizes == {10, len(dataset.test.labels)}
