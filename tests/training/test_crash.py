@@ -10,7 +10,8 @@ import pytest
 
 import runs
 import toy
-from settings import ROOT
+from settings import ROOT, InputError
+from training import claim
 
 TRAIN = ROOT / "code" / "train.py"
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "TF_DETERMINISTIC_OPS"}
@@ -20,11 +21,6 @@ FLAGS = ["--jit", "on", "--save_every", "20", "--val_every", "15", "--lr", "0.01
 def start(*flags):
     return subprocess.Popen([sys.executable, TRAIN, *map(str, flags)], text=True, env=ENVIRONMENT,
                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-
-
-def finish(process):
-    output, _ = process.communicate(timeout=240)
-    return process.returncode, output
 
 
 def wait_until(condition, process):
@@ -44,8 +40,7 @@ def test_a_run_survives_being_killed(tmp_path, kills):
     """Every other time while a checkpoint is being written, else at any moment: in a step, a validation, a log line."""
     random = np.random.default_rng(kills)
     flags = ["--dataset", toy.npz(tmp_path / "bars.npz"), *toy.FLAGS, *FLAGS, "--max_iters", 100 * kills]
-    status, output = finish(start(*flags, "--train_dir", tmp_path / "straight"))
-    assert status == 0, output
+    assert runs.run(*flags, "--train_dir", tmp_path / "straight") == 0
 
     folder = tmp_path / "pieces"
     metrics, writing = folder / "metrics.jsonl", folder / ".checkpoint.part"
@@ -58,8 +53,8 @@ def test_a_run_survives_being_killed(tmp_path, kills):
         wait_until(lambda: size(metrics) > before, process)  # noqa: B023
         if kill == 0:
             process.send_signal(signal.SIGSTOP)  # it keeps its lock
-            status, output = finish(start("--ckpt", folder))
-            assert (status, "another process is training there" in output) == (2, True), output
+            with pytest.raises(InputError, match="another process is training there"), claim.locked(folder):
+                pass
         elif kill % 2:
             wait_until(writing.exists, process)
             time.sleep(random.uniform(0, 0.01))
@@ -68,6 +63,6 @@ def test_a_run_survives_being_killed(tmp_path, kills):
         process.kill()
         process.communicate()
         process = start("--ckpt", folder)
-    status, output = finish(process)
-    assert status == 0, output
+    output, _ = process.communicate(timeout=240)
+    assert process.returncode == 0, output
     assert runs.same(folder, tmp_path / "straight")

@@ -91,11 +91,10 @@ def test_two_processes_train_the_network_of_one(tmp_path, single):
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
-@pytest.mark.parametrize("devices", [2, 3])
-def test_logical_devices_train_the_network_of_one(tmp_path, single, devices):
-    """Parts of 5 and 5, or of 4, 3 and 3 images; the last batch of validation, of 7 images, has parts of 4, or of 3."""
+def test_logical_devices_train_the_network_of_one(tmp_path, single):
+    """Parts of 4, 3 and 3 images; the last batch of validation, of 7 images, is filled up to parts of 4."""
     flags = ["--dataset", single.with_name("bars.npz"), *FLAGS, "--train_dir", tmp_path / "run"]
-    with started([["--strategy", "mirrored", "--devices", devices, *flags]], [{}]) as (process,):
+    with started([["--strategy", "mirrored", "--devices", 3, *flags]], [{}]) as (process,):
         status, output = end(process)
     assert status == 0, output
     assert_same_network(tmp_path / "run", single)
@@ -104,11 +103,11 @@ def test_logical_devices_train_the_network_of_one(tmp_path, single, devices):
 @pytest.mark.parametrize("victim", [0, 1])
 def test_when_a_worker_dies_the_others_end_and_the_run_goes_on(tmp_path, victim):
     toy.npz(tmp_path / "bars.npz")
-    flags = ["--dataset", tmp_path / "bars.npz", *toy.FLAGS, "--max_iters", 10 ** 6, "--save_every", 200,
+    flags = ["--dataset", tmp_path / "bars.npz", *toy.FLAGS, "--max_iters", 10 ** 6, "--save_every", 50,
              "--val_every", 10 ** 6, "--train_dir", tmp_path / "run"]
     with workers(flags, flags) as processes:
         deadline = time.monotonic() + 120
-        while not (tmp_path / "run" / "ckpt-200.index").exists():
+        while not (tmp_path / "run" / "ckpt-50.index").exists():
             assert all(process.poll() is None for process in processes) and time.monotonic() < deadline
             time.sleep(0.1)
         processes[victim].send_signal(signal.SIGKILL)
