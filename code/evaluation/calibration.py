@@ -19,7 +19,13 @@ class Reliability(NamedTuple):
 
 
 def reliability(lengths: np.ndarray, right: np.ndarray, bins: int = 10) -> Reliability:
-    """lengths [N] in [0, 1] of the winning capsules, right [N]: whether they are the label's"""
+    """lengths [N] in [0, 1] of the winning capsules, right [N]: whether they are the label's
+
+    ValueError if there are other lengths: the scores of a network with capsules are their lengths.
+    """
+    if len(lengths) and not (lengths.min() >= 0 and lengths.max() <= 1):
+        raise ValueError("expected scores in [0, 1], the lengths of the capsules, received "
+                         f"{lengths.min():.3g} to {lengths.max():.3g}")
     place = np.minimum((lengths * bins).astype(int), bins - 1)                 # [N]
     count = np.bincount(place, minlength=bins)
     with np.errstate(invalid="ignore", divide="ignore"):  # of empty bins

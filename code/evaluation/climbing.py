@@ -31,7 +31,7 @@ class Climb(NamedTuple):
     steps: np.ndarray    # [N]
 
 
-def climb(predictor: "Predictor", objective: str, images: np.ndarray, classes: np.ndarray,
+def climb(predictor: "Predictor", objective: str | Callable, images: np.ndarray, classes: np.ndarray,
           targeted: bool, move: Callable, max_steps: int, bar: tqdm,
           threshold: float | None = None, stop: bool = True) -> Climb:
     """Moves each image until it succeeds, its gradient vanishes or max_steps are made.

@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # imports TensorFlow
     from evaluation.predictor import Predictor
 
 FALSE_POSITIVES = 0.05  # share of natural images that the detector may flag
+IMAGES = 1000           # natural images that the threshold is found on, at most
 
 
 def reconstruction_distance(images: np.ndarray, reconstruction: np.ndarray) -> np.ndarray:
@@ -25,11 +26,11 @@ def reconstruction_distance(images: np.ndarray, reconstruction: np.ndarray) -> n
 def find_threshold(predictor: "Predictor", dataset: Dataset, cfg) -> float:
     """-> the distance above which the detector calls an image suspect.
 
-    It is that of validation images. Where none were held out, it is that of training images, which
-    are reconstructed a little better.
+    It is that of IMAGES validation images, spread evenly over the classes. Where none were held
+    out, it is that of training images, which are reconstructed a little better.
     """
     split = dataset.val if len(dataset.val.labels) else dataset.train
-    chosen = sampling.spread_evenly(split.labels[:, 0], cfg.NUM_IMAGES, cfg.SEED)
+    chosen = sampling.spread_evenly(split.labels[:, 0], IMAGES, cfg.SEED)
     images, labels = scale(split.take(chosen).images), split.labels[chosen]
     known = predictor.predict(images, labels, "images for the threshold")
     return threshold(reconstruction_distance(images, known.from_predicted[:, 0]))

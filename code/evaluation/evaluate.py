@@ -11,10 +11,12 @@ import config
 import data
 from data.dataset import Dataset
 from evaluation.report import Report
+from output import say
 from settings import Config, InputError, split_paths
 
 if TYPE_CHECKING:  # imports TensorFlow
     from model.network import Network
+    from training.run_config import RunConfig
 
 FOLDER = "evaluation.modes"
 
@@ -28,6 +30,7 @@ def evaluate(given: dict) -> int:
     given: the settings that the user gave. InputError if they cannot be had.
     """
     cfg = Config(TABLE, given)
+    check_settings(given, cfg.MODE)
     mode = catalog.module(FOLDER, cfg.MODE)
     if hasattr(mode, "check"):
         mode.check(cfg)
@@ -38,6 +41,7 @@ def evaluate(given: dict) -> int:
     cli.start_tensorflow()
     from evaluation.predictor import Predictor
     from training import checkpoints
+    from training.run_config import load_config
     loaded = [checkpoints.load(path) for path in paths]
     for network, trained, prefix in loaded:
         check_needs(needs_of(mode), network, f"{prefix} ({trained.MODEL})", cfg.MODE)
@@ -56,6 +60,8 @@ def evaluate(given: dict) -> int:
             check_unseen(other.changed(**images), prefix, dataset)
     if hasattr(mode, "check_dataset"):
         mode.check_dataset(dataset, cfg)
+    for _, _, prefix in loaded:
+        say_differences(load_config(prefix.parent), prefix, first.changed(**images), dataset)
 
     # measure
     predictors = {name: Predictor(network, trained, cfg.BATCH_SIZE)
@@ -70,6 +76,16 @@ def evaluate(given: dict) -> int:
                "trained_on": ", ".join(trained_on), "evaluated_on": dataset.name}
     report.close(subject, numbers, details)
     return 0
+
+
+def check_settings(given: dict, mode: str):
+    """InputError for a setting that the user gave, if only other modes have it."""
+    for name in given:
+        owners = [other for other in catalog.names(FOLDER)
+                  if name in catalog.settings_of(FOLDER, other)]
+        if owners and mode not in owners:
+            raise InputError(f"--{name.lower()}: expected --mode {' or '.join(owners)}, which has "
+                             f"this setting, received --mode {mode}")
 
 
 def check_count(count: int, mode: ModuleType, name: str):
@@ -134,6 +150,29 @@ def check_unseen(trained: Config, prefix: Path, dataset: Dataset):
             f"{prefix}: expected a network that has not seen the test images, received one of "
             f"--seed {trained.SEED}, which splits {trained.DATASET} otherwise; give these images a "
             "test split of their own, or compare networks of one seed")
+
+
+def say_differences(run: "RunConfig", prefix: Path, cfg: Config, dataset: Dataset):
+    """Says where the network may not be meant for this dataset, although the shapes fit.
+
+    run: that trained the network; cfg: the settings by which the dataset was loaded
+    """
+    # Classes have no names but numbers to a network.
+    if run.class_names != dataset.class_names:
+        say(f"{prefix} has other classes, {shown(run.class_names)}, than {dataset.name}, "
+            f"{shown(dataset.class_names)}: they are compared in this order")
+
+    # Without a test split of their own, other images are split in another way, too.
+    own = cfg.DATASET not in config.DATASETS
+    alike = all(cfg[name] == run.settings[name]
+                for name in ("DATASET", *config.OF_DATASETS, "SEED"))
+    if own and alike and run.data != dataset.digest:
+        say(f"{prefix}: {cfg.DATASET} has changed since the training. Unless it has a test split "
+            "of its own, the network may have been trained on some of these test images")
+
+
+def shown(names: tuple[str, ...], most: int = 5) -> str:
+    return ", ".join(names[:most]) + (", ..." if len(names) > most else "")
 
 
 def check_fit(network: "Network", prefix: Path, dataset: Dataset):

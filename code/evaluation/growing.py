@@ -1,6 +1,6 @@
 """The budgets of an attack, tried one after the other: a small ball around the image comes first."""
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,7 +20,7 @@ STRETCH = 2.5  # the steps for a budget are together that many budgets long (Mad
 def climb_in_growing_balls(predictor: "Predictor", images: np.ndarray, classes: np.ndarray, cfg,
                            title: str | None, steps: int | None = None,
                            random: np.random.Generator | None = None,
-                           objectives: Sequence[str] = ("margin",), restarts: int = 1,
+                           objectives: Sequence[str | Callable] = ("margin",), restarts: int = 1,
                            threshold: float | None = None) -> Attacked:
     """Climbs within balls around the images, a small one before a large one.
 
@@ -29,7 +29,8 @@ def climb_in_growing_balls(predictor: "Predictor", images: np.ndarray, classes: 
     predictor, images, classes, cfg, title: those of an attack, see attacks/__init__.py
     steps: of each try; None: MAX_ITERS divided by the number of budgets
     random: each try starts at a random point in the ball; None: at the natural image
-    objectives: names of functions of objectives.py; each of them has `restarts` tries
+    objectives: names of functions of objectives.py, or functions like those; each of them has
+    `restarts` tries
     threshold: the detector's, only for objectives that take one; it changes what counts as a
     success, see `climb`
     """

@@ -34,10 +34,29 @@ def of_pairs(yes: np.ndarray, members: np.ndarray) -> tuple[float, float]:
     """
     if not len(yes):
         return np.nan, np.nan
-    share = yes.mean()
-    error = yes - share                                                        # [N]
+    error = yes - yes.mean()                                                   # [N]
     of_digit = sum(np.bincount(one, error, members.max() + 1) for one in members.T)
     # A pair's own squared error is in the sums of both its digits: subtract it once.
-    variance = (np.square(of_digit).sum() - np.square(error).sum()) / len(yes)**2
-    independent = share * (1 - share) / variance if variance > 0 else np.inf
-    return wilson(share, min(independent, len(yes)))
+    return _with_variance(yes, np.square(of_digit).sum() - np.square(error).sum())
+
+
+def of_copies(yes: np.ndarray, digits: np.ndarray) -> tuple[float, float]:
+    """The same for N images of which several may be made of one digit. digits [N]: its number
+
+    Wilson's interval as it is, where every image has a digit of its own.
+    """
+    if not len(yes):
+        return np.nan, np.nan
+    of_digit = np.bincount(digits, yes - yes.mean())
+    return _with_variance(yes, np.square(of_digit).sum())
+
+
+def _with_variance(yes: np.ndarray, variance: float) -> tuple[float, float]:
+    """Wilson's interval of the share of N examples that are `yes`
+
+    variance: of their sum. The interval is that of the number of independent examples with it, N at
+    most.
+    """
+    share, count = yes.mean(), len(yes)
+    independent = share * (1 - share) * count**2 / variance if variance > 0 else np.inf
+    return wilson(share, min(independent, count))

@@ -64,10 +64,11 @@ class Judged(NamedTuple):
 def measure(predictor: "Predictor", split: Examples) -> tuple[dict[str, float], Judged]:
     """The whole split, batch by batch -> the means over all pairs, and each pair."""
     terms_of_batch = make_terms(predictor)
-    total, size = len(split.labels), predictor.batch_size
+    total = len(split.labels)
+    size = min(predictor.batch_size, total)
     sums, parts = {}, []
     for batch in progress(batches(split, size), "test", math.ceil(total / size)):
-        terms = terms_of_batch(batch)
+        terms = terms_of_batch(batch, size)
         for name, value in terms.items():
             sums[name] = sums.get(name, 0.0) + value.sum(dtype=float)
         parts.append(Judged(overlap(batch.sources), terms["accuracy"] > 0, terms["some_right"] > 0))
@@ -99,12 +100,14 @@ def by_overlap(judged: Judged, digits: np.ndarray) -> ByOverlap:
 
 def make_terms(predictor: "Predictor"):
     """-> a function of a Batch: the network's loss and its terms, the accuracy, and whether some
-    label is right, each [B]. All batches are compiled as one shape.
+    label is right, each [B].
+
+    It fills a smaller batch up to `size` pairs, so that one compiled function serves all.
     """
     from model.compile import compiled
     from model.network import are_some_right
-    from training.step import loss_terms
-    network, size = predictor.network, predictor.batch_size
+    from training.step import loss_terms, pad
+    network = predictor.network
 
     def terms(part: Batch):
         output = network(part.images, part.labels)
@@ -113,10 +116,8 @@ def make_terms(predictor: "Predictor"):
 
     terms = compiled(terms, predictor.trained)
 
-    def of_any_size(batch: Batch) -> dict[str, np.ndarray]:
-        count = len(batch.labels)
-        index = np.minimum(np.arange(size), count - 1)  # the last pair fills the batch up
-        found = terms(Batch(*(array[index] for array in batch)))
-        return {name: value.numpy()[:count] for name, value in found.items()}
+    def terms_of_batch(batch: Batch, size: int) -> dict[str, np.ndarray]:
+        padded, _ = pad(batch, size)
+        return {name: value.numpy()[:len(batch.labels)] for name, value in terms(padded).items()}
 
-    return of_any_size
+    return terms_of_batch

@@ -60,14 +60,17 @@ class Predictor:
         """All capsules [N, J, E] and the labels [N, K] to decode -> images [N, K, H, W, C]"""
         return self._in_batches(self._decode_labels, capsules, labels)[0]
 
-    def gradient(self, objective: str, images: np.ndarray, classes: np.ndarray,
+    def gradient(self, objective: str | Callable, images: np.ndarray, classes: np.ndarray,
                  threshold: float | None = None) -> Gradient:
         """What an attack needs to know of images [N, H, W, C] and classes [N].
 
-        objective: the name of a function of objectives.py; threshold: for those that take one
+        objective: the name of a function of objectives.py, or another function like those.
+        threshold: for those that take one
         """
         if (objective, threshold) not in self._gradients:
-            climbed = getattr(objectives, objective)
+            climbed = objective
+            if isinstance(objective, str):
+                climbed = getattr(objectives, objective)
             if threshold is not None:
                 climbed = functools.partial(climbed, threshold=threshold)
             of_batch = functools.partial(self._gradient_of_batch, climbed)

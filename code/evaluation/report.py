@@ -18,6 +18,7 @@ from output import is_writable, reason_of, say, write_whole
 from settings import PATH, PATHS, Config, InputError
 
 RESULTS = "results.json"
+SHARES = ("error", "expected_calibration_error")  # others too end with "error", in other units
 
 
 class Report:
@@ -94,7 +95,8 @@ def readable(name: str, value: float | str | bool | None) -> str:
     """A number as people read it: shares in per cent. Anything else stays as it is."""
     if isinstance(value, bool) or not isinstance(value, int | float | np.number):
         return str(value)
-    if name.endswith(("accuracy", "error", "rate")):
+    number = name.rpartition(":_")[2]
+    if number.endswith(("accuracy", "rate")) or number in SHARES:
         return f"{value:.2%}"
     return f"{value:,}" if isinstance(value, int | np.integer) else f"{value:.5g}"
 

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 class Output(NamedTuple):
     """What a network says of B images. What it does not have is None."""
-    scores: tf.Tensor                          # [B, J] the larger, the likelier: lengths or logits
+    scores: tf.Tensor                          # [B, J] lengths of the capsules, otherwise logits
     capsules: tf.Tensor | None = None          # [B, J, E]
     reconstruction: tf.Tensor | None = None    # [B, K, H, W, C] in [0, 1], one for each label
 
@@ -32,7 +32,7 @@ class Network(tf.keras.Model):
 
     `capabilities` says what evaluation may ask for beyond scores: "capsules" (Output.capsules),
     "routing" (`encode_unrouted`) and "decoder" (Output.reconstruction and `decode`). A network with
-    routing or a decoder has capsules, too.
+    routing or a decoder has capsules, too. With capsules, the scores are their lengths, in [0, 1].
 
     `noise_count` is how many random numbers a training step draws for each image. If there are any,
     `call` gets them as `noise` [B, n], uniform in [0, 1), with training=True. They follow from seed

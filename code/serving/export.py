@@ -4,13 +4,14 @@ The file's function takes "images", float32 [N, H, W, C] in [0, 1] for any N, an
 [N, J]. A network with capsules also gives "capsules" [N, J, E], and one with a decoder
 "reconstruction" [N, 1, H, W, C] of the longest capsule.
 """
+import contextlib
 import importlib.util
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,7 +27,8 @@ if TYPE_CHECKING:  # imports TensorFlow
 
 FORMATS = catalog.names("serving.exports")
 READERS = catalog.CODE / "serving" / "readers"
-TOLERANCE = 1e-5           # the largest difference between the file's numbers and the network's
+TOLERANCE = 1e-5           # largest difference between the file's numbers and the network's, as a
+                           # share of the largest number where that is above 1, as of logits
 BATCHES = (1, 7)           # images at once, when that is measured
 
 
@@ -37,8 +39,6 @@ def export(ckpt: str, kind: str, out: str | None) -> int:
     missing, or if `out` is there already or cannot be written.
     """
     cli.start_tensorflow()
-    import tensorflow as tf
-
     from training import checkpoints
 
     # the format, the network and the place
@@ -55,21 +55,32 @@ def export(ckpt: str, kind: str, out: str | None) -> int:
 
     # written beside its place, checked, and moved there
     function = as_function(rebuilt(network, trained))
-    try:
+    with writing(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".export", dir=target.parent) as folder:
-            partial = Path(folder) / f"network{form.SUFFIX}"
-            with cli.held_back():
-                form.write(function, str(partial))
-            worst = largest_difference(partial, kind, network)
+        folder = tempfile.TemporaryDirectory(prefix=".export", dir=target.parent)
+    with folder:
+        partial = Path(folder.name) / f"network{form.SUFFIX}"
+        with writing(target), cli.held_back():
+            form.write(function, str(partial))
+        worst = largest_difference(partial, kind, network)
+        with writing(target):
             shutil.move(partial, target)
-    except (OSError, tf.errors.OpError) as error:
-        raise InputError(f"--out: expected a path to write, received {target} "
-                         f"({reason_of(error)})") from None
     size = sum(path.stat().st_size for path in [target, *target.rglob("*")] if path.is_file())
     say(f"{target}: {size / 1e6:.1f} MB; its numbers differ from the network's by at most "
         f"{worst:.1e}")
     return 0
+
+
+@contextlib.contextmanager
+def writing(target: Path) -> Iterator[None]:
+    """Errors of the system while `target` is written become an InputError."""
+    import tensorflow as tf
+
+    try:
+        yield
+    except (OSError, tf.errors.OpError) as error:
+        raise InputError(f"--out: expected a path to write, received {target} "
+                         f"({reason_of(error)})") from None
 
 
 def rebuilt(network: "Network", trained) -> "Network":
@@ -109,9 +120,9 @@ def as_function(network: "Network") -> Callable:
 def largest_difference(path: Path, kind: str, network: "Network") -> float:
     """-> between the numbers of the exported file, read without our code, and the network's.
 
-    RuntimeError if it is above TOLERANCE: then the export is wrong.
+    RuntimeError if it is above TOLERANCE: the export is wrong.
     """
-    differences = []
+    worst = 0.0
     for count in BATCHES:
         images = np.random.default_rng(count).random((count, *network.image_shape), np.float32)
         expected = {name: value.numpy() for name, value in network(images)._asdict().items()
@@ -123,10 +134,12 @@ def largest_difference(path: Path, kind: str, network: "Network") -> float:
             if received[name].shape != value.shape:
                 raise RuntimeError(f"{kind}: has {name} of the shape {received[name].shape}, "
                                    f"expected {value.shape}")
-            differences.append(np.abs(received[name] - value).max())
-    worst = float(np.max(differences))  # NaN if one is NaN
-    if not worst <= TOLERANCE:
-        raise RuntimeError(f"{kind}: differs from the network by {worst}, expected {TOLERANCE}")
+            difference = float(np.abs(received[name] - value).max())
+            most = TOLERANCE * max(1.0, float(np.abs(value).max()))
+            if not difference <= most:  # nor if it is NaN
+                raise RuntimeError(f"{kind}: {name} differs from the network's by {difference}, "
+                                   f"expected {most} at most")
+            worst = max(worst, difference)
     return worst
 
 
@@ -135,9 +148,10 @@ def read(path: Path, kind: str, images: np.ndarray) -> dict[str, np.ndarray]:
 
     RuntimeError, with what the process printed, if it fails.
     """
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         given, taken = Path(folder) / "images.npy", Path(folder) / "outputs.npz"
-        np.save(given, images)
+        with writing(path):
+            np.save(given, images)
         command = [sys.executable, "-I", str(READERS / f"ask_{kind}.py"), str(path), str(given),
                    str(taken)]
         process = subprocess.run(command, capture_output=True, text=True, cwd=folder)

@@ -23,7 +23,7 @@ def predict(paths: list[str], ckpt: str, as_is: bool, as_json: bool, figure: str
     # refuse what can be refused before TensorFlow starts, which takes seconds
     if figure:
         figure = Path(figure)
-        if figure.suffix != ".png":
+        if figure.suffix.lower() != ".png":
             raise InputError(f"--figure: expected a file called .png, received {figure}")
         check_writable("--figure", figure)
     files = images.find(paths)
@@ -56,7 +56,7 @@ def predict(paths: list[str], ckpt: str, as_is: bool, as_json: bool, figure: str
 def read_file(network: Trained, path: Path, as_is: bool) -> dict:
     """-> {name: image [H, W, C]}: one of a picture, all N of an .npy. InputError if it is neither.
     """
-    if path.suffix != ".npy":
+    if path.suffix.lower() != ".npy":
         return {str(path): network.read(path, as_is)}
     array = images.read_npy(path, network.image_shape)
     return {f"{path}[{n}]": image for n, image in enumerate(array)}

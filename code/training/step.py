@@ -11,6 +11,9 @@ from model.network import Network, are_right
 from training.devices import Devices
 from training.optimizer import step_of
 
+# What else is recorded beside the terms of a network's loss.
+RESERVED = ("accuracy", "error", "gradient_norm", "learning_rate", "split", "step")
+
 
 class NotFinite(ArithmeticError):
     """The loss or the gradient of a step is no longer a number. The weights are as before."""
@@ -91,15 +94,20 @@ def make_test_step(network: Network, cfg, devices: Devices) -> Callable:
 def loss_terms(network: Network, output, part: Batch) -> dict[str, tf.Tensor]:
     """-> the network's loss and its terms, and the accuracy, each [B]
 
-    ValueError if the network's are not [B]: a mean over the batch would be divided by B again.
+    ValueError if one of the network's has a RESERVED name, or is not [B]: a mean over the batch
+    would be divided by B again.
     """
     sources = part.images[:, None] if part.sources is None else part.sources
     # sources: [B, K, H, W, C], or the image itself for all labels [B, 1, H, W, C]
     terms = network.loss_terms(output, part.labels, sources)
+    where = f"{type(network).__name__}.loss_terms"
     for name, term in terms.items():
+        if name in RESERVED:
+            raise ValueError(f"{where}: expected another name than {name}, which is recorded "
+                             "anyway")
         if term.shape.rank != 1:
-            raise ValueError(f"{type(network).__name__}.loss_terms: expected {name} [B], a number "
-                             f"for each image, received {term.shape}")
+            raise ValueError(f"{where}: expected {name} [B], a number for each image, received "
+                             f"{term.shape}")
     return {**terms, "accuracy": are_right(output.scores, part.labels)}
 
 

@@ -183,6 +183,36 @@ def test_test_images_that_a_network_was_trained_on_are_refused(evaluate, run, tm
         shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
+def test_a_setting_of_another_mode_is_refused(evaluate, tmp_path):
+    """--mode was forgotten, and test would replace its figures."""
+    for flags, modes in ((["--attack", "pgd"], "adversarial"), (["--show", "all"], "reconstruct")):
+        status, _, lines = evaluate(*flags)
+        assert status == 2 and f"{flags[0]}: expected --mode {modes}, which has this setting" in lines[0]
+        assert "received --mode test" in lines[0]
+    assert not list(tmp_path.iterdir())
+
+
+def test_it_says_where_a_network_may_not_be_meant_for_the_images(evaluate, run, tmp_path):
+    """Of the same images nothing is said."""
+    folder, _, dataset = run
+    _, out, _ = evaluate()
+    assert "has changed" not in out and "has other classes" not in out
+
+    # the same file with other images; another file with classes of other names
+    arrays = dict(np.load(folder / "bars.npz"))
+    copy = shutil.copytree(folder / "run", tmp_path / "run")
+    path = copy / "config.json"
+    saved = json.loads(path.read_text().replace(str(folder), str(tmp_path)))
+    path.write_text(json.dumps({**saved, "class_names": ["ant", "bee", "cow"]}))
+    np.savez(tmp_path / "bars.npz", **{**arrays, "x_train": 255 - arrays["x_train"]})
+    status, out, _ = evaluate("--ckpt", copy, "--dataset", tmp_path / "bars.npz", "--fig_dir", tmp_path / "figs")
+    assert status == 0
+    assert f"{copy}/ckpt-40: {tmp_path}/bars.npz has changed since the training" in out
+    assert "has other classes, ant, bee, cow, than bars, 0, 1, 2: they are compared in this order" in out
+    status, out, _ = evaluate("--ckpt", copy, "--dataset", folder / "bars.npz", "--fig_dir", tmp_path / "figs")
+    assert status == 0 and "has changed" not in out, "other images, and the user says so"
+
+
 def test_the_data_are_the_runs_own(run, monkeypatch, tmp_path, capsys):
     """Without --dataset: not MNIST, which the network never saw."""
     folder, _, _ = run

@@ -245,6 +245,12 @@ def test_numbers_of_a_report_are_readable(value, words):
     assert report.readable("success_rate", value) == words
 
 
+@pytest.mark.parametrize("name, words", [("error", "25.00%"), ("mine:_error", "25.00%"), ("mine:_accuracy", "25.00%"),
+                                         ("squared_error", "0.25"), ("mine:_squared_error", "0.25")])
+def test_only_shares_are_in_per_cent(name, words):
+    assert report.readable(name, 0.25) == words
+
+
 def test_networks_that_differ_in_their_seed_share_a_colour():
     """Those that only compute otherwise share it, too. Another model or loss has another one."""
     differences = {"one": {"SEED": 0}, "two": {"SEED": 1}, "direct": {"CONV_WAY": "direct"},

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from evaluation import detection, tables
+from evaluation import detection, intervals, tables
 from evaluation.calibration import Reliability, expected_calibration_error, reliability
 from evaluation.modes.reconstruct import squared_error
 
@@ -41,6 +41,29 @@ def test_reliability_by_hand():
     np.testing.assert_allclose([found.low[3], found.high[3]], wilson, rtol=1e-6)
     expected = (3 * abs(0.35 - 1 / 3) + 2 * 0.025) / 5
     assert expected_calibration_error(found) == pytest.approx(expected)
+
+
+def test_lengths_of_capsules_are_in_0_to_1():
+    for logits in (np.array([0.5, -3.0]), np.array([0.5, 12.0]), np.array([0.5, np.nan])):
+        with pytest.raises(ValueError, match="expected scores in .0, 1., the lengths of the capsules"):
+            reliability(logits, np.array([True, True]))
+
+
+@pytest.mark.parametrize("copies", [1, 4])
+def test_images_of_one_digit_count_as_much_as_they_say(copies):
+    """If they are always right or wrong together, that is as much as one of them."""
+    right = np.random.default_rng(0).random(50) < 0.8
+    order = np.random.default_rng(1).permutation(50 * copies)
+    found = intervals.of_copies(np.repeat(right, copies)[order], np.repeat(np.arange(50), copies)[order])
+    expected = stats.binomtest(int(right.sum()), 50).proportion_ci(method="wilson")
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+def test_copies_that_are_all_right_or_none_are_counted_one_by_one():
+    for yes, count in ((np.ones(8, bool), 8), (np.zeros(8, bool), 0)):
+        found = intervals.of_copies(yes, np.arange(8) // 4)
+        np.testing.assert_allclose(found, stats.binomtest(count, 8).proportion_ci(method="wilson"), atol=1e-9)
+    assert np.isnan(intervals.of_copies(np.zeros(0, bool), np.zeros(0, int))).all()
 
 
 def test_the_expected_calibration_error_weighs_bins_by_their_images():

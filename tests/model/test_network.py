@@ -88,6 +88,15 @@ def test_a_loss_that_is_no_number_for_each_image_is_refused(loss):
         loss_terms(mine, mine(batch.images), batch)
 
 
+@pytest.mark.parametrize("name", ["accuracy", "step", "learning_rate"])
+def test_a_term_with_the_name_of_another_record_is_refused(monkeypatch, name):
+    """It would take its place, or end the run at its first record."""
+    mine, batch = Mine(), Batch(np.zeros((3, 4, 4, 1), np.float32), np.zeros((3, 1), np.int32))
+    monkeypatch.setattr(Mine, "loss_terms", lambda *given: {"loss": tf.zeros(3), name: tf.zeros(3)})
+    with pytest.raises(ValueError, match=f"Mine.loss_terms: expected another name than {name}"):
+        loss_terms(mine, mine(batch.images), batch)
+
+
 def test_settings_that_are_not_one_statement_are_an_error(monkeypatch):
     """They are no flags, which nobody would notice."""
     monkeypatch.setattr(catalog.module("model.networks", "capsnet"), "SETTINGS", {"HEADS": 4}, raising=False)

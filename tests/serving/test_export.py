@@ -51,13 +51,13 @@ def test_a_wrong_export_is_an_error_and_nothing_is_kept(call, tmp_path, monkeypa
 
     rebuilt = exporting.rebuilt
     monkeypatch.setattr(exporting, "rebuilt", other_weights)
-    with pytest.raises(RuntimeError, match="onnx: differs from the network"):
+    with pytest.raises(RuntimeError, match="onnx: scores differs from the network's by"):
         call("--format", "onnx", "--out", tmp_path / "a.onnx")
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("change, reason", [
-    (lambda scores: scores * np.nan, "differs from the network by nan"),
+    (lambda scores: scores * np.nan, "scores differs from the network's by nan"),
     (lambda scores: scores[:1, :1], "has scores of the shape")])
 def test_an_export_of_nan_or_of_another_shape_is_wrong(run, monkeypatch, change, reason):
     network, _, _ = checkpoints.load(run)
@@ -68,6 +68,23 @@ def test_an_export_of_nan_or_of_another_shape_is_wrong(run, monkeypatch, change,
 
     monkeypatch.setattr(exporting, "read", read)
     with pytest.raises(RuntimeError, match=reason):
+        exporting.largest_difference(None, "onnx", network)
+
+
+def test_large_logits_may_differ_by_more_than_lengths(run, monkeypatch):
+    """By as large a share: float32 has no more digits."""
+    network, _, _ = checkpoints.load(run)
+    call, factors = type(network).call, [1 + 3e-6, 1 + 3e-6, 1 + 1e-4]
+    monkeypatch.setattr(type(network), "call", lambda *given, **named: call(*given, **named)._replace(
+        scores=100 * call(*given, **named).scores))
+
+    def read(path, kind, images):
+        answer = {name: value.numpy() for name, value in network(images)._asdict().items()}
+        return {**answer, "scores": answer["scores"] * np.float32(factors.pop(0))}
+
+    monkeypatch.setattr(exporting, "read", read)
+    assert exporting.largest_difference(None, "onnx", network) > exporting.TOLERANCE
+    with pytest.raises(RuntimeError, match="scores differs"):
         exporting.largest_difference(None, "onnx", network)
 
 

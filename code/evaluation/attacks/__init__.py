@@ -17,6 +17,9 @@ NORM       "linf" or "l2": the only norm that it knows, whatever --norm says
 NEEDS      what the network must have beyond scores: a set of "routing", "decoder"
 TITLE      its name in figures, where the file's name says too little
 
+What it climbs is a function of evaluation/objectives.py, by name, or one like those in its own
+file. To list the flags every attack is imported, so none imports TensorFlow outside of a function.
+
 An attack moves an image along a gradient: up, towards a target class; or, when it has no target,
 down, away from the true one. The original climbs the length of the target's capsule. FGSM, BIM and
 PGD climb its margin, the length less that of the longest other capsule, because an attack has

@@ -34,7 +34,7 @@ SETTINGS = catalog.merged({
         SWITCH),
     "NORM": Setting(
         "linf", "adversarial, other attacks: what a budget limits, the largest change of a pixel "
-        "(linf) or the Euclidean length of the change (l2); all: both, where it is of use",
+        "(linf) or the Euclidean length of the change (l2); --attack all has rows of both",
         "Madry 2018", one_of(BALLS)),
     "EPSILON": Setting(
         0.3, "adversarial, --norm linf: the largest budget, pixels in [0, 1]; of several networks "

@@ -16,7 +16,7 @@ from data import affine
 from data.dataset import Dataset, Split, scale
 from data.datasets import affnist
 from evaluation import sampling, sheets
-from evaluation.intervals import with_interval
+from evaluation.intervals import of_copies
 from evaluation.report import Report
 from evaluation.side_by_side import Panel, Style, accuracy_curves, styles_of
 from output import progress
@@ -88,8 +88,10 @@ def run(predictors: dict[str, "Predictor"], dataset: Dataset, cfg,
 
     # tables
     table = {split: with_intervals(found) for split, found in right.items()}
-    if transforms:
-        table |= by_displacement(name, displacements(transforms)[chosen], right[name])
+    if transforms:  # then it is known which digit each image is made of
+        digit = chosen // affnist.COPIES
+        table[name] = with_intervals(right[name], digit)
+        table |= by_displacement(name, displacements(transforms)[chosen], right[name], digit)
 
     # numbers to print
     numbers = {}
@@ -115,10 +117,18 @@ def judge(predictors: dict[str, "Predictor"], split: Split, bar: tqdm) -> dict[s
     return {name: np.concatenate(pieces) for name, pieces in found.items()}
 
 
-def with_intervals(found: dict[str, np.ndarray]) -> dict[str, Any]:
-    """What `judge` found -> the number of images, and the accuracies with intervals (Wilson)"""
+def with_intervals(found: dict[str, np.ndarray],
+                   digits: np.ndarray | None = None) -> dict[str, Any]:
+    """What `judge` found -> the number of images, and the accuracies with intervals
+
+    digits [N]: the number of the digit that each image is made of; None: each has its own
+    """
     count = len(next(iter(found.values())))
-    networks = {name: with_interval(float(right.mean()), count) for name, right in found.items()}
+    digits = np.arange(count) if digits is None else digits
+    networks = {}
+    for name, right in found.items():
+        low, high = of_copies(right, digits)
+        networks[name] = {"accuracy": float(right.mean()), "low": low, "high": high}
     return {"images": count, "networks": networks}
 
 
@@ -127,10 +137,11 @@ def displacements(transforms: affine.Transforms) -> np.ndarray:
     return np.maximum(np.abs(transforms.right), np.abs(transforms.down))
 
 
-def by_displacement(name: str, far: np.ndarray, found: dict[str, np.ndarray]) -> dict[str, Any]:
+def by_displacement(name: str, far: np.ndarray, found: dict[str, np.ndarray],
+                    digits: np.ndarray) -> dict[str, Any]:
     """What `judge` found, of digits that are moved as far as in training (by default), and farther.
 
-    far [N]: the displacements
+    far [N]: the displacements; digits [N]: which digit each image is made of
     """
     most = affnist.DEFAULTS["SHIFT"]
     parts = {f"{name}, moved by {most} or less": far <= most,
@@ -139,7 +150,7 @@ def by_displacement(name: str, far: np.ndarray, found: dict[str, np.ndarray]) ->
     for words, which in parts.items():
         if which.any():
             part = {network: right[which] for network, right in found.items()}
-            table[words] = with_intervals(part)
+            table[words] = with_intervals(part, digits[which])
     return table
 
 

@@ -111,6 +111,7 @@ def figure_of_class(grid: np.ndarray, values: np.ndarray, effects: Effects, j: i
     title = (f"{dataset.name}, class {dataset.class_names[j]}{beside}: what each dimension of its "
              f"capsule does\nright: the strongest effect of +{effects.per:.3g}, mean of "
              f"{effects.images[j]} images, except those that vanish\n"
-             "sd: spread within the class, of 1 px, 5° or half a pixel of stroke at least")
+             "sd: spread within the class, of 1 px, 5°, half a pixel of stroke or 10 px² of area "
+             "at least")
     words = [effects.strongest(j, e) or "nothing significant" for e in range(len(grid))]
     return sheets.tweaks(title, grid, values, words)
