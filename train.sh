@@ -28,9 +28,11 @@ last_texts() {  # of each line what follows its last carriage return: bars do no
 }
 
 # Everything goes to the terminal and to the log. Both writers have to outlive a signal, to log what
-# the training does about it.
+# the training does about it; and the terminal, or whatever reads in its place. GNU's tee needs -p
+# for that, others do not know it.
 new_log || exit 2
-exec > >(trap '' INT TERM; tee >(last_texts > "$log"); wait $!) 2>&1
+tee -p < /dev/null > /dev/null 2>&1 && lasting=-p || lasting=
+exec > >(trap '' INT TERM PIPE; tee $lasting >(last_texts > "$log"); wait $!) 2>&1
 writers=$!
 use_python "$root/requirements.txt" || exit
 

@@ -39,16 +39,18 @@ class Parser(argparse.ArgumentParser):
             way_out = suggestion(word, known) or "; see --help"
             self.error(f"unknown argument {unknown[0]}{way_out}")
 
+        # Defaults are checked too: one may come from the environment.
         given = {name: vars(args).pop(name.lower()) for name in table if name.lower() in args}
-        for name, value in given.items():
+        checked = Config(table)
+        for name, value in {**checked, **given}.items():
             try:
-                Config(table, {name: value})
+                checked[name] = value
             except InputError as error:
                 self.error(str(error).replace(name, flag(name), 1))
         return given, args
 
     def error(self, message: str):
-        self.exit(2, f"{self.prog}: error: {message}\n")
+        self.exit(2, f"{self.prog}: error: {in_one_line(message)}\n")
 
 
 def path(text: str) -> str:
@@ -95,7 +97,12 @@ def run(main: Callable[[], int]):
 def complain(line: str):
     """One line to standard error, if it takes any."""
     with contextlib.suppress(OSError, ValueError):
-        print(line, file=sys.stderr, flush=True)
+        print(in_one_line(line), file=sys.stderr, flush=True)
+
+
+def in_one_line(text: str) -> str:
+    """A path may have line breaks: they are shown as \\n and \\r."""
+    return text.replace("\n", "\\n").replace("\r", "\\r")
 
 
 def is_lack_of_memory(error: BaseException) -> bool:
@@ -144,16 +151,25 @@ def start_tensorflow():
 
 @contextlib.contextmanager
 def held_back():
-    """Sends standard error, also that of C++ code, to a file. Prints it only if the block fails."""
-    with tempfile.TemporaryFile() as file:
+    """Sends standard error, also that of C++ code, to a file. Prints it only if the block fails.
+
+    Where there is no room for the file, nothing is held back.
+    """
+    try:
+        file = tempfile.TemporaryFile()  # noqa: SIM115, closed below
+    except OSError:
+        yield
+        return
+    with file:
         before = os.dup(2)
         os.dup2(file.fileno(), 2)
         try:
             yield
-        except BaseException:
+        except Exception:
             os.dup2(before, 2)
             file.seek(0)
-            complain(file.read().decode(errors="replace").strip())
+            for line in file.read().decode(errors="replace").strip().splitlines():
+                complain(line)
             raise
         finally:
             os.dup2(before, 2)

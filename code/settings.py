@@ -87,13 +87,14 @@ def suggestion(word: str, known: Iterable[str]) -> str:
 class Config(EasyDict):
     """The settings of one table by name, EasyDict style.
 
-    A name that is not in the table, or a value against its rule, is an InputError.
+    A name that is not in the table, or a given value against its rule, is an InputError.
     """
 
     def __init__(self, table: dict[str, Setting], values: dict | None = None):
         object.__setattr__(self, "__table__", table)
         # Not EasyDict's own constructor: it takes the methods of a subclass for entries, too.
-        self.update({name: setting.default for name, setting in table.items()})
+        for name, setting in table.items():
+            super().__setattr__(name, setting.default)
         self.update(values or {})
 
     def __setattr__(self, name, value):

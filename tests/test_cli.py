@@ -108,6 +108,23 @@ def test_train_sh_in_any_folder_twice_in_a_second_and_whatever_cdpath_is(tmp_pat
     assert [path.name for path in tmp_path.iterdir()] == ["two\nlines"]
 
 
+def test_train_sh_outlives_its_reader(tmp_path):
+    """As train.sh | head -n 1: the log is whole, and the exit status the training's."""
+    program = "import sys, time\nfor n in range(300): print('line', n, flush=True); time.sleep(0.003)\nsys.exit(3)"
+    script = stub(tmp_path / "tree", program)
+    status, out, err = run("bash", "-c", f"bash {script} 2>&1 | head -n 1; exit ${{PIPESTATUS[0]}}")
+    assert (status, out, err) == (3, "line 0\n", "")
+    log, = script.with_name("output").iterdir()
+    assert log.read_text().splitlines()[:-1] == [f"line {n}" for n in range(300)]
+
+
+def test_a_folder_of_data_that_is_no_text_is_refused_in_one_line(monkeypatch):
+    monkeypatch.setitem(ENVIRONMENT, "CAPSNET_DATA_DIR", "/tmp/\udcff")
+    status, out, err = run(sys.executable, "code/train.py", "--max_iters", 1)
+    assert (status, out, err.count("\n")) == (2, "", 1), err
+    assert "train.py: error: --data_dir: expected a path in UTF-8, received" in err
+
+
 def test_a_reader_that_goes_away_ends_the_run_with_its_step_saved(tmp_path):
     """As train.py 2>&1 | head -c 300, where standard error fails as well."""
     toy.npz(tmp_path / "bars.npz")

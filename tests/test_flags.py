@@ -2,6 +2,7 @@
 import os
 import subprocess
 import sys
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -61,6 +62,33 @@ def test_an_input_error_is_one_line(capsys):
 
     status, error = ends(capsys, main)
     assert status == 2 and error.endswith("error: expected this, received that\n")
+
+
+def test_a_line_break_in_a_path_makes_no_second_line(monkeypatch, capsys):
+    def main():
+        raise InputError("/tmp/a\nb\r: expected a run")
+
+    assert ends(capsys, main)[1].endswith("error: /tmp/a\\nb\\r: expected a run\n")
+    with pytest.raises(SystemExit):
+        parse(monkeypatch, "--a\nb")
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_ctrl_c_while_tensorflow_starts_is_one_line(capfd):
+    def main():
+        with cli.held_back():
+            os.write(2, b"a note of C++\n")
+            raise KeyboardInterrupt
+
+    status, error = ends(capfd, main)
+    assert status == 130 and error.endswith("interrupted\n")
+
+
+def test_without_room_for_a_file_nothing_is_held_back(monkeypatch, capfd):
+    monkeypatch.setattr("tempfile.TemporaryFile", Mock(side_effect=FileNotFoundError("no room")))
+    with cli.held_back():
+        os.write(2, b"a note of C++\n")
+    assert capfd.readouterr().err == "a note of C++\n"
 
 
 def test_ctrl_c_is_one_line(capsys):

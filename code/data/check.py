@@ -49,26 +49,36 @@ def check_split(split: Examples, dataset: Dataset, where: str):
     # images: the first stands for all, which may be made only when they are taken
     if isinstance(split, Split):
         expect(split.images is not None, where, "images", "none")
+        check_images(split, where)
         for name in ("images", "sources"):
             array = getattr(split, name)
             if array is not None:
                 expect(len(array) == len(labels), where, f"as many {name} as labels",
                        f"{len(array):,} and {len(labels):,}")
     first = split.take(slice(0, 1))
-    check_array(first.images, np.uint8, 4, where, "images uint8 [N, H, W, C], 0 to 255")
+    check_images(first, where)
     shape = first.images.shape[1:]
     expect(min(shape[:2]) >= MIN_SIDE and shape[2] > 0, where,
            f"images of {MIN_SIDE} x {MIN_SIDE} pixels or more", list(shape))
     expect(shape == dataset.image_shape, where,
            f"images of [H, W, C] {dataset.image_shape} as in train", shape)
     if first.sources is not None:
-        check_array(first.sources, np.uint8, 5, where, "sources uint8 [N, K, H, W, C]")
         wanted = (*first.labels.shape, *shape)
         expect(first.sources.shape == wanted, where, f"sources of {wanted}", first.sources.shape)
 
 
+def check_images(split: Split, where: str):
+    """InputError unless images and sources, if there are any, are arrays of bytes."""
+    check_array(split.images, np.uint8, 4, where, "images uint8 [N, H, W, C], 0 to 255")
+    if split.sources is not None:
+        check_array(split.sources, np.uint8, 5, where, "sources uint8 [N, K, H, W, C]")
+
+
 def check_array(array: np.ndarray, dtype: type, ndim: int, where: str, expected: str):
     """InputError unless it is an array of that type and that many dimensions."""
-    shape = "".join(f", {side}" for side in np.shape(array)[1:])
+    received = type(array).__name__
+    if isinstance(array, np.ndarray):
+        shape = ", ".join(["N", *map(str, array.shape[1:])] if array.ndim else [])
+        received = f"{array.dtype} [{shape}]"
     expect(isinstance(array, np.ndarray) and array.dtype == dtype and array.ndim == ndim, where,
-           expected, f"{np.asarray(array).dtype} [N{shape}]")
+           expected, received)

@@ -83,7 +83,7 @@ def make(seed: int = 0, train: int = 10_000, val: int = 1_000,
         y_train, y_val, y_test: labels [N] int32, 0 to 9.
 
     Raises:
-        FileNotFoundError: matplotlib lacks a font.
+        InputError: matplotlib lacks a font.
     """
     splits = {"train": (TRAIN_FONTS, train), "val": (TRAIN_FONTS, val), "test": (TEST_FONTS, test)}
     streams = np.random.SeedSequence(seed).spawn(len(splits))

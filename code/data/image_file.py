@@ -67,7 +67,11 @@ def in_8_bits(image: Image.Image, mode: str, background: str) -> Image.Image:
     """-> the image upright, in 8 bits: of red, green and blue ("RGB") or of grey ("L")."""
     image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I"):  # 16 bits, which Pillow would clip
-        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+        shades, transparent = np.asarray(image), image.info.get("transparency")
+        image = Image.fromarray((shades >> 8).astype(np.uint8))
+        if transparent is not None:  # one of the shades
+            opaque = np.where(shades == transparent, 0, 255).astype(np.uint8)
+            image.putalpha(Image.fromarray(opaque))
     if "A" in image.getbands() or "transparency" in image.info:
         behind = Image.new("RGBA", image.size, background)
         image = Image.alpha_composite(behind, image.convert("RGBA"))

@@ -81,7 +81,7 @@ class Report:
             before = json.loads((self.folder / RESULTS).read_text())["figures"]
             drawn = {name for name in before if re.fullmatch(r"[\w-]+\.png", name)}
             return drawn - self.figures.keys()
-        except (OSError, ValueError, LookupError, TypeError):  # there was none
+        except (OSError, ValueError, LookupError, TypeError, RecursionError):  # there was none
             return set()
 
 

@@ -82,7 +82,9 @@ def check_new(folder: str | Path):
     if (folder / "config.json").exists():
         raise InputError(f"{folder} already holds a run; continue it with --ckpt {folder}, or name "
                          "another --train_dir")
-    for path in folder.iterdir():
+    with writing(folder):
+        there = list(folder.iterdir())
+    for path in there:
         empty_log = path.name == "log.txt" and not path.stat().st_size
         if not empty_log and not path.match(".config.json.*.part"):
             raise InputError(f"--train_dir: expected a new or empty folder, received {folder} "

@@ -50,7 +50,9 @@ def count_workers(text: str) -> int:
         known = jobs.keys() <= {"chief", "worker"}
         addresses = sum(jobs.values(), start=[])  # TypeError unless all are lists
         texts = all(isinstance(address, str) for address in addresses)
-        good = known and texts and task["index"] in range(len(jobs[task["type"]]))
+        filled = all(jobs.values()) and len(jobs.get("chief", [])) <= 1
+        mine = task["index"] in range(len(jobs[task["type"]]))
+        good = known and texts and filled and mine
     except (ValueError, TypeError, KeyError, AttributeError):
         good = False
     if not good:

@@ -16,6 +16,9 @@ from settings import InputError
 from training import cluster
 
 LONGEST = 2 ** 14  # bytes of text that workers tell each other at once
+# Errors of a worker itself, not of the connection: its memory, or what it computes.
+OWN = (tf.errors.ResourceExhaustedError, tf.errors.InvalidArgumentError,
+       tf.errors.UnimplementedError)
 
 
 class WorkerLost(ConnectionError):
@@ -174,8 +177,8 @@ class Workers(Replicas):
             yield
         except tf.errors.OpError as error:
             reason = error.message.splitlines()[0]
-            aborted = "aborted" in reason  # by another worker, whose reason may be its memory
-            if isinstance(error, tf.errors.ResourceExhaustedError) and not aborted:
+            aborted = "aborted" in reason  # by another worker, with its reason
+            if isinstance(error, OWN) and not aborted:
                 raise
             raise WorkerLost(reason) from None
 

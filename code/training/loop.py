@@ -24,8 +24,9 @@ def fit(network: Network, optimizer, dataset: Dataset, cfg, run, devices: Device
 
     run: a run_folder.Run, or a Follower. test_step: of step.make_test_step, for the validation.
     Whether something is due depends on the step and on MAX_ITERS alone, so a resumed run does what
-    an uninterrupted one would have done with the same settings. Raises WorkerLost and NotFinite of
-    a step.
+    an uninterrupted one would have done with the same settings. (But a run that is resumed where it
+    is to end takes no step, so that one is not validated.) Raises WorkerLost and NotFinite of a
+    step.
     """
     train_step = make_train_step(network, optimizer, cfg, devices)
     step = step_of(optimizer)

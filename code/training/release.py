@@ -61,7 +61,7 @@ def history(run: Path, step: int) -> list[Path]:
     found = [metrics] if metrics.is_file() else []
     try:
         numbers = json.loads(results.read_text(encoding="utf-8")).values()
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError, AttributeError, RecursionError):
         return found  # there is none, or it is not one of train.py
     if any(isinstance(one, dict) and one.get("step") == step for one in numbers):
         found.append(results)

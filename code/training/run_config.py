@@ -80,7 +80,8 @@ def load_config(folder: str | Path) -> RunConfig:
         raise InputError(f"{path}: {error}") from None
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from None
-    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError,
+            RecursionError) as error:
         raise InputError(f"{path} is not a config.json of train.py "
                          f"({type(error).__name__}: {error})") from None
 

@@ -127,7 +127,7 @@ class Run:
                 record = json.loads(line)
                 if record["split"] == "val" and record["accuracy"] >= accuracy:
                     return {"step": record["step"], "accuracy": record["accuracy"]}
-        except (OSError, ValueError, LookupError, TypeError) as error:
+        except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
             raise InputError(f"{path} is not a metrics.jsonl of train.py, which --stop_at needs "
                              f"({type(error).__name__}: {error})") from None
         return None

@@ -41,7 +41,7 @@ def train(folder: Path, config: RunConfig, dataset: Dataset, again: str, devices
         # train
         if not len(dataset.val.labels):
             run.say("no image is held out for validation, so no best network is kept")
-        test_step = make_test_step(network, cfg, devices)  # compiled once, for both splits
+        test_step = make_test_step(network, cfg, devices)  # for both splits, which mostly have one size
         stopped = fit(network, optimizer, dataset, cfg, run, devices, test_step)
         step = step_of(optimizer)
         if stopped:

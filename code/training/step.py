@@ -83,9 +83,9 @@ def make_test_step(network: Network, cfg, devices: Devices) -> Callable:
 
     def test_step(batch: Batch, size: int = 0) -> dict[str, float]:
         # equally many images for each replica
-        images = max(size, len(batch.labels))
-        images = math.ceil(images / devices.replicas) * devices.replicas
-        sums = devices.local(test(pad(batch, images)))
+        least = max(size, len(batch.labels))
+        filled = math.ceil(least / devices.replicas) * devices.replicas
+        sums = devices.local(test(pad(batch, filled)))
         return {name: float(value) for name, value in sums.items()}
 
     return test_step

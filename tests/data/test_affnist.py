@@ -59,6 +59,14 @@ def test_training_places_the_digit_anywhere_and_loses_nothing(tmp_path, digits):
     assert not np.array_equal(first.images, other.images)
 
 
+def test_a_shift_is_one_on_the_larger_canvas(tmp_path, digits, monkeypatch):
+    """28 x 28 pixels would refuse it."""
+    monkeypatch.setattr(affnist.mnist, "load", lambda cfg: random_shift(cfg.SHIFT, (28, 28, 1)) and digits)
+    assert load(tmp_path, SHIFT=30).image_shape == (40, 40, 1)
+    with pytest.raises(InputError, match="40x40"):
+        load(tmp_path, SHIFT=40)
+
+
 def test_validation_and_test_have_one_place_for_every_seed(tmp_path, digits):
     dataset, other = load(tmp_path), load(tmp_path, SEED=3)
     for part in ("val", "test"):

@@ -77,6 +77,10 @@ def test_transparent_parts_become_black(tmp_path):
     half = read(save(tmp_path, image), 28, False)[..., 0]
     assert (half[14:, :14] == 255).all() and (half[:, 14:] == 0).all()
     assert (half[:14, :14] == 128).all()
+    deep = np.full((28, 28), 65535, np.uint16)
+    deep[14:] = 32896
+    grey = read(save(tmp_path, Image.fromarray(deep), transparency=65535), 28, False)[..., 0]
+    assert (grey[:14] == 0).all() and (grey[14:] == 128).all()
     palette = Image.new("P", (28, 28))
     palette.putpalette([255, 255, 255, 0, 255, 0])
     path = save(tmp_path, palette, transparency=0)

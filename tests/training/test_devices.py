@@ -146,13 +146,14 @@ def test_ctrl_c_ends_a_chief_that_waits_for_the_others(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("message, expected", [
-    ("OOM when allocating tensor", tf.errors.ResourceExhaustedError),
-    ("Collective ops is aborted by: OOM when allocating tensor", devices.WorkerLost)])
-def test_a_workers_own_lack_of_memory_is_not_the_loss_of_another(message, expected):
+@pytest.mark.parametrize("error", [tf.errors.ResourceExhaustedError, tf.errors.InvalidArgumentError])
+def test_a_workers_own_error_is_not_the_loss_of_another(error):
+    """Such as a lack of memory, or an assertion of the network."""
     worker = devices.Workers.__new__(devices.Workers)
-    with pytest.raises(expected), worker.together():
-        raise tf.errors.ResourceExhaustedError(None, None, message)
+    with pytest.raises(error), worker.together():
+        raise error(None, None, "OOM when allocating tensor")
+    with pytest.raises(devices.WorkerLost), worker.together():
+        raise error(None, None, "Collective ops is aborted by: OOM when allocating tensor")
 
 
 def test_one_device_is_a_plain_call():
@@ -167,7 +168,9 @@ def test_one_device_is_a_plain_call():
     '{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 1}}',
     '{"cluster": {"worker": ["a:1"]}, "task": {"type": "chief", "index": 0}}',
     '{"cluster": {"worker": ["a:1"], "ps": ["b:1"]}, "task": {"type": "worker", "index": 0}}',
-    '{"cluster": {"worker": [1]}, "task": {"type": "worker", "index": 0}}'])
+    '{"cluster": {"worker": [1]}, "task": {"type": "worker", "index": 0}}',
+    '{"cluster": {"chief": ["a:1", "b:1"]}, "task": {"type": "chief", "index": 0}}',
+    '{"cluster": {"chief": [], "worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 0}}'])
 def test_a_bad_tf_config_is_refused(text):
     with pytest.raises(InputError, match="TF_CONFIG: expected the workers and which one this is"):
         cluster.count_workers(text)

@@ -28,7 +28,8 @@ def test_saved_settings_come_back(tmp_path):
     '{"settings": {}, "image_shape": [28, 28, 1], "classes": 0, "data": ""}',
     '{"settings": {}, "image_shape": [28, 28, 1], "classes": Infinity, "data": ""}',
     '{"settings": {}, "image_shape": [28, 28, 1], "classes": 2, "data": "", "class_names": ["a"]}',
-    '{"settings": {}, "image_shape": [28, 28, 1], "classes": 2, "data": "", "class_names": "ab"}'])
+    '{"settings": {}, "image_shape": [28, 28, 1], "classes": 2, "data": "", "class_names": "ab"}',
+    100_000 * "["])
 def test_a_damaged_config_is_refused(tmp_path, content):
     (tmp_path / "config.json").write_bytes(content.encode("latin-1"))
     with pytest.raises(InputError, match="config.json"):

@@ -44,7 +44,7 @@ def load(cfg) -> Dataset:
     `further` has the test digits in the middle of the canvas, and affNIST or synthetic affNIST.
     InputError if a file is missing or is not what it should be.
     """
-    digits = mnist.load(cfg)
+    digits = mnist.load(cfg.changed(SHIFT=0))  # the shift is one on the canvas
     path = find(Path(cfg.DATA_DIR))
     if path or cfg.AFFNIST_DOWNLOAD:
         name, make = REAL, partial(read_or_download, path, Path(cfg.DATA_DIR))

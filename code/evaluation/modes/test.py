@@ -124,7 +124,7 @@ def read_history(path: Path) -> dict[str, History]:
         lines = path.read_text().splitlines() if path.is_file() else []
         records = [json.loads(line) for line in lines if line.endswith("}")]  # the last may be half
         return {split: history(records, split) for split in ("train", "val", "val_average")}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(f"{path} is not a metrics.jsonl of train.py "
                          f"({type(error).__name__}: {error})") from None
 
