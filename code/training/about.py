@@ -2,6 +2,7 @@
 import os
 import platform
 import shlex
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -9,13 +10,32 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from settings import ROOT
+
 
 def about() -> dict[str, Any]:
-    """-> the command, the versions and the hardware, as every results.json has them."""
+    """-> the command, the commit, the versions and the hardware, as every results.json has them."""
     gpus = len(tf.config.list_physical_devices("GPU"))
     return {
         "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "commit": commit(ROOT),
         "versions": {"python": platform.python_version(), "tensorflow": tf.__version__,
                      "numpy": np.__version__},
         "hardware": f"{os.cpu_count()} CPU cores ({platform.machine()}), {gpus} GPUs",
     }
+
+
+def commit(root: Path) -> str | None:
+    """-> the commit of the code, and whether code/ has changed since; None: it is no clone"""
+    def git(*words: str) -> str:
+        command = ["git", "--no-optional-locks", f"--git-dir={root / '.git'}",
+                   f"--work-tree={root}", *words]
+        ended = subprocess.run(command, cwd=root, check=True, capture_output=True, text=True)
+        return ended.stdout.strip()
+
+    try:
+        name = git("rev-parse", "--short", "HEAD")
+        changed = git("status", "--porcelain", "--", "code")
+    except (OSError, subprocess.CalledProcessError):  # no git, no clone, no commit yet
+        return None
+    return f"{name}, and changes since" if changed else name
