@@ -18,7 +18,8 @@ def check(dataset: Dataset, where: str):
     for part in ("train", "val", "test"):
         check_split(getattr(dataset, part), dataset, f"{where}, {part}")
     for part in ("train", "test"):  # validation may be empty
-        expect(len(getattr(dataset, part).labels) > 0, f"{where}, {part}", "an image or more", "none")
+        expect(len(getattr(dataset, part).labels) > 0, f"{where}, {part}", "an image or more",
+               "none")
 
     # what training makes of its images: the first two stand for all
     expect(callable(dataset.augment), where, "augment, a function", repr(dataset.augment))
@@ -41,7 +42,8 @@ def check_split(split: Examples, dataset: Dataset, where: str):
     if len(labels):
         low, high = int(labels.min()), int(labels.max())
         expect(low >= 0 and high < dataset.classes, where,
-               f"labels from 0 to {dataset.classes - 1}, one for each class name", f"{low} to {high}")
+               f"labels from 0 to {dataset.classes - 1}, one for each class name",
+               f"{low} to {high}")
         ordered = np.sort(labels, axis=1)
         expect((ordered[:, 1:] > ordered[:, :-1]).all(), where,
                "K different labels of each image", "an image that has one twice")

@@ -14,29 +14,33 @@ from data.dataset import Augment, Split, stream
 class Partners:
     """Draws a partner of another class for digits with the labels [n]. ValueError if one has none.
 
-    Sorted by class, each class is one block. A place is drawn as if the digit's own block were
-    absent. If it is not before that block, the length of the block is added.
+    All digits are sorted by class. Those of a digit's own class are then one block, which begins at
+    `start` and has `size` digits. A place is drawn as if this block were not there, from 0 to n -
+    size - 1. Places before the block stay, the others move up by `size`, past the block. So every
+    digit of another class is as likely.
     """
 
     def __init__(self, labels: np.ndarray):
         self.order = np.argsort(labels, kind="stable")                         # [n]
         in_order = labels[self.order]
-        self.first = np.searchsorted(in_order, labels, "left")                 # [n]
-        self.alike = np.searchsorted(in_order, labels, "right") - self.first   # [n]
+        self.start = np.searchsorted(in_order, labels, "left")                 # [n]
+        self.size = np.searchsorted(in_order, labels, "right") - self.start    # [n]
 
     def draw(self, index: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """-> a digit of another class, evenly among all, for each digit of `index` [...]"""
-        first, alike = self.first[index], self.alike[index]
-        place = rng.integers(0, len(self.order) - alike)
-        return self.order[place + np.where(place < first, 0, alike)]
+        """-> a digit of another class for each digit of `index` [...]"""
+        start, size = self.start[index], self.size[index]
+        place = rng.integers(0, len(self.order) - size)
+        return self.order[place + np.where(place < start, 0, size)]
 
 
 def overlay(digits: Split, index: np.ndarray, corners: np.ndarray, most: int) -> Split:
-    """Digits with room around them, and where to put them -> a split of B images.
+    """Lays digits over each other -> a split of B images.
 
-    index [B, K]: the digits of each image; corners [B, K, 2]: row and column, from 0 to 2 `most`,
-    at which each is cut out of a canvas with a border of `most` pixels. So it moves by at most
-    `most` in each direction, and what leaves the image is gone.
+    digits: with their border, as large as the result; index [B, K]: those of each image
+    most: the largest shift. `cut` gives each digit another border of so many pixels, and cuts it
+    out at its corner [B, K, 2], a row and a column from 0 to 2 `most`. The corner (most, most)
+    leaves the digit where it is, (0, 0) moves it down and to the right by `most`. What leaves the
+    image is gone.
     """
     rows, columns = corners.reshape(-1, 2).astype(int).T
     sources = cut(digits.images[index.ravel()], rows, columns, most)           # [B K, H, W, C]
@@ -47,7 +51,7 @@ def overlay(digits: Split, index: np.ndarray, corners: np.ndarray, most: int) ->
 
 
 def random_pairs(digits: Split, most: int) -> Augment:
-    """Training on pairs: every digit gets a new partner and both get new places in every epoch."""
+    """Training on pairs: whenever a digit is taken, it gets a new partner, and both new places."""
     partners = Partners(digits.labels[:, 0])
 
     def pair(split: Split, index: np.ndarray, rng: np.random.Generator) -> Split:
@@ -62,7 +66,7 @@ class Pairs:
     """A fixed list of n M pairs, made when they are read. See dataset.py, Examples.
 
     Each of n digits is moved once, and overlaid with M partners, each at a place of its own. Only
-    the list is in memory: 14 bytes for each pair, where its images take 3 H W.
+    the list is in memory: 14 bytes for each pair. Its image and both digits would take 3 H W.
     """
 
     def __init__(self, digits: Split, partners_each: int, most: int, name: str):

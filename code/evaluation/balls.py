@@ -22,9 +22,11 @@ class LInfinity:
 
     def moved(self, x: np.ndarray, gradient: np.ndarray, step: np.float32,
               active: np.ndarray) -> np.ndarray:
-        """x [n, H, W, C], those of the balls [active], one step of that length along the gradient.
+        """Moves x by one step along the gradient, and back into the ball.
 
-        A negative step goes against it. None of the gradients [n, H, W, C] is all zero.
+        x, gradient [n, H, W, C]; active [n]: which of the N balls is each one's; step: its length,
+        negative to go against the gradient. No gradient is all zero, because L2 divides by its
+        norm.
         """
         return np.clip(x + step * np.sign(gradient), self.low[active], self.high[active])
 
@@ -41,16 +43,17 @@ class L2:
         """-> a random image in each ball [N, H, W, C], uniform before pixels are clipped"""
         direction = random.normal(size=self.images.shape)
         dimensions = math.prod(self.images.shape[1:])
+        # the volume grows with the radius to the power of `dimensions`
         share = random.random((len(self.images), 1, 1, 1)) ** (1 / dimensions)
-        change = self.radius * share * direction / norm(direction)
+        change = self.radius * share * direction / l2_norm(direction)
         return np.clip(self.images + change, 0, 1).astype(np.float32)
 
     def moved(self, x: np.ndarray, gradient: np.ndarray, step: np.float32,
               active: np.ndarray) -> np.ndarray:
         """As LInfinity.moved."""
         natural = self.images[active]
-        change = x + step * gradient / norm(gradient) - natural
-        length = np.maximum(norm(change), np.finfo(np.float32).tiny)
+        change = x + step * gradient / l2_norm(gradient) - natural
+        length = np.maximum(l2_norm(change), np.finfo(np.float32).tiny)
         # To clip a pixel brings it nearer to the natural one, so the image stays in the ball.
         return np.clip(natural + change * np.minimum(1, self.radius / length), 0, 1)
 
@@ -58,12 +61,15 @@ class L2:
 BALLS = {"linf": LInfinity, "l2": L2}
 
 
-def norm(arrays: np.ndarray) -> np.ndarray:
+def l2_norm(arrays: np.ndarray) -> np.ndarray:
     """[N, H, W, C] -> L2 norms [N, 1, 1, 1]"""
     return np.sqrt(np.square(arrays).sum(axis=(1, 2, 3), keepdims=True))
 
 
-def budgets(name: str, cfg, count: int) -> np.ndarray:
-    """-> `count` radii up to the largest of that ball, EPSILON or EPSILON_L2; float32 [count]"""
-    largest = cfg.EPSILON if name == "linf" else cfg.EPSILON_L2
+def budgets(norm: str, cfg, count: int) -> np.ndarray:
+    """-> `count` radii at equal distances, float32 [count]
+
+    norm: "linf", up to EPSILON, or "l2", up to EPSILON_L2. 0 is not among them.
+    """
+    largest = cfg.EPSILON if norm == "linf" else cfg.EPSILON_L2
     return np.linspace(0, largest, count + 1, dtype=np.float32)[1:]

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from evaluation.balls import norm
+from evaluation.balls import l2_norm
 
 if TYPE_CHECKING:  # imports TensorFlow
     from evaluation.predictor import Predictor
@@ -31,8 +31,8 @@ class Climb(NamedTuple):
     steps: np.ndarray    # [N]
 
 
-def climb(predictor: "Predictor", objective: str | Callable, images: np.ndarray, classes: np.ndarray,
-          targeted: bool, move: Callable, max_steps: int, bar: tqdm,
+def climb(predictor: "Predictor", objective: str | Callable, images: np.ndarray,
+          classes: np.ndarray, targeted: bool, move: Callable, max_steps: int, bar: tqdm,
           threshold: float | None = None, stop: bool = True) -> Climb:
     """Moves each image until it succeeds, its gradient vanishes or max_steps are made.
 
@@ -58,7 +58,7 @@ def climb(predictor: "Predictor", objective: str | Callable, images: np.ndarray,
         bar.update(int(done.sum()) if stop else 0)
 
         # one step for the others
-        moving = norm(gradient)[:, 0, 0, 0] > 0
+        moving = l2_norm(gradient)[:, 0, 0, 0] > 0
         go = ~(done & stop) & moving & (steps[active] < max_steps)                      # [n]
         active = active[go]
         images[active] = move(images[active], gradient[go], active)

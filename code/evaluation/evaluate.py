@@ -20,14 +20,16 @@ if TYPE_CHECKING:  # imports TensorFlow
 
 FOLDER = "evaluation.modes"
 
-OF_MODES = catalog.settings(FOLDER)
-TABLE = catalog.merged(config.EVAL_ON, OF_MODES)
+OF_MODES = catalog.settings(FOLDER)               # the flags of all modes
+TABLE = catalog.merged(config.EVAL_ON, OF_MODES)  # and those of eval.py
 
 
 def evaluate(given: dict) -> int:
     """Runs the mode on the networks and the test split that the settings name -> exit status
 
-    given: the settings that the user gave. InputError if they cannot be had.
+    What a mode may have, such as `check` and COMPARES, is in modes/__init__.py.
+
+    given: the settings that the user gave. InputError if networks or images cannot be had.
     """
     cfg = Config(TABLE, given)
     check_settings(given, cfg.MODE)
@@ -42,12 +44,13 @@ def evaluate(given: dict) -> int:
     from evaluation.predictor import Predictor
     from training import checkpoints
     from training.run_config import load_config
+    # of each: the network, the settings of its training, the path of its checkpoint
     loaded = [checkpoints.load(path) for path in paths]
     for network, trained, prefix in loaded:
         check_needs(needs_of(mode), network, f"{prefix} ({trained.MODEL})", cfg.MODE)
 
-    # the images: those of the first one's training, split by its seed, unless the user says
-    # otherwise
+    # The images: settings that the user does not give are those of the first network's training.
+    # So is the seed by which they are split.
     _, first, _ = loaded[0]
     as_trained = {name: first[name] for name in config.DATA.keys() - given.keys()}
     cfg = cfg.changed(**as_trained, CKPT=",".join(str(prefix) for _, _, prefix in loaded))
@@ -55,6 +58,7 @@ def evaluate(given: dict) -> int:
     dataset = data.load(first.changed(**images))
     for network, _, prefix in loaded:
         check_fit(network, prefix, dataset)
+    # The user's own images are split by a seed. A network of another seed may have seen these.
     for _, other, prefix in loaded[1:]:
         if cfg.DATASET not in config.DATASETS and other.SEED != first.SEED:
             check_unseen(other.changed(**images), prefix, dataset)
@@ -71,6 +75,7 @@ def evaluate(given: dict) -> int:
     compares = getattr(mode, "COMPARES", False)
     subjects = predictors if compares else next(iter(predictors.values()))
     numbers, details = mode.run(subjects, dataset, cfg, report)
+    # the names of the datasets, each once
     trained_on = {Path(trained.DATASET).stem: None for _, trained, _ in loaded}
     subject = {"checkpoint": ", ".join(f"{one.parent.name}/{one.name}" for _, _, one in loaded),
                "trained_on": ", ".join(trained_on), "evaluated_on": dataset.name}
@@ -101,10 +106,10 @@ def check_count(count: int, mode: ModuleType, name: str):
 
 
 def names_of(loaded: list[tuple]) -> list[str]:
-    """-> a name of its own for each of the (network, settings, prefix)
+    """(network, settings, prefix) of each network -> a name for each, no two alike
 
-    That is its folder; if others lie in a folder of that name also its checkpoint; if that is not
-    enough, the whole path. InputError if two of them are the same.
+    All are named by their folders, or by folder and checkpoint, or by the whole path: the first of
+    these that tells them apart. InputError if two are the same network.
     """
     short = [prefix.parent.name for _, _, prefix in loaded]
     longer = [f"{prefix.parent.name}/{prefix.name}" for _, _, prefix in loaded]
@@ -134,18 +139,18 @@ def check_needs(needs: frozenset[str], network: "Network", name: str, mode: str)
 
 
 def check_unseen(trained: Config, prefix: Path, dataset: Dataset):
-    """InputError if the network was trained on test images of the dataset, the user's own images.
+    """InputError if the network was trained on test images of `dataset`, the user's own images.
 
-    Without a test split of their own, they are split by the seed of the training. So test images of
-    one seed are training images of another.
+    Without a test split of their own, the seed of the training splits them. So test images of one
+    seed are training images of another.
 
-    trained: the settings of the network's training, but for these images
+    trained: the settings of the network's training, with these images
     """
     from training.run_config import load_config
 
-    own = data.load(trained)
-    trained_on_it = own.digest == load_config(prefix.parent).data
-    if trained_on_it and not np.array_equal(own.test.images, dataset.test.images):
+    seen = data.load(trained)
+    trained_on_it = seen.digest == load_config(prefix.parent).data
+    if trained_on_it and not np.array_equal(seen.test.images, dataset.test.images):
         raise InputError(
             f"{prefix}: expected a network that has not seen the test images, received one of "
             f"--seed {trained.SEED}, which splits {trained.DATASET} otherwise; give these images a "

@@ -1,4 +1,4 @@
-"""The budgets of an attack, tried one after the other: a small ball around the image comes first."""
+"""The budgets of an attack, one after the other: a small ball around the image comes first."""
 import itertools
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ if TYPE_CHECKING:  # imports TensorFlow
     from evaluation.predictor import Predictor
 
 BUDGETS = 10   # budgets tried on the way to EPSILON
-STRETCH = 2.5  # the steps for a budget are together that many budgets long (Madry 2018)
+STRETCH = 2.5  # all steps for a budget are together so many budgets long (Madry 2018)
 
 
 def climb_in_growing_balls(predictor: "Predictor", images: np.ndarray, classes: np.ndarray, cfg,
@@ -24,7 +24,8 @@ def climb_in_growing_balls(predictor: "Predictor", images: np.ndarray, classes: 
                            threshold: float | None = None) -> Attacked:
     """Climbs within balls around the images, a small one before a large one.
 
-    Images that are not fooled yet go on to the next budget.
+    For each budget there are `restarts` rounds, and in each of them every objective has a try.
+    Images that are not fooled yet go on to the next try, and to the next budget.
 
     predictor, images, classes, cfg, title: those of an attack, see attacks/__init__.py
     steps: of each try; None: MAX_ITERS divided by the number of budgets
@@ -34,7 +35,7 @@ def climb_in_growing_balls(predictor: "Predictor", images: np.ndarray, classes: 
     threshold: the detector's, only for objectives that take one; it changes what counts as a
     success, see `climb`
     """
-    # BUDGETS of them, or MAX_ITERS if that is less: each has one step at least
+    # BUDGETS of them; fewer if MAX_ITERS is less, because each has one step at least
     budgets = balls.budgets(cfg.NORM, cfg, min(BUDGETS, cfg.MAX_ITERS))
     steps = steps or cfg.MAX_ITERS // len(budgets)
     found, success = images.copy(), np.zeros(len(images), bool)
@@ -47,7 +48,7 @@ def climb_in_growing_balls(predictor: "Predictor", images: np.ndarray, classes: 
             start = images[left] if random is None else ball.somewhere(random)
             step = sign(cfg) * radius * np.float32(STRETCH / steps if steps > 1 else 1)
 
-            def move(x, gradient, active, ball=ball, step=step):
+            def move(x, gradient, active, ball=ball, step=step):  # the ball and step of this round
                 return ball.moved(x, gradient, step, active)
 
             climbed = climb(predictor, objective, start, classes[left], cfg.TARGETED, move, steps,
@@ -62,6 +63,6 @@ def climb_in_growing_balls(predictor: "Predictor", images: np.ndarray, classes: 
                     tried=np.append(0, budgets))
 
 
-def sign(cfg) -> np.float32:
-    """Up, towards the target, or down, away from the label."""
-    return np.float32(1 if cfg.TARGETED else -1)
+def sign(cfg) -> int:
+    """Which way the objective goes: up with the target's, +1, or down with the label's, -1."""
+    return 1 if cfg.TARGETED else -1

@@ -98,7 +98,8 @@ def rows_of(cfg) -> list[Row]:
     """-> the attacks that cfg.ATTACK stands for"""
     if cfg.ATTACK != "all":
         return [Row(cfg.ATTACK, attacks.norm_of(cfg.ATTACK, cfg.NORM))]
-    rows = [Row(attack, attacks.norm_of(attack, "linf")) for attack in catalog.names(attacks.FOLDER)]
+    rows = [Row(attack, attacks.norm_of(attack, "linf"))
+            for attack in catalog.names(attacks.FOLDER)]
     return rows + [Row(attack, "l2") for attack in IN_L2_TOO]
 
 

@@ -50,45 +50,55 @@ def draw(predictor: "Predictor", batch: Batch, seed: int, start: int) -> Drawn:
 def standing_for(batch: Batch, predictions: "Predictions") -> np.ndarray:
     """-> for each label, which of the two predicted classes stands for it: 0 or 1 [N, 2]
 
-    A class that is a label stands for itself, the other one for the other. Where neither is a
-    label, they stand for the digits that they draw with the smaller squared error.
+    A predicted class that is a label stands for it, and the other prediction for the other label.
+    Where no prediction is a label, they are matched so that the squared error of both is smaller.
     """
     labels, predicted = batch.labels, predictions.predicted
     as_they_are = (labels == predicted).any(axis=1)                            # [N]
     crossed = (labels == predicted[:, ::-1]).any(axis=1)
     difference = predictions.from_predicted[:, None] - batch.sources[:, :, None]
-    error = np.square(difference).sum(axis=(3, 4, 5))                          # [N, label, place]
-    nearer = error[:, 0, 1] + error[:, 1, 0] < error[:, 0, 0] + error[:, 1, 1]
-    swap = np.where(as_they_are | crossed, crossed, nearer)                    # [N]
+    error = np.square(difference).sum(axis=(3, 4, 5))                          # [N, 2, 2]
+    swapped_is_better = error[:, 0, 1] + error[:, 1, 0] < error[:, 0, 0] + error[:, 1, 1]
+    # The classes of a pair differ, so at most one of the two is true; if none is, the error decides.
+    swap = np.where(as_they_are | crossed, crossed, swapped_is_better)         # [N]
     return np.where(swap[:, None], [1, 0], [0, 1])
 
 
 def absent_classes(labels: np.ndarray, predicted: np.ndarray, classes: int, seed: int,
                    start: int) -> np.ndarray:
-    """labels, predicted [N, 2] -> a random class that is neither, for each pair [N]"""
-    score = stream(seed, "absent", start).random((len(labels), classes))
-    np.put_along_axis(score, labels, -1, axis=1)
-    np.put_along_axis(score, predicted, -1, axis=1)
-    return score.argmax(axis=1).astype(labels.dtype)
+    """labels, predicted [N, 2] -> a random class that is neither, for each pair [N]
+
+    There are 5 classes or more, see sampling.FEWEST_CLASSES.
+    """
+    # Each class draws a number, and the largest wins. Those that may not win have -1.
+    lottery = stream(seed, "absent", start).random((len(labels), classes))
+    np.put_along_axis(lottery, labels, -1, axis=1)
+    np.put_along_axis(lottery, predicted, -1, axis=1)
+    return lottery.argmax(axis=1).astype(labels.dtype)
 
 
 def compare(drawn: Drawn, batch: Batch) -> np.ndarray:
     """-> each pair's measures, the mean over its digits [N, KINDS, MEASURES]"""
     shown = (drawn.from_label, drawn.from_predicted, batch.images[:, None],
-             drawn.from_absent[:, None])
+             drawn.from_absent[:, None])                                       # as KINDS
     digits = ink(batch.sources)                                                # [N, 2, H, W]
     measured = []
     for images in shown:
         error = np.square(images - batch.sources).mean(axis=(2, 3, 4))         # [N, 2]
-        mine = ink(images)
-        shared, either = (mine & digits).sum(axis=(2, 3)), (mine | digits).sum(axis=(2, 3))
-        both = np.divide(shared, either, out=np.ones(shared.shape), where=either > 0)
-        measured.append(np.stack([error.mean(axis=1), both.mean(axis=1)], axis=1))
+        drawn_ink = ink(images)
+        intersection = (drawn_ink & digits).sum(axis=(2, 3))                   # [N, 2] pixels
+        union = (drawn_ink | digits).sum(axis=(2, 3))
+        # Where neither has ink they agree: 1.
+        iou = np.divide(intersection, union, out=np.ones(union.shape), where=union > 0)
+        measured.append(np.stack([error.mean(axis=1), iou.mean(axis=1)], axis=1))
     return np.stack(measured, axis=1)
 
 
 class Sums:
-    """Number, sum and sum of squares of the pairs' measures: wrong or right, and by overlap."""
+    """Number, sum and sum of squares of the pairs' measures, for their mean and spread.
+
+    Each array is indexed by 0 for wrong or 1 for right pairs, then by the bin of the overlap.
+    """
 
     def __init__(self):
         shape = (2, BINS, len(KINDS), len(MEASURES))
@@ -119,7 +129,8 @@ def table(count: np.ndarray, total: np.ndarray, squares: np.ndarray) -> dict:
     weight = np.expand_dims(count, (-2, -1))
     with np.errstate(invalid="ignore", divide="ignore"):  # of empty bins
         mean, square = total / weight, squares / weight
-        sd = np.sqrt(np.maximum(0, square - mean**2) * weight / (weight - 1))
+        variance = np.maximum(0, square - mean**2) * weight / (weight - 1)     # of a sample
+        sd = np.sqrt(variance)
     found = {"pairs": count.astype(int)}
     for k, kind in enumerate(KINDS):
         found[kind] = {measure: {"mean": mean[..., k, m], "sd": sd[..., k, m]}

@@ -12,7 +12,7 @@ import numpy as np
 from data.dataset import stream
 from evaluation.balls import LInfinity
 from evaluation.climbing import Climb, climb
-from evaluation.growing import STRETCH
+from evaluation.growing import STRETCH, sign
 from evaluation.sampling import Shared
 from output import progress
 
@@ -35,7 +35,7 @@ def in_one_ball(predictor: "Predictor", sample: Shared, cfg, radius: float, step
     ball = LInfinity(sample.images, np.float32(radius))
     near = LInfinity(sample.images, np.float32(min(radius, cfg.EPSILON * NEAR)))
     start = near.somewhere(stream(cfg.SEED, "attack"))
-    step = np.float32((1 if cfg.TARGETED else -1) * STRETCH * radius / steps)
+    step = np.float32(sign(cfg) * STRETCH * radius / steps)
 
     def move(x, gradient, active):
         return ball.moved(x, gradient, step, active)

@@ -59,8 +59,8 @@ def route(u_hat: tf.Tensor, iterations: int, prior: tf.Tensor | None = None) -> 
     """Procedure 1, routing by agreement. u_hat [B, I, J, E] -> v [B, J, E]
 
     prior [I, J]: the initial logits of every image, zero if None. r iterations have r softmaxes and
-    r - 1 updates of the logits: nothing would read the r-th. The gradient, TensorFlow's own, goes
-    through every iteration.
+    r - 1 updates of the logits: no softmax would read another update. The gradient, TensorFlow's
+    own, goes through every iteration.
     """
     def class_capsules(b):
         c = couple(b)                                       # [B, I, J]     line 4 of the procedure
@@ -74,7 +74,7 @@ def route(u_hat: tf.Tensor, iterations: int, prior: tf.Tensor | None = None) -> 
     b = b if prior is None else b + prior
     updates = iterations - 1
     _, b = tf.while_loop(lambda n, b: n < updates, iterate, (0, b),
-                         maximum_iterations=max(1, updates))  # XLA compiles no loop of at most 0
+                         maximum_iterations=max(1, updates))  # XLA refuses 0, even for no update
     return class_capsules(b)
 
 

@@ -5,9 +5,9 @@ Two things make it fast:
 
 1. *The batch comes last.* With votes [I, J, E, B], the sums over i and over e are vector operations
    over the images. No large array is ever transposed.
-2. *The gradient is written out.* TensorFlow's own reads and writes sums of the size of the votes in
-   every iteration. This one keeps the small c and s of each iteration and makes its result in one
-   pass at the end.
+2. *The gradient is written out.* TensorFlow's own reads and writes arrays as large as the votes in
+   every iteration. Ours keeps only the small c and s of each iteration, and sums the gradient of
+   the votes once, at the end.
 
 `--routing_way dynamic` runs the iterations as a tf.while_loop, `static` writes them out one after
 the other.
@@ -70,11 +70,11 @@ def weigh(c: tf.Tensor, u_hat: tf.Tensor) -> tf.Tensor:
 
     c [I, J, B], u_hat [I, J, E, B] -> s [J, E, B]
 
-    The sum goes over I in a few parts side by side. XLA makes vector code of that, which it cannot
-    make of one long sum.
+    I is divided into up to 8 equal parts. They are added to each other first, then what is left is
+    summed. XLA makes vector code of that, which it cannot make of one long sum.
     """
     I, J, E, _ = u_hat.shape
-    parts = next(n for n in (8, 6, 4, 3, 2, 1) if I % n == 0)
+    parts = next(n for n in (8, 6, 4, 3, 2, 1) if I % n == 0)           # the largest that divides I
     c = tf.reshape(c, [parts, I // parts, J, 1, -1])
     u_hat = tf.reshape(u_hat, [parts, I // parts, J, E, -1])
     return tf.reduce_sum(sum(c[n] * u_hat[n] for n in range(parts)), axis=0)
@@ -110,9 +110,14 @@ def forward(u_hat: tf.Tensor, b: tf.Tensor, iterations: int, way: str,
         state = tf.while_loop(lambda n, *_: n < updates, iterate, state, maximum_iterations=updates)
     _, b, cs, ss = state
 
-    # The last one: nothing would read another update. Where it is the only one, c is a constant.
-    # XLA computes constants while it compiles, very slowly, so it gets that of one image.
-    c = couple(b[..., :1]) + tf.zeros_like(b) if all_zero and not updates else couple(b)
+    # The last iteration does not update the logits: nothing would read them.
+    if all_zero and not updates:  # noqa: SIM108
+        # One iteration from logits of 0: c is 1 / J for every image, a constant. XLA computes
+        # constants while it compiles, and a large one very slowly. So c is computed for one image,
+        # and adding zeros copies it to all B.
+        c = couple(b[..., :1]) + tf.zeros_like(b)
+    else:
+        c = couple(b)
     last = Iteration(c, weigh(c, u_hat))
     return [Iteration(cs.read(n), ss.read(n)) for n in range(updates)] + [last]
 
@@ -123,33 +128,47 @@ def backward(u_hat: tf.Tensor, history: list[Iteration],
 
     dv [J, E, B]: its gradient with respect to the result. -> du_hat [I, J, E, B], db [I, J, B]
 
-    The v of an earlier iteration acts only by b += u_hat . v. So the gradient with respect to it is
-    weigh(db, u_hat), where db is the sum over all later iterations.
+    One iteration computes, and dx is the gradient with respect to x:
+
+        c = softmax(b)                    db     += softmax_gradient(c, dc)
+        s_j = sum over i of c_ij u_hat_ij dc_ij   = u_hat_ij . ds_j,     du_hat_ij += c_ij ds_j
+        v = squash(s)                     ds      = squash_gradient(s, dv)
+        b_ij += u_hat_ij . v_j            dv_j    = sum over i of db_ij u_hat_ij,
+                                                                         du_hat_ij += db_ij v_j
+
+    Backward, these lines run from the last to the first. The last iteration has no line for b: its
+    dv is given.
     """
     # The last iteration, whose v is the result.
     *earlier, (c, s) = history
     ds = squash_gradient(s, dv, axis=1)                                 # [J, E, B]
-    du_hat = [c[:, :, None] * ds]                                       # to be summed in one pass
-    db = softmax_gradient(c, agree(u_hat, ds))                          # [I, J, B]
+    dc = agree(u_hat, ds)                                               # [I, J, B]
+    du_hat_terms = [c[:, :, None] * ds]                                 # to be summed in one pass
+    db = softmax_gradient(c, dc)                                        # [I, J, B]
 
     # Those before, from the latest to the first.
     for c, s in reversed(earlier):
-        ds = squash_gradient(s, weigh(db, u_hat), axis=1)               # [J, E, B]
-        du_hat += [db[:, :, None] * squash(s, axis=1), c[:, :, None] * ds]
-        db += softmax_gradient(c, agree(u_hat, ds))                     # [I, J, B]
-    return sum(du_hat), db
+        dv = weigh(db, u_hat)                                           # [J, E, B]
+        ds = squash_gradient(s, dv, axis=1)                             # [J, E, B]
+        dc = agree(u_hat, ds)                                           # [I, J, B]
+        du_hat_terms += [db[:, :, None] * squash(s, axis=1), c[:, :, None] * ds]
+        db += softmax_gradient(c, dc)                                   # [I, J, B]
+    return sum(du_hat_terms), db
 
 
 def squash_gradient(s: tf.Tensor, dv: tf.Tensor, axis: int = -1) -> tf.Tensor:
     """dv, the gradient with respect to v = squash(s) -> that with respect to s, of the same shape.
 
-    With v = g(n^2) s it is g dv + 2 g' (s . dv) s. Here g = n / (1 + n^2) except for EPSILON, and
-    g' = dg / d(n^2): with r = 1 / n, 2 g' is r (2 - n^2 r^2 - 2 n^2 / (1 + n^2)) / (1 + n^2).
+    Let n2 = |s|^2 and r = 1 / sqrt(n2 + EPSILON). Then v = g s with g = n2 r / (1 + n2), and
+
+        ds = g dv + 2 g' (s . dv) s,   2 g' = r (2 - n2 r^2 - 2 n2 / (1 + n2)) / (1 + n2)
+
+    where g' = dg / d(n2).
     """
     n2 = tf.reduce_sum(tf.square(s), axis=axis, keepdims=True)
     r = tf.math.rsqrt(n2 + EPSILON)
-    along = tf.reduce_sum(s * dv, axis=axis, keepdims=True)
-    radial = along * r * (2 - n2 * r * r - 2 * n2 / (1 + n2))
+    s_dot_dv = tf.reduce_sum(s * dv, axis=axis, keepdims=True)
+    radial = s_dot_dv * r * (2 - n2 * r * r - 2 * n2 / (1 + n2))        # 2 g' (s . dv) (1 + n2)
     return (n2 * r * dv + radial * s) / (1 + n2)
 
 

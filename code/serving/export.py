@@ -27,9 +27,10 @@ if TYPE_CHECKING:  # imports TensorFlow
 
 FORMATS = catalog.names("serving.exports")
 READERS = catalog.CODE / "serving" / "readers"
-TOLERANCE = 1e-5           # largest difference between the file's numbers and the network's, as a
-                           # share of the largest number where that is above 1, as of logits
-BATCHES = (1, 7)           # images at once, when that is measured
+# The largest difference allowed between the file's numbers and the network's. Where a number of the
+# network is above 1, as logits are, it is this share of the largest one.
+TOLERANCE = 1e-5
+BATCHES = (1, 7)  # images at once, when it is measured: a file takes any number
 
 
 def export(ckpt: str, kind: str, out: str | None) -> int:
@@ -53,14 +54,15 @@ def export(ckpt: str, kind: str, out: str | None) -> int:
     if os.path.exists(target):
         raise InputError(f"--out: expected a path where nothing is, received {target}")
 
-    # written beside its place, checked, and moved there
+    # Written beside its place, checked, and moved there. What is written is the plain form of the
+    # network. What it is compared with is the fast form.
     function = as_function(rebuilt(network, trained))
     with writing(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         folder = tempfile.TemporaryDirectory(prefix=".export", dir=target.parent)
     with folder:
         partial = Path(folder.name) / f"network{form.SUFFIX}"
-        with writing(target), cli.held_back():
+        with writing(target), cli.held_back():  # what the converter prints
             form.write(function, str(partial))
         worst = largest_difference(partial, kind, network)
         with writing(target):
@@ -118,9 +120,10 @@ def as_function(network: "Network") -> Callable:
 
 
 def largest_difference(path: Path, kind: str, network: "Network") -> float:
-    """-> between the numbers of the exported file, read without our code, and the network's.
+    """-> the largest difference between the numbers of the exported file and of the network
 
-    RuntimeError if it is above TOLERANCE: the export is wrong.
+    The file is read without our code. RuntimeError if TOLERANCE does not allow the difference: then
+    the export is wrong.
     """
     worst = 0.0
     for count in BATCHES:
@@ -136,7 +139,7 @@ def largest_difference(path: Path, kind: str, network: "Network") -> float:
                                    f"expected {value.shape}")
             difference = float(np.abs(received[name] - value).max())
             most = TOLERANCE * max(1.0, float(np.abs(value).max()))
-            if not difference <= most:  # nor if it is NaN
+            if not difference <= most:  # so that NaN fails, too
                 raise RuntimeError(f"{kind}: {name} differs from the network's by {difference}, "
                                    f"expected {most} at most")
             worst = max(worst, difference)
@@ -144,9 +147,10 @@ def largest_difference(path: Path, kind: str, network: "Network") -> float:
 
 
 def read(path: Path, kind: str, images: np.ndarray) -> dict[str, np.ndarray]:
-    """-> {name: array}, what the exported file says of the images in a process of its own.
+    """-> {name: array}, the outputs of the exported file for the images
 
-    RuntimeError, with what the process printed, if it fails.
+    A new process runs it, isolated from our modules (-I). RuntimeError, with what that process
+    printed, if it fails.
     """
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         given, taken = Path(folder) / "images.npy", Path(folder) / "outputs.npz"

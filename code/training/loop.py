@@ -20,13 +20,14 @@ SHOWN = 8  # images that TensorBoard shows with their reconstructions
 def fit(network: Network, optimizer, dataset: Dataset, cfg, run, devices: Devices,
         test_step: Callable) -> int | None:
     """Trains from the optimizer's step to MAX_ITERS, or until the accuracy on validation is
-    STOP_AT. -> the signal that arrived meanwhile and ended it, or None.
+    STOP_AT. -> the signal that stopped it, or None.
 
-    run: a run_folder.Run, or a Follower. test_step: of step.make_test_step, for the validation.
-    Whether something is due depends on the step and on MAX_ITERS alone, so a resumed run does what
-    an uninterrupted one would have done with the same settings. (But a run that is resumed where it
-    is to end takes no step, so that one is not validated.) Raises WorkerLost and NotFinite of a
-    step.
+    run: a run_folder.Run, or a Follower. test_step: what step.make_test_step returns, for the
+    validation. Raises WorkerLost and NotFinite.
+
+    Whether to record, validate or save depends only on the step and on MAX_ITERS. So a resumed run
+    does what an uninterrupted one with the same settings does. There is one exception: a run that
+    is resumed at MAX_ITERS takes no step, and does not validate.
     """
     train_step = make_train_step(network, optimizer, cfg, devices)
     step = step_of(optimizer)
@@ -35,6 +36,7 @@ def fit(network: Network, optimizer, dataset: Dataset, cfg, run, devices: Device
         return step % every == 0 or step == cfg.MAX_ITERS
 
     def is_reached():
+        # The records are asked, so that a resumed run knows it too. Only the chief has them.
         return cfg.STOP_AT > 0 and devices.of_chief(run.reached(cfg.STOP_AT)) is not None
 
     bar = progress(title="training", total=cfg.MAX_ITERS, initial=step, unit=" images",
@@ -42,12 +44,12 @@ def fit(network: Network, optimizer, dataset: Dataset, cfg, run, devices: Device
     reached = is_reached()
     with StopSignals() as stop, bar:
         while step < cfg.MAX_ITERS and not reached and not stop.received:
-            learning_rate = float(optimizer.learning_rate)
+            learning_rate = float(optimizer.learning_rate)  # that of this step
             batch = training_batch(dataset, cfg.SEED, step, cfg.BATCH_SIZE)
 
-            # train one step; a failing one changes nothing. When a worker is lost, the step before
-            # is saved. When the loss is not finite it is not: its weights have diverged, so the run
-            # had better go on from the last checkpoint.
+            # Train one step. If it fails, the weights are those of the step before. When a worker
+            # is lost, they are saved. When the loss is not finite they are not: they have diverged
+            # already, and the run should go on from the last checkpoint.
             try:
                 metrics = train_step(batch)
             except NotFinite as error:
@@ -72,7 +74,7 @@ def fit(network: Network, optimizer, dataset: Dataset, cfg, run, devices: Device
             if due(cfg.SAVE_EVERY):
                 run.save(step)
 
-            # show: last, so that all is on disk if standard output takes no more
+            # show: last, so that all is on disk already if standard output takes no more
             try:
                 for line in lines:
                     run.show(line)

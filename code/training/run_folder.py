@@ -29,8 +29,9 @@ class Run:
                  optimizer):
         """Restores the newest whole checkpoint, or saves the first one of a new run.
 
-        config: is written to config.json; log: of claim.locked; optimizer: is built. InputError,
-        before anything is changed, if there are checkpoints and none is whole.
+        config: is written to config.json; log: the open log.txt of claim.locked; optimizer: has its
+        variables already. InputError, before anything is changed, if there are checkpoints and none
+        is whole.
         """
         self.folder, self.cfg, self.log = Path(folder), config.settings, log
         self.identity = config.identity()
@@ -44,7 +45,7 @@ class Run:
             raise InputError(f"--max_iters: expected {step} or more, the step that {self.folder} "
                              f"has reached, received {self.cfg.MAX_ITERS}")
 
-        # make the folder that of a run at this step
+        # remove what was recorded after this step
         with writing(self.folder):
             save_config(self.folder, config)
             rewind(folder, step)
@@ -56,13 +57,18 @@ class Run:
             self.say(f"{error}: passed over")
         self.say(f"run in {self.folder}" + (f", continued from step {step}" if step else ""))
 
-        # of a new run: so that there is always one, and a full disk is known before the first step
+        # A new run saves its step 0. So there is always a checkpoint to continue from, and a full
+        # disk is known before the first step.
         self.save(step)
 
     # ---- opening ----
 
     def _restore(self) -> list[InputError]:
-        """-> the errors of newer checkpoints, which are damaged."""
+        """Restores the newest checkpoint that is whole. -> the errors of newer ones, all damaged
+
+        A new run has none. InputError if all are damaged, or if other files show that this is no
+        new run.
+        """
         damaged = []
         for step in reversed(checkpoints.steps(self.folder)):
             try:
@@ -136,7 +142,7 @@ class Run:
         """Images [B, H, W, C], each beside its reconstructions [B, K, H, W, C], to TensorBoard."""
         columns = [images, *np.moveaxis(reconstructions, 1, 0)]            # K + 1 of [B, H, W, C]
         rows = np.clip(np.concatenate(columns, axis=2), 0, 1)              # [B, H, (K + 1) W, C]
-        if rows.shape[-1] != 3:
+        if rows.shape[-1] != 3:  # TensorBoard shows 1 channel or 3
             rows = rows[..., :1]
         with writing(self.folder), self.writers["train"].as_default():
             tf.summary.image("input and reconstruction", rows, step, max_outputs=len(rows))
@@ -146,9 +152,11 @@ class Run:
     # ---- checkpoints ----
 
     def save(self, step: int):
-        """Everything of this step, unless it is there; then removes all but the newest KEEP.
+        """Saves a checkpoint of this step, unless there is one. Of the older ones the newest stay,
+        KEEP in all.
 
-        The best network of every checkpoint that is kept stays, too.
+        So do all best-* since the oldest of them, and the one before. Thus each checkpoint has the
+        best network of its time beside it.
         """
         if step in checkpoints.steps(self.folder):
             return
@@ -159,7 +167,7 @@ class Run:
             checkpoints.remove(self.folder, "ckpt", every[:-self.cfg.KEEP])
             best = checkpoints.steps(self.folder, "best")
             until_oldest = [number for number in best if number <= kept[0]]
-            checkpoints.remove(self.folder, "best", until_oldest[:-1])
+            checkpoints.remove(self.folder, "best", until_oldest[:-1])  # all except the newest
 
     def save_if_best(self, step: int, accuracy: float):
         """The network alone, if its validation accuracy is better than all before."""
@@ -178,7 +186,7 @@ class Run:
     def restore_best(self) -> int | None:
         """The network becomes the best one on validation. -> its step, or None if there is none."""
         found = checkpoints.steps(self.folder, "best")
-        if not found:  # ended before the first validation
+        if not found:  # nothing was validated
             return None
         try:
             prefix = self.folder / f"best-{found[-1]}"
@@ -204,7 +212,10 @@ class Run:
 
 
 class Follower:
-    """Stands in for a Run on workers that are not the chief: they write nothing."""
+    """Stands in for a Run on workers that are not the chief: they write no files.
+
+    They print what they `say`, such as why they end.
+    """
 
     say = staticmethod(say)
 

@@ -23,12 +23,14 @@ def train(folder: Path, config: RunConfig, dataset: Dataset, again: str, devices
           log: TextIO | None = None) -> int:
     """Trains the run in `folder` to its end, or until something stops it. -> exit status
 
-    again: the command that resumes it; log: of claim.locked, for the chief alone.
+    again: the command that resumes it; log: the open log.txt of claim.locked, which the chief has
+    alone
     """
-    cfg, run = config.settings, Follower()
+    cfg = config.settings
+    run = Follower()  # writes nothing; the chief gets a Run
     tf.keras.utils.set_random_seed(cfg.SEED)
     try:
-        # build the network and restore it, alike on all workers
+        # build the network and restore it, alike on all workers; the paths of the data may differ
         devices.check_alike({**config.identity(), **cfg, "DATASET": None, "DATA_DIR": None})
         with devices.scope():
             network = model.build(cfg, dataset.image_shape, dataset.classes)
@@ -41,22 +43,22 @@ def train(folder: Path, config: RunConfig, dataset: Dataset, again: str, devices
         # train
         if not len(dataset.val.labels):
             run.say("no image is held out for validation, so no best network is kept")
-        test_step = make_test_step(network, cfg, devices)  # for both splits, which mostly have one size
+        test_step = make_test_step(network, cfg, devices)  # for validation and test
         stopped = fit(network, optimizer, dataset, cfg, run, devices, test_step)
         step = step_of(optimizer)
         if stopped:
             run.say(f"stopped by signal {int(stopped)} after step {step}; continue with: {again}")
-            return 128 + stopped
+            return 128 + stopped  # as the shell reports a signal
 
         # why it ended
-        early = {}
+        ending = {}
         if cfg.STOP_AT:
-            early = {"stopped": ended_by(devices.of_chief(run.reached(cfg.STOP_AT)), step, cfg)}
-            run.say(f"training ended at step {step}: {early['stopped']['why']}")
+            ending = {"stopped": ended_by(devices.of_chief(run.reached(cfg.STOP_AT)), step, cfg)}
+            run.say(f"training ended at step {step}: {ending['stopped']['why']}")
 
         # test
         results = test(network, optimizer, dataset, cfg, run, devices, test_step)
-        run.save_results({**results, **early})
+        run.save_results({**results, **ending})
         for name, result in results.items():
             run.say(in_words(name, result))
         return 0
@@ -81,8 +83,8 @@ def test(network: Network, optimizer, dataset: Dataset, cfg, run: Run | Follower
          devices: Devices, test_step: Callable) -> dict[str, dict]:
     """-> the metrics of the whole test split with the last weights, and with the best.
 
-    With EMA, also with the average of the last ones, which is kept as a checkpoint of its own. The
-    best weights are those of the best validation.
+    With EMA, also with the moving average of the weights, which is saved as average-STEP. The best
+    weights are those of the best validation; with EMA they are an average.
     """
     step = step_of(optimizer)
     last = evaluate(test_step, dataset.test, cfg.BATCH_SIZE, "test, last")
@@ -93,7 +95,7 @@ def test(network: Network, optimizer, dataset: Dataset, cfg, run: Run | Follower
             run.save_average(step)
         results["average"] = {"step": step, **average}
     best_step = devices.of_chief(run.restore_best())
-    if best_step == step:  # the weights just measured
+    if best_step == step:  # they have just been measured
         results["best"] = results["average" if cfg.EMA else "last"]
     elif best_step is not None:
         devices.broadcast(network.variables)

@@ -27,28 +27,32 @@ def make_train_step(network: Network, optimizer, cfg, devices: Devices) -> Calla
     """
 
     def differentiate(given: tuple[Batch, tf.Tensor | None], count: int):
-        """A replica's part of a batch of `count` images: over all parts it adds up to the means."""
+        """The gradients and metrics of one replica's part of a batch of `count` images.
+
+        The sum of each term over the part is divided by `count`. So the results of all replicas
+        add up to the mean over the batch.
+        """
         part, noise = given
-        random = {} if noise is None else {"noise": noise}
+        extra = {} if noise is None else {"noise": noise}
         with tf.GradientTape() as tape:
-            output = network(part.images, part.labels, training=True, **random)
+            output = network(part.images, part.labels, training=True, **extra)
             terms = loss_terms(network, output, part)
             metrics = {name: tf.reduce_sum(term) / count for name, term in terms.items()}
         gradients = tape.gradient(metrics["loss"], network.trainable_variables)
         return gradients, metrics
 
-    differentiate = devices.sum(compiled(differentiate, cfg))
+    of_batch = devices.sum(compiled(differentiate, cfg))  # every replica's part, added up
     update = devices.update(optimizer, network.trainable_variables, cfg)
 
     def train_step(batch: Batch) -> dict[str, float]:
         # random numbers for each image, if the network wants any
         count, noise = len(batch.labels), None
         if network.noise_count:
-            random = stream(cfg.SEED, "noise", step_of(optimizer))
-            noise = random.random((count, network.noise_count), np.float32)  # [B, n] in [0, 1)
+            rng = stream(cfg.SEED, "noise", step_of(optimizer))
+            noise = rng.random((count, network.noise_count), np.float32)  # [B, n] in [0, 1)
 
         # forward and backward
-        gradients, metrics = differentiate((batch, noise), count=count)
+        gradients, metrics = of_batch((batch, noise), count=count)
         metrics = {name: float(value) for name, value in devices.local(metrics).items()}
         metrics["gradient_norm"] = float(tf.linalg.global_norm(devices.local(gradients)))
 
@@ -64,28 +68,29 @@ def make_train_step(network: Network, optimizer, cfg, devices: Devices) -> Calla
 def make_test_step(network: Network, cfg, devices: Devices) -> Callable:
     """-> a function of a Batch that returns the sums of its metrics, as floats, for `evaluate`.
 
-    test_step(batch, size) fills a smaller batch up to `size` images, which do not count. So one
-    compiled function serves a whole split.
+    test_step(batch, size): if the batch has fewer than `size` images, copies of the last one fill
+    it up. They have the weight 0. So all batches of a split have one shape, and TensorFlow compiles
+    once.
 
-    Where an image has one label, its reconstruction is made as if there were none at hand, from
-    the longest capsule. Where it has several, the labels' capsules are decoded in the order of the
-    labels, which is that of the sources.
+    With one label for each image, the longest capsule is decoded, as if the label were not known.
+    With several, the capsules of the labels are decoded, in their order, which is that of the
+    sources.
     """
 
     def test(padded: tuple[Batch, tf.Tensor]):
-        part, counts = padded
+        part, weights = padded
         single = part.labels.shape[1] == 1
         output = network(part.images, None if single else part.labels)
         terms = loss_terms(network, output, part)
-        return {name: tf.reduce_sum(term * counts) for name, term in terms.items()}
+        return {name: tf.reduce_sum(term * weights) for name, term in terms.items()}
 
-    test = devices.sum(compiled(test, cfg))
+    of_batch = devices.sum(compiled(test, cfg))  # every replica's part, added up
 
     def test_step(batch: Batch, size: int = 0) -> dict[str, float]:
         # equally many images for each replica
         least = max(size, len(batch.labels))
         filled = math.ceil(least / devices.replicas) * devices.replicas
-        sums = devices.local(test(pad(batch, filled)))
+        sums = devices.local(of_batch(pad(batch, filled)))
         return {name: float(value) for name, value in sums.items()}
 
     return test_step
@@ -94,11 +99,11 @@ def make_test_step(network: Network, cfg, devices: Devices) -> Callable:
 def loss_terms(network: Network, output, part: Batch) -> dict[str, tf.Tensor]:
     """-> the network's loss and its terms, and the accuracy, each [B]
 
-    ValueError if one of the network's has a RESERVED name, or is not [B]: a mean over the batch
-    would be divided by B again.
+    ValueError if a term of the network has a RESERVED name, or is not [B]. What is a mean over the
+    batch already would be divided by B a second time.
     """
+    # [B, K, H, W, C], or the image itself for all labels, [B, 1, H, W, C]
     sources = part.images[:, None] if part.sources is None else part.sources
-    # sources: [B, K, H, W, C], or the image itself for all labels [B, 1, H, W, C]
     terms = network.loss_terms(output, part.labels, sources)
     where = f"{type(network).__name__}.loss_terms"
     for name, term in terms.items():
@@ -112,13 +117,13 @@ def loss_terms(network: Network, output, part: Batch) -> dict[str, tf.Tensor]:
 
 
 def pad(batch: Batch, size: int) -> tuple[Batch, np.ndarray]:
-    """-> the batch with `size` images; 1.0 for those that count, else 0.0.
+    """-> the batch filled up to `size` images with copies of the last one; the weight of each
 
-    The last image fills the batch up.
+    The weights [size] are 1 for the images and 0 for the copies.
     """
     place = np.arange(size)                                                # [size]
-    counts = (place < len(batch.labels)).astype(np.float32)                # [size]
+    weights = (place < len(batch.labels)).astype(np.float32)               # [size]
     if size == len(batch.labels):
-        return batch, counts
+        return batch, weights
     index = np.minimum(place, len(batch.labels) - 1)
-    return Batch(*(None if array is None else array[index] for array in batch)), counts
+    return Batch(*(None if array is None else array[index] for array in batch)), weights

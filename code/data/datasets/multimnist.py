@@ -1,8 +1,8 @@
 """MultiMNIST: two overlapping digits of different classes, 36 x 36 pixels (paper, section 6).
 
 The splits are those of the digits, so no digit that is trained on is ever tested. Training makes
-its pairs anew in every step. Validation and test are fixed lists. MNIST's are the same for every
-seed; glyphs themselves depend on it.
+its pairs anew in every step. Validation and test are fixed lists of pairs, which do not depend on
+the seed. (Glyphs do: they are drawn from it.)
 """
 import dataclasses
 
@@ -15,7 +15,7 @@ from data.overlay import Pairs, random_pairs, with_border
 from settings import Rule, Setting, at_least, one_of
 
 BORDER = 4        # pixels by which a digit is padded on every side
-MOST_SHIFT = 17   # pixels; half of the 36 take a centred digit almost out of sight
+MOST_SHIFT = 17   # pixels; one more could move a centred digit almost out of the image
 
 SETTINGS = {
     "OVERLAY_OF": Setting(
@@ -30,14 +30,14 @@ SETTINGS = {
         10, "multimnist: partners of each validation and test digit", "ours; the paper has 1,000",
         at_least(1)),
 }
-# The paper lets the learning rate fall ten times slower here. A validation of 50,000 pairs takes as
-# long as 200 steps.
+# STEP_SIZE: the learning rate falls ten times slower, as in the paper. VAL_EVERY: a validation of
+# 50,000 pairs takes as long as 200 steps.
 DEFAULTS = {"STEP_SIZE": 10_000, "VAL_EVERY": 2_000, "CNN_LAYERS": "multimnist"}
 
 
 def load(cfg) -> Dataset:
     """The digits of cfg.OVERLAY_OF, in pairs. InputError if they cannot be had."""
-    alone = catalog.module("data.datasets", cfg.OVERLAY_OF).load(cfg.changed(SHIFT=0))
+    alone = catalog.module("data.datasets", cfg.OVERLAY_OF).load(cfg.changed(SHIFT=0))  # pairs move
     digits = {part: with_border(getattr(alone, part), BORDER) for part in ("train", "val", "test")}
     for part, split in digits.items():
         check_classes(split, part)

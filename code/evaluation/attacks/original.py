@@ -4,7 +4,7 @@ The attack of the original repository. It has no budget.
 """
 import numpy as np
 
-from evaluation.balls import norm
+from evaluation.balls import l2_norm
 from evaluation.climbing import Attacked, climb, distances
 from evaluation.growing import sign
 from output import progress
@@ -24,7 +24,7 @@ def attack(predictor, images, classes, cfg, threshold, title=None) -> Attacked:
     step = np.float32(sign(cfg) * cfg.LR)
 
     def move(x, gradient, active):
-        return np.clip(x + step * gradient / norm(gradient), 0, 1)
+        return np.clip(x + step * gradient / l2_norm(gradient), 0, 1)
 
     with progress(title=title, total=len(images), unit="image") as bar:
         found = climb(predictor, "length", images, classes, cfg.TARGETED, move, cfg.MAX_ITERS, bar)

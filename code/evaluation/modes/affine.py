@@ -1,9 +1,10 @@
 """How well the network reads digits that are turned, sheared, scaled and moved, as no training
 image was.
 
-Measured on affNIST as a whole, and on test digits that one parameter at a time changes, from the
-middle of the canvas. Of synthetic affNIST, digits that are moved farther than in training (by
-default) are also counted apart. Several networks are measured on the same images.
+It measures two things: the accuracy on affNIST, and that on digits in the middle of the canvas, of
+which one parameter at a time is changed. Of synthetic affNIST it also measures the digits apart
+that are moved farther than 6 pixels, the most in training by default. Several networks are measured
+on the same images.
 """
 import itertools
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -32,7 +33,7 @@ SETTINGS = {
 }
 COMPARES = True
 
-PIECE = 1_000  # images that are float32 at once
+PIECE = 1_000  # images that are made float32 at once, to save memory
 SHOWN = 100    # images on the sheet
 
 
@@ -44,8 +45,8 @@ class Parameter(NamedTuple):
     high: float
 
 
-# affNIST's displacements keep all ink on the canvas. For most digits, 20 pixels high or wide, that
-# is 10 pixels. Training moves by 6 at most.
+# affNIST moves a digit only so far that all its ink stays on the canvas of 40 pixels. A digit of 20
+# pixels can move by (40 - 20) / 2 = 10. Training moves by 6 at most.
 PARAMETERS = {
     "rotation": Parameter("rotation, degrees anticlockwise", np.linspace(-40, 40, 9),
                           -affine.ROTATION, affine.ROTATION),
@@ -66,7 +67,7 @@ def check_dataset(dataset: Dataset, cfg):
 
 def run(predictors: dict[str, "Predictor"], dataset: Dataset, cfg,
         report: Report) -> tuple[dict, dict]:
-    """-> the accuracies on whole splits; those, and those along each parameter, with intervals."""
+    """-> the accuracy on each split; the same with intervals, and the curve of each parameter"""
     # the images
     centred = dataset.further[affnist.CENTRED]()
     name = next(name for name in dataset.further if name != affnist.CENTRED)
@@ -81,17 +82,17 @@ def run(predictors: dict[str, "Predictor"], dataset: Dataset, cfg,
     points = sum(len(parameter.values) for parameter in PARAMETERS.values())
     total = sum(len(split.labels) for split in splits.values()) + points * len(digits.labels)
     with progress(title="affine", total=total * len(predictors), unit=" images") as bar:
-        right = {split: judge(predictors, images, bar) for split, images in splits.items()}
+        correct = {split: judge(predictors, images, bar) for split, images in splits.items()}
         curves = {field: along(predictors, digits, field, parameter.values, bar)
                   for field, parameter in PARAMETERS.items()}
     draw_curves(name, dataset, len(digits.labels), curves, styles_of(predictors), report)
 
     # tables
-    table = {split: with_intervals(found) for split, found in right.items()}
+    table = {split: with_intervals(found) for split, found in correct.items()}
     if transforms:  # then it is known which digit each image is made of
-        digit = chosen // affnist.COPIES
-        table[name] = with_intervals(right[name], digit)
-        table |= by_displacement(name, displacements(transforms)[chosen], right[name], digit)
+        digit = chosen // affnist.COPIES  # its copies are neighbours
+        table[name] = with_intervals(correct[name], digit)
+        table |= by_displacement(name, displacements(transforms)[chosen], correct[name], digit)
 
     # numbers to print
     numbers = {}
@@ -126,9 +127,9 @@ def with_intervals(found: dict[str, np.ndarray],
     count = len(next(iter(found.values())))
     digits = np.arange(count) if digits is None else digits
     networks = {}
-    for name, right in found.items():
-        low, high = of_copies(right, digits)
-        networks[name] = {"accuracy": float(right.mean()), "low": low, "high": high}
+    for name, correct in found.items():
+        low, high = of_copies(correct, digits)
+        networks[name] = {"accuracy": float(correct.mean()), "low": low, "high": high}
     return {"images": count, "networks": networks}
 
 
@@ -149,7 +150,7 @@ def by_displacement(name: str, far: np.ndarray, found: dict[str, np.ndarray],
     table = {}
     for words, which in parts.items():
         if which.any():
-            part = {network: right[which] for network, right in found.items()}
+            part = {network: correct[which] for network, correct in found.items()}
             table[words] = with_intervals(part, digits[which])
     return table
 

@@ -23,7 +23,8 @@ class CapsNet(Network):
 
     def __init__(self, cfg, image_shape: tuple[int, int, int], classes: int, **kwargs):
         super().__init__(image_shape, classes, **kwargs)
-        # conv1 has too few channels for the Fourier form to save anything: only "direct" is obeyed.
+        # conv1 has few input channels, so the Fourier form is never faster there. Of CONV_WAY it
+        # obeys only "direct". next_stride is for speed: it orders the result for primary_caps.
         self.conv1 = Convolution(cfg.CONV1_CHANNELS, KERNEL, activation="relu", next_stride=2,
                                  form="direct" if cfg.CONV_WAY == "direct" else "auto",
                                  name="conv1")
@@ -37,10 +38,10 @@ class CapsNet(Network):
         self.make_variables()
 
     def call(self, images, labels=None, training=False) -> Output:
-        """images [B, H, W, C] in [0, 1] -> Output. The decoder sees the capsules of `labels` [B,
-        K], each alone.
+        """images [B, H, W, C] in [0, 1] -> Output
 
-        labels None: the longest capsule, K = 1. The network is the same in training.
+        labels [B, K]: for each of them the decoder gets that capsule, and zeros for all others
+        (section 4.1). None: it gets the longest one, K = 1. `training` changes nothing.
         """
         v = self.encode(images)                                # [B, J, E]
         lengths = capsules.length(v)                           # [B, J]
