@@ -128,16 +128,15 @@ def backward(u_hat: tf.Tensor, history: list[Iteration],
 
     dv [J, E, B]: its gradient with respect to the result. -> du_hat [I, J, E, B], db [I, J, B]
 
-    One iteration computes, and dx is the gradient with respect to x:
+    What one iteration computes, and beside each line its gradients. Here dx is the gradient with
+    respect to x. The gradients are computed from the last line to the first:
 
-        c = softmax(b)                    db     += softmax_gradient(c, dc)
-        s_j = sum over i of c_ij u_hat_ij dc_ij   = u_hat_ij . ds_j,     du_hat_ij += c_ij ds_j
-        v = squash(s)                     ds      = squash_gradient(s, dv)
-        b_ij += u_hat_ij . v_j            dv_j    = sum over i of db_ij u_hat_ij,
-                                                                         du_hat_ij += db_ij v_j
+        c = softmax(b)               db += softmax_gradient(c, dc)
+        s_j = sum_i c_ij u_hat_ij    dc_ij = u_hat_ij . ds_j        du_hat_ij += c_ij ds_j
+        v = squash(s)                ds = squash_gradient(s, dv)
+        b_ij += u_hat_ij . v_j       dv_j = sum_i db_ij u_hat_ij    du_hat_ij += db_ij v_j
 
-    Backward, these lines run from the last to the first. The last iteration has no line for b: its
-    dv is given.
+    The last iteration does not update b. Its dv is given.
     """
     # The last iteration, whose v is the result.
     *earlier, (c, s) = history
