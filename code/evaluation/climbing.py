@@ -7,7 +7,7 @@ from tqdm import tqdm
 
 from evaluation.balls import l2_norm
 
-if TYPE_CHECKING:  # imports TensorFlow
+if TYPE_CHECKING:  # at run time these would import TensorFlow
     from evaluation.predictor import Predictor
 
 

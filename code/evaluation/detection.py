@@ -11,7 +11,7 @@ import numpy as np
 from data.dataset import Dataset, scale
 from evaluation import sampling
 
-if TYPE_CHECKING:  # imports TensorFlow
+if TYPE_CHECKING:  # at run time these would import TensorFlow
     from evaluation.predictor import Predictor
 
 FALSE_POSITIVES = 0.05  # share of natural images that the detector may flag

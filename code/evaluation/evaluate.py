@@ -14,7 +14,7 @@ from evaluation.report import Report
 from output import say
 from settings import Config, InputError, split_paths
 
-if TYPE_CHECKING:  # imports TensorFlow
+if TYPE_CHECKING:  # at run time these would import TensorFlow
     from model.network import Network
     from training.run_config import RunConfig
 

@@ -14,7 +14,7 @@ from evaluation.report import Report
 from evaluation.sampling import Sample
 from output import progress
 
-if TYPE_CHECKING:  # imports TensorFlow
+if TYPE_CHECKING:  # at run time these would import TensorFlow
     from evaluation.predictor import Predictions, Predictor
 
 SHOWN = 10  # most classes whose attacked images are drawn, each against each

@@ -10,7 +10,7 @@ from evaluation.balls import BALLS
 from evaluation.climbing import Attacked, climb, distances
 from output import progress
 
-if TYPE_CHECKING:  # imports TensorFlow
+if TYPE_CHECKING:  # at run time these would import TensorFlow
     from evaluation.predictor import Predictor
 
 BUDGETS = 10   # budgets tried on the way to EPSILON

@@ -14,7 +14,7 @@ from evaluation.intervals import of_pairs
 from evaluation.tables import mean
 from output import progress
 
-if TYPE_CHECKING:  # imports TensorFlow
+if TYPE_CHECKING:  # at run time these would import TensorFlow
     from evaluation.predictor import Predictor
 
 INK = 0.5   # of white

@@ -7,7 +7,7 @@ from data.dataset import Batch, Dataset, as_batch
 from evaluation import pair_figures, segmentation
 from evaluation.report import Report
 
-if TYPE_CHECKING:  # imports TensorFlow
+if TYPE_CHECKING:  # at run time these would import TensorFlow
     from evaluation.predictor import Predictor
 
 LOOKED_AT = 500    # pairs, spread evenly over the test split, of which the first ones are drawn

@@ -20,7 +20,7 @@ from evaluation.side_by_side import Panel, Style, accuracy_curves, styles_of
 from output import progress
 from settings import InputError
 
-if TYPE_CHECKING:  # imports TensorFlow
+if TYPE_CHECKING:  # at run time these would import TensorFlow
     from evaluation.predictor import Predictor
 
 Predictors = dict[str, "Predictor"]  # by name

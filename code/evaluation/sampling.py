@@ -6,7 +6,7 @@ import numpy as np
 from data.dataset import Dataset, Examples, scale, stream
 from settings import InputError
 
-if TYPE_CHECKING:  # imports TensorFlow
+if TYPE_CHECKING:  # at run time these would import TensorFlow
     from evaluation.predictor import Predictions, Predictor
 
 

@@ -13,7 +13,7 @@ from data.dataset import Batch, Examples, batches, stream
 from evaluation.overlap import BINS, bin_of, ink, overlap
 from output import progress
 
-if TYPE_CHECKING:  # imports TensorFlow
+if TYPE_CHECKING:  # at run time these would import TensorFlow
     from evaluation.predictor import Predictions, Predictor
 
 # What is compared with the digits, the last two as baselines.

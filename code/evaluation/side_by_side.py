@@ -10,7 +10,7 @@ import config
 from evaluation.charts import History, chart
 from evaluation.figures import BLUE, BODY, ORANGE, RED, SMALL
 
-if TYPE_CHECKING:  # imports TensorFlow
+if TYPE_CHECKING:  # at run time these would import TensorFlow
     from evaluation.predictor import Predictor
 
 # Okabe and Ito, as those of figures.py

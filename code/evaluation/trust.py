@@ -16,7 +16,7 @@ from evaluation.growing import STRETCH, sign
 from evaluation.sampling import Shared
 from output import progress
 
-if TYPE_CHECKING:  # imports TensorFlow
+if TYPE_CHECKING:  # at run time these would import TensorFlow
     from evaluation.predictor import Predictor
 
 NEAR = 1 / 8      # of EPSILON: how far from the images an attack may start

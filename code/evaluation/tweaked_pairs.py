@@ -13,7 +13,7 @@ from evaluation.pair_figures import LEGEND, in_two_colours
 from evaluation.sampling import Sample
 from output import progress
 
-if TYPE_CHECKING:  # imports TensorFlow
+if TYPE_CHECKING:  # at run time these would import TensorFlow
     from evaluation.predictor import Predictor
 
 DECODED = 1000  # pairs that are decoded at a time

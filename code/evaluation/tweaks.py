@@ -9,7 +9,7 @@ import numpy as np
 from evaluation import shapes
 from output import progress
 
-if TYPE_CHECKING:  # imports TensorFlow
+if TYPE_CHECKING:  # at run time these would import TensorFlow
     from evaluation.predictor import Predictor
 
 DECODED = 4000  # images that are decoded and measured at a time

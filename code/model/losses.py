@@ -22,10 +22,11 @@ def margin_loss(lengths: tf.Tensor, targets: tf.Tensor, m_pos: float, m_neg: flo
 def reconstruction_loss(sources: tf.Tensor, reconstruction: tf.Tensor) -> tf.Tensor:
     """Section 4.1: the squared error, summed over labels, pixels and channels.
 
-    sources: what each of K labels shows alone; reconstruction: what the decoder makes of its
-    capsule. Both [B, K, H, W, C] in [0, 1] -> [B]. ValueError if one lacks K.
+    sources: for each of K labels its digit without the others; reconstruction: what the decoder
+    makes of its capsule. Both [B, K, H, W, C] in [0, 1] -> [B]. ValueError if one has no axis K.
     """
-    if len(sources.shape) != 5 or len(reconstruction.shape) != 5:  # they would be broadcast
+    # TensorFlow would broadcast one without K, and hide the mistake.
+    if len(sources.shape) != 5 or len(reconstruction.shape) != 5:
         raise ValueError("expected sources and reconstruction [B, K, H, W, C], received "
                          f"{sources.shape} and {reconstruction.shape}")
     return tf.reduce_sum(tf.square(sources - reconstruction), axis=[1, 2, 3, 4])

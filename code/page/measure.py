@@ -10,7 +10,7 @@ from data.dataset import Dataset, Split, scale
 from evaluation.sampling import spread_evenly
 from output import progress
 
-if TYPE_CHECKING:  # imports TensorFlow
+if TYPE_CHECKING:  # at run time these would import TensorFlow
     from evaluation.predictor import Predictor
 
 MOST_IMAGES = 10_000  # test images measured, spread evenly over the classes

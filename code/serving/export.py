@@ -22,7 +22,7 @@ import cli
 from output import reason_of, say
 from settings import ROOT, InputError
 
-if TYPE_CHECKING:  # imports TensorFlow
+if TYPE_CHECKING:  # at run time these would import TensorFlow
     from model.network import Network
 
 FORMATS = catalog.names("serving.exports")

@@ -12,7 +12,7 @@ from config import DATASETS, EVAL
 from serving import images
 from settings import InputError
 
-if TYPE_CHECKING:  # imports TensorFlow
+if TYPE_CHECKING:  # at run time these would import TensorFlow
     from evaluation.predictor import Predictor
     from model.network import Network
 

@@ -37,7 +37,7 @@ import catalog
 from evaluation.balls import BALLS
 from evaluation.climbing import Attacked
 
-if TYPE_CHECKING:  # imports TensorFlow
+if TYPE_CHECKING:  # at run time these would import TensorFlow
     from evaluation.predictor import Predictor
 
 FOLDER = "evaluation.attacks"

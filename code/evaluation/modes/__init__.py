@@ -2,6 +2,9 @@
 
 run(predictor, dataset, cfg, report) -> the numbers to print, further details for results.json
 
+A number has a name such as success_rate. Of several networks it begins with the network's name, as
+in MINE:_success_rate (report.py).
+
 A mode may also have
 
 SETTINGS                      the mode's own flags

@@ -20,7 +20,7 @@ from evaluation.sampling import Sample
 from output import say
 from settings import POSITIVE, SWITCH, UP_TO_ONE, InputError, Setting, one_of, split_paths
 
-if TYPE_CHECKING:  # imports TensorFlow
+if TYPE_CHECKING:  # at run time these would import TensorFlow
     from evaluation.predictor import Predictions, Predictor
 
 ATTACKS = catalog.names(attacks.FOLDER)

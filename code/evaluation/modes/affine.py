@@ -23,7 +23,7 @@ from evaluation.side_by_side import Panel, Style, accuracy_curves, styles_of
 from output import progress
 from settings import InputError, Setting, at_least
 
-if TYPE_CHECKING:  # imports TensorFlow
+if TYPE_CHECKING:  # at run time these would import TensorFlow
     from evaluation.predictor import Predictor
 
 SETTINGS = {

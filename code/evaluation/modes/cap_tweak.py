@@ -15,7 +15,7 @@ from evaluation.report import Report
 from output import progress
 from settings import POSITIVE, InputError, Setting, at_least
 
-if TYPE_CHECKING:  # imports TensorFlow
+if TYPE_CHECKING:  # at run time these would import TensorFlow
     from evaluation.predictor import Predictor
 
 MOST_STRIDES = 50  # from 0 to the largest value that is added to a dimension

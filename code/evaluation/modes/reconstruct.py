@@ -15,7 +15,7 @@ from evaluation.sampling import check_one_or_two_labels
 from output import progress
 from settings import Setting, one_of
 
-if TYPE_CHECKING:  # imports TensorFlow
+if TYPE_CHECKING:  # at run time these would import TensorFlow
     from evaluation.predictor import Predictions, Predictor
 
 MOST_IMAGES = 100  # in a figure

@@ -18,7 +18,7 @@ from evaluation.report import Report
 from evaluation.sampling import has_sources
 from settings import InputError, split_paths
 
-if TYPE_CHECKING:  # imports TensorFlow
+if TYPE_CHECKING:  # at run time these would import TensorFlow
     from evaluation.predictor import Predictor
 
 COMPARES = True
