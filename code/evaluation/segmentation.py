@@ -59,7 +59,7 @@ def standing_for(batch: Batch, predictions: "Predictions") -> np.ndarray:
     difference = predictions.from_predicted[:, None] - batch.sources[:, :, None]
     error = np.square(difference).sum(axis=(3, 4, 5))                          # [N, 2, 2]
     swapped_is_better = error[:, 0, 1] + error[:, 1, 0] < error[:, 0, 0] + error[:, 1, 1]
-    # The classes of a pair differ, so at most one of the two is true; if none is, the error decides.
+    # The classes of a pair differ, so at most one of the two is true. Otherwise the error decides.
     swap = np.where(as_they_are | crossed, crossed, swapped_is_better)         # [N]
     return np.where(swap[:, None], [1, 0], [0, 1])
 
