@@ -11,7 +11,9 @@ import numpy as np
 from data.dataset import stream
 from output import progress
 
-ROTATION, SHEAR, SCALES = 20, 0.2, (0.8, 1.2)  # degrees either way; either way; least and most
+ROTATION = 20         # degrees, either way
+SHEAR = 0.2           # pixels for each pixel, either way
+SCALES = (0.8, 1.2)   # the smallest, the largest
 
 
 class Transforms(NamedTuple):
@@ -24,10 +26,14 @@ class Transforms(NamedTuple):
     down: np.ndarray        # pixels from the middle of the canvas [N]
 
     def matrices(self) -> np.ndarray:
-        """-> what the transforms without displacement do to (down, right) [N, 2, 2]"""
-        turn, one, none = np.deg2rad(self.rotation), np.ones(len(self.shear)), np.zeros(1)
-        shear = _matrices(one, none, -self.shear, one)
-        scale = _matrices(self.vertical, none, none, self.horizontal)
+        """-> what the transforms without displacement do to (down, right) [N, 2, 2]
+
+        Rows go down. So the usual matrix of a rotation turns anticlockwise here, and a shear of
+        what is above is negative.
+        """
+        turn, one, zero = np.deg2rad(self.rotation), np.ones(len(self.shear)), np.zeros(1)
+        shear = _matrices(one, zero, -self.shear, one)
+        scale = _matrices(self.vertical, zero, zero, self.horizontal)
         rotate = _matrices(np.cos(turn), -np.sin(turn), np.sin(turn), np.cos(turn))
         return rotate @ scale @ shear
 
@@ -46,14 +52,15 @@ def identity(count: int, **changes: float) -> Transforms:
 
 def apply(images: np.ndarray, transforms: Transforms, side: int,
           title: str | None = None) -> np.ndarray:
-    """Each image about its middle, by its transform, onto the middle of a black canvas.
+    """Transforms each image about its middle, and puts it in the middle of a black canvas.
 
     images uint8 [N, H, W, 1] -> uint8 [N, side, side, 1], interpolated linearly. title: of a
     progress bar; None shows no bar.
     """
     from scipy import ndimage  # only here, because other data do not need it
 
-    # Where each pixel of the canvas comes from: y = M^-1 (x - middle - moved) + middle of the image
+    # Where each pixel of the canvas comes from:
+    # source = M^-1 (pixel - middle of the canvas - moved) + middle of the image
     inverse = np.linalg.inv(transforms.matrices())                             # [N, 2, 2]
     moved = np.stack([transforms.down, transforms.right], axis=-1)             # [N, 2]
     middle = (np.array(images.shape[1:3]) - 1) / 2
@@ -66,7 +73,8 @@ def apply(images: np.ndarray, transforms: Transforms, side: int,
 
 
 def draw(images: np.ndarray, side: int, copies: int, seed: int) -> Transforms:
-    """Random transforms in the ranges of affNIST, `copies` for each image: pure in the seed.
+    """Random transforms in the ranges of affNIST, `copies` for each image. They follow from the
+    images, the sizes and the seed alone.
 
     images uint8 [N, H, W, 1] -> N * copies transforms, those of an image one after the other. The
     displacement is uniform among those that keep all ink on the canvas of side x side pixels.
@@ -80,8 +88,9 @@ def draw(images: np.ndarray, side: int, copies: int, seed: int) -> Transforms:
     transforms = Transforms(rotation, shear, horizontal, vertical, still, still)
 
     low, high = ink_extents(images, transforms.matrices(), copies)             # [count, 2]
-    # One pixel beyond the outermost one, interpolation has no ink left. An ink that is larger than
-    # the canvas is not moved.
+    # The outermost pixels of the canvas are (side - 1) / 2 from its middle. The extents include the
+    # pixel over which interpolation spreads the ink, at whose end nothing is left of it. So they
+    # may go a pixel farther. What is larger than the canvas is not moved.
     edge = (side + 1) / 2
     fits = high - low <= 2 * edge
     least, most = np.where(fits, -edge - low, 0), np.where(fits, edge - high, 0)
@@ -93,8 +102,10 @@ def ink_extents(images: np.ndarray, matrices: np.ndarray,
                 copies: int) -> tuple[np.ndarray, np.ndarray]:
     """-> the least and the largest (down, right) of each image's ink from the middle [M, 2]
 
-    images [N, H, W, 1], matrices [M, 2, 2] with M = N * copies. A pixel with ink colours, after the
-    interpolation, all within one pixel around it. An image without ink has a point in the middle.
+    images [N, H, W, 1], matrices [M, 2, 2] with M = N * copies. Interpolation spreads the ink of a
+    pixel over one pixel to each side. So each pixel counts as a square of 2 x 2 pixels around its
+    centre, which the transform turns and scales, too. An image without ink has a point in the
+    middle.
     """
     middle = (np.array(images.shape[1:3]) - 1) / 2
     corners = np.array([[-1, -1], [-1, 1], [1, -1], [1, 1]])

@@ -20,16 +20,18 @@ class Split(NamedTuple):
     """N images, each with the K classes that are in it. K is 1 where an image shows one thing."""
     images: np.ndarray                  # uint8 [N, H, W, C], 0 to 255
     labels: np.ndarray                  # int32 [N, K], from 0
-    sources: np.ndarray | None = None   # uint8 [N, K, H, W, C], one for each label; None: the image
+    sources: np.ndarray | None = None   # uint8 [N, K, H, W, C], each label's image without the
+                                        # others, as a digit of a pair; None: the image itself
 
     def take(self, which: np.ndarray | slice) -> "Split":
         """-> the examples [which], as they are."""
         return Split(*(None if array is None else array[which] for array in self))
 
     def content(self) -> Iterator[np.ndarray]:
-        """-> what decides the examples: all arrays."""
+        """-> the arrays of which Dataset.digest is made"""
         yield self.images
-        # One label to an image counts as [N], as in the first runs, which can still go on.
+        # The first runs had labels [N]. With [N, 1] their digest would be another, and they could
+        # not be resumed.
         yield self.labels[:, 0] if self.labels.shape[1] == 1 else self.labels
         if self.sources is not None:
             yield self.sources
@@ -104,8 +106,10 @@ class Dataset:
 # ---- random streams ----
 
 # The first streams had numbers, on which the results of older runs depend. The number of a new
-# stream follows from its name. NumPy ignores zeros at the end of a seed. So "attack", "sample" and
-# "target" without an index are "order" of the epochs 0, 3 and 4; they never meet in one command.
+# stream follows from its name. NumPy ignores zeros at the end of a seed: [seed, 3] is [seed, 3, 0].
+# So "sample" without an index gives the same numbers as "order" of epoch 3, "attack" as that of
+# epoch 0, "target" as that of epoch 4. This does no harm: only training uses "order", and only
+# evaluation the others.
 NUMBERS = {"order": 0, "attack": 0, "augment": 1, "split": 2, "sample": 3, "target": 4}
 
 
@@ -132,7 +136,7 @@ def as_batch(split: Split) -> Batch:
 def _order(seed: int, epoch: int, n: int) -> np.ndarray:
     """-> the permutation [n] in which an epoch takes the images."""
     order = stream(seed, "order", epoch).permutation(n)
-    order.flags.writeable = False  # the cache's own copy
+    order.flags.writeable = False  # the cache returns this array again
     return order
 
 

@@ -13,8 +13,8 @@ CONFIDENCE = 0.95  # of the intervals; significance is corrected for the number 
 
 
 class Effects(NamedTuple):
-    """What each dimension of each class's capsule does to each measure, for a tweak of `per`."""
-    per: float
+    """What each dimension of each class's capsule does to each measure."""
+    per: float               # the largest value that is added: slopes are the change by so much
     slope: np.ndarray        # [J, E, M] change in the measure's own unit, mean over images
     low: np.ndarray          # [J, E, M] its confidence interval
     high: np.ndarray
@@ -46,9 +46,10 @@ def measure_effects(measured: np.ndarray, labels: np.ndarray, classes: int,
                     values: np.ndarray) -> Effects:
     """measured [N, E, K, M] with `values` [K] around 0 in the middle, labels [N] -> Effects
 
-    Each image gives one slope: the least-squares line along the tweak, per the largest value. The
-    images, not the tweaked values, are the independent observations. So mean and confidence
-    interval are Student's over images. An image that vanishes along the tweak does not count.
+    For each image a line is fitted by least squares, the measure against the value that is added.
+    Its slope is the change along that line when the largest value is added. The images, not the
+    tweaked values, are the independent observations. So the interval of the mean is Student's over
+    images. An image that vanishes for one of the values does not count.
 
     Significant: other than 0 at a level of 5 % divided by the number of effects (Bonferroni).
 
@@ -65,10 +66,11 @@ def measure_effects(measured: np.ndarray, labels: np.ndarray, classes: int,
     weights = values - values.mean()
     for j in np.unique(labels):
         mine = measured[labels == j].astype(float)                             # [n, E, K, M]
+        # sum(w m) / sum(w^2), times the largest value
         slopes = np.einsum("nekm,k->nem", mine, weights) / np.square(weights).sum() * values.max()
         n = np.isfinite(slopes).sum(axis=0)                                    # [E, M]
         enough = n > 1
-        slopes, before = slopes[:, enough], mine[:, :, K // 2][:, enough]
+        slopes, before = slopes[:, enough], mine[:, :, K // 2][:, enough]      # K // 2: adds 0
         slope[j, enough] = np.nanmean(slopes, axis=0)
         freedom[j, enough] = n[enough] - 1
         error[j, enough] = np.nanstd(slopes, axis=0, ddof=1) / np.sqrt(n[enough])

@@ -18,7 +18,8 @@ from output import is_writable, reason_of, say, write_whole
 from settings import PATH, PATHS, Config, InputError
 
 RESULTS = "results.json"
-SHARES = ("error", "expected_calibration_error")  # others too end with "error", in other units
+# Shown in per cent, as accuracies and rates are. Other names that end with "error" are no shares.
+SHARES = ("error", "expected_calibration_error")
 
 
 class Report:
@@ -45,10 +46,10 @@ class Report:
         self.figures[f"{name}.png"] = figures.png(figure)
 
     def close(self, subject: dict[str, str], numbers: dict, details: dict):
-        """Writes the figures and results.json, and prints the most of it.
+        """Writes the figures and results.json, and prints subject and numbers.
 
-        subject: "checkpoint", "trained_on" and "evaluated_on"; numbers: to print; details: not.
-        NaN, because there was no image to measure, becomes null in results.json.
+        subject: "checkpoint", "trained_on" and "evaluated_on"; numbers: to print; details: not. NaN
+        (nothing was measured) and infinity (no attack succeeded) become null in results.json.
         """
         from training.about import about
 
@@ -79,6 +80,7 @@ class Report:
         """-> figures that the evaluation before drew in this folder, and this one did not"""
         try:
             before = json.loads((self.folder / RESULTS).read_text())["figures"]
+            # they will be deleted, so nothing else than figures of this folder
             drawn = {name for name in before if re.fullmatch(r"[\w-]+\.png", name)}
             return drawn - self.figures.keys()
         except (OSError, ValueError, LookupError, TypeError, RecursionError):  # there was none
@@ -86,7 +88,7 @@ class Report:
 
 
 def in_words(name: str) -> str:
-    """The name of a number with spaces: success_rate, or my_net:_success_rate of a network."""
+    """The name of a number with spaces: "my_net:_success_rate" becomes "my_net: success rate"."""
     network, colon, number = name.rpartition(":_")
     return network + colon.replace("_", " ") + number.replace("_", " ")
 
@@ -102,7 +104,7 @@ def readable(name: str, value: float | str | bool | None) -> str:
 
 
 def plain(value: Any) -> Any:
-    """NumPy and NaN -> what JSON has."""
+    """NumPy -> what JSON has. NaN and infinity become None."""
     if isinstance(value, dict):
         return {name: plain(one) for name, one in value.items()}
     if isinstance(value, list | tuple):

@@ -25,7 +25,7 @@ if TYPE_CHECKING:  # at run time these would import TensorFlow
 
 Predictors = dict[str, "Predictor"]  # by name
 
-# The public functions of that file.
+# Every public function of that file is a corruption.
 CORRUPTIONS = {name: value for name, value in vars(corruptions).items()
                if inspect.isfunction(value) and not name.startswith("_")
                and value.__module__ == corruptions.__name__}
@@ -45,7 +45,7 @@ IN_L2_TOO = ("pgd", "strong")
 
 
 def compare(predictors: Predictors, dataset: Dataset, cfg, report: Report) -> tuple[dict, dict]:
-    """-> success rates and whether the checks hold; all tables.
+    """-> numbers to print, the success rates and whether the checks hold; details, all tables
 
     cfg.ATTACK: one attack, or "all". Draws success.png, transfer.png and corruptions.png.
     """
@@ -78,7 +78,7 @@ def compare(predictors: Predictors, dataset: Dataset, cfg, report: Report) -> tu
     draw_corruptions(dataset, len(labels), damaged, styles, report)
     checks = {}
     for k, (name, predictor) in enumerate(progress(predictors.items(), "checks")):
-        others = np.delete(matrix[:, k], k)
+        others = np.delete(matrix[:, k], k)  # made on the others, tried on this one
         checks[name] = trust.check(predictor, sample, cfg, matrix[k, k], others)
 
     # numbers to print
@@ -104,7 +104,7 @@ def rows_of(cfg) -> list[Row]:
 
 
 def check_needs(rows: list[Row], predictors: Predictors, cfg):
-    """InputError if no network has what an attack asks of it. It may be that only some have."""
+    """InputError unless one of the networks, at least, has what one of the attacks needs."""
     for row in rows:
         needs = attacks.needs_of(row.attack)
         if any(needs <= predictor.network.capabilities for predictor in predictors.values()):
@@ -139,7 +139,7 @@ def attack_one(row: Row, name: str, predictor: "Predictor", sample: Shared, cfg,
                detector: Detector | None) -> dict:
     """Attacks one network with one row of the table -> its numbers, with intervals (Wilson)
 
-    A success beyond the largest budget does not count: `original` has no budget and may exceed it.
+    A success beyond the largest budget does not count: the attack `original` knows no budget.
     The median distance is over all images. It is infinite if half of them or more are not fooled.
     """
     threshold = detector.threshold if detector else None
@@ -174,7 +174,10 @@ def distance(done: Attacked) -> np.ndarray:
 
 
 def budgets(row: Row, cfg) -> np.ndarray:
-    """-> no budget, and those that are tried when there are steps enough [BUDGETS + 1]"""
+    """-> the budgets at which the curve is drawn: 0, and BUDGETS more at equal distances
+
+    An attack with fewer steps than BUDGETS tries fewer.
+    """
     return np.append(np.float32(0), balls.budgets(row.norm, cfg, growing.BUDGETS))
 
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:  # at run time these would import TensorFlow
     from evaluation.predictor import Predictions, Predictor
 
 
-FEWEST_CLASSES = 5  # of pairs: two labels, two predictions and one that is absent
+FEWEST_CLASSES = 5  # of pairs: a class that is neither of 2 labels nor of 2 predictions is needed
 
 
 class Sample(NamedTuple):
@@ -19,7 +19,7 @@ class Sample(NamedTuple):
     labels: np.ndarray  # [N], the first label of each
     others: np.ndarray  # [N, K - 1], its further labels
     predictions: "Predictions"
-    drawn: int          # the images that were drawn, right or wrong
+    drawn: int          # how many images were tried, with those that are classified wrong
 
 
 class Shared(NamedTuple):
@@ -38,7 +38,7 @@ def check_one_label(dataset: Dataset, mode: str):
 
 
 def check_one_or_two_labels(dataset: Dataset, mode: str):
-    """InputError unless every image has one label, or shows two digits that are known apart."""
+    """InputError unless every image has one label, or two digits whose own images are known."""
     count = dataset.test.labels.shape[1]
     if count == 1:
         return
@@ -52,7 +52,7 @@ def check_one_or_two_labels(dataset: Dataset, mode: str):
 
 
 def has_sources(dataset: Dataset) -> bool:
-    """Whether the test split shows what each label stands for apart."""
+    """Whether the test split has an image of each label without the others."""
     return dataset.test.take(slice(0, 1)).sources is not None
 
 
@@ -62,7 +62,7 @@ def spread_evenly(labels: np.ndarray, count: int, seed: int) -> np.ndarray:
     The first image of each class comes before the second of any.
     """
     order = stream(seed, "sample").permutation(len(labels))
-    rank = np.zeros(len(labels), int)
+    rank = np.zeros(len(labels), int)  # how many images of the same class come before
     for j in np.unique(labels):
         mine = labels[order] == j
         rank[mine] = np.arange(mine.sum())
@@ -77,9 +77,9 @@ def draw_targets(labels: np.ndarray, classes: int, seed: int) -> np.ndarray:
 
 def classified_right(predictor: "Predictor", split: Examples, candidates: np.ndarray,
                      cfg) -> Sample:
-    """-> those that are classified right, of cfg.NUM_IMAGES drawn from the split's [candidates].
+    """Takes cfg.NUM_IMAGES of the split's [candidates], spread evenly over their first labels.
 
-    They are spread evenly over their first labels. InputError if there are none.
+    -> those that the network classifies right. InputError if there are none.
     """
     # draw
     first = split.labels[candidates, 0]

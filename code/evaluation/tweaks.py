@@ -17,9 +17,9 @@ DECODED = 4000  # images that are decoded and measured at a time
 
 def decode_tweaked(predictor: "Predictor", capsule: np.ndarray, classes: np.ndarray,
                    values: np.ndarray) -> np.ndarray:
-    """Adds each of `values` [K] to each dimension of each capsule [N, E] of its class [N]; decodes.
+    """Adds each of `values` [K] to each dimension of each capsule [N, E], one at a time.
 
-    -> images [N, E, K, H, W, C]
+    classes [N]: of each capsule -> the decoded images [N, E, K, H, W, C]
     """
     N, E = capsule.shape
     K = len(values)
@@ -31,9 +31,9 @@ def decode_tweaked(predictor: "Predictor", capsule: np.ndarray, classes: np.ndar
 
 def measure_tweaked(predictor: "Predictor", capsule: np.ndarray, classes: np.ndarray,
                     values: np.ndarray, title: str | None = None) -> np.ndarray:
-    """What tweaking does to the shape (shapes.MEASURES) of each image. Channels are averaged.
+    """-> the measures (shapes.MEASURES) of every tweaked image [N, E, K, M]
 
-    -> [N, E, K, M]
+    Channels are averaged.
     """
     N, E = capsule.shape
     measured = []

@@ -2,7 +2,7 @@
 
     direct     tf.nn.conv2d: the fastest on a GPU, very slow where XLA compiles it for a CPU
     patches    one product of matrices (patches.py)
-    fourier    fewer products for each image, and a price for each batch (fourier.py)
+    fourier    fewer products for each image, but each batch transforms the kernel (fourier.py)
 """
 import tensorflow as tf
 
@@ -14,8 +14,9 @@ class Convolution(tf.keras.layers.Layer):
 
     out = (H - k) // stride + 1 without padding. same: zeros around the image let out be H; only at
     stride 1. form: "direct", "patches", "fourier", or "auto" for the fastest, which depends on B.
-    All have the same variables: kernel [k, k, filters, C] and bias [filters]. next_stride: that of
-    a convolution which reads the result, for patches.convolve_for_fourier.
+    All have the same variables: kernel [k, k, filters, C] and bias [filters]. next_stride: the
+    stride of the convolution that reads the result. Above 1, "patches" orders its result for the
+    Fourier form of that one, which saves time. The numbers are the same.
     """
 
     def __init__(self, filters: int, kernel: int, stride: int = 1, form: str = "auto",
@@ -52,7 +53,9 @@ class Convolution(tf.keras.layers.Layer):
         return self.activation(y + self.bias)
 
     def _has_whole_phases(self, images) -> bool:
-        """Whether the next convolution finds as many rows and columns in each of its phases."""
+        """Whether height and width of the result are multiples of next_stride: all phases of the
+        next convolution are equally large then.
+        """
         sides = [(side - k) // self.stride + 1
                  for side, k in zip(images.shape[1:3], self.kernel_size, strict=True)]
         return all(side % self.next_stride == 0 for side in sides)
@@ -60,10 +63,10 @@ class Convolution(tf.keras.layers.Layer):
 
 # ---- the choice ----
 
-# Products that a CPU makes while it makes, writes and reads one number of a transformed kernel. So
-# the paper's network takes the Fourier form from 18 images on. Measured on two AVX-512 cores, in ms
-# for 16 and 20 images: training 154 and 187 by patches, 159 and 142 by Fourier; prediction 57 and
-# 68 by patches, 87 and 63 by Fourier.
+# To compute, write and read one number of a transformed kernel takes a CPU as long as so many
+# products. So the paper's network takes the Fourier form from 18 images on. Measured on two AVX-512
+# cores, in ms for 16 and 20 images: training 154 and 187 by patches, 159 and 142 by Fourier;
+# prediction 57 and 68 by patches, 87 and 63 by Fourier.
 PRODUCTS_FOR_A_NUMBER = 60
 LARGE = 10_000  # images in a batch whose number is unknown
 
@@ -79,7 +82,7 @@ def fastest(image_shape: tuple, kernel_shape: tuple, stride: int) -> str:
         return "direct"
     tile = best_tile(image_shape, kernel_shape, stride)
     costs = fourier.costs(image_shape[1:], kernel_shape, stride, tile)
-    saved = costs.direct - costs.fourier
+    saved = costs.direct - costs.fourier  # "patches" makes as many products as "direct"
     batch = image_shape[0] or LARGE
     if batch * saved > PRODUCTS_FOR_A_NUMBER * costs.kernel:
         return "fourier"
@@ -98,5 +101,5 @@ def best_tile(image_shape: tuple, kernel_shape: tuple, stride: int) -> fourier.S
 
 
 def is_slow_in_xla(form: str) -> bool:
-    """Whether XLA would compile this form many times slower than TensorFlow runs it: on a CPU."""
+    """Whether this form runs many times slower when XLA has compiled it: on a CPU."""
     return form == "direct" and not tf.config.get_visible_devices("GPU")

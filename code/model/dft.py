@@ -1,14 +1,15 @@
 """A valid correlation by the discrete Fourier transform (DFT), as three constant matrices.
 
 A valid correlation of `out` positions by `taps` taps fits into a circular one of n = out + taps - 1
-points (10 = 6 + 5 - 1). The DFT of n x n points turns that one into products, bin by bin:
+points (10 = 6 + 5 - 1): at the first `out` positions no tap wraps around the border, and the others
+are not used. The DFT of n x n points turns the circular one into products, bin by bin:
 
     Y_k = X_k conj(W_k)
 
-Of the n x n complex bins of real data, k and -k are conjugates. So n x n real numbers are
-independent.
+Of the n x n complex bins of real data, k and -k are conjugates, so one bin of each pair is enough.
 
-By Gauss' trick, a complex product costs three real ones:
+By Gauss' trick, a complex product costs three real ones. So R, the number of products, is 3 for
+each pair and 1 for each bin that is its own conjugate: 3 * 48 + 4 = 148 for 10 x 10.
 
     (a + ib)(c + id) = (m1 - m3) + i (m1 + m2)
     m1 = c (a + b), m2 = a (d - c), m3 = b (c + d)
@@ -38,10 +39,10 @@ def matrices(out: Size, taps: Size) -> tuple[np.ndarray, np.ndarray, np.ndarray]
         conjugate = -k[0] % n[0], -k[1] % n[1]
         if conjugate < k:
             continue  # its bin is known from the other one
-        x, w, y = (_angles(k, n, shape) for shape in (n, taps, out))
-        # X_k = a + ib, conj(W_k) = c + id, and what Y_k adds to the result.
-        a, b, c, d = np.cos(x), -np.sin(x), np.cos(w), np.sin(w)
-        real, imaginary = np.cos(y) / math.prod(n), -np.sin(y) / math.prod(n)
+        angle_x, angle_w, angle_y = (_angles(k, n, shape) for shape in (n, taps, out))
+        # X_k = a + ib, conj(W_k) = c + id. Y_k adds real * Re Y_k + imaginary * Im Y_k to y.
+        a, b, c, d = np.cos(angle_x), -np.sin(angle_x), np.cos(angle_w), np.sin(angle_w)
+        real, imaginary = np.cos(angle_y) / math.prod(n), -np.sin(angle_y) / math.prod(n)
         if conjugate == k:  # a real bin: one product
             B += [a]
             G += [c]
@@ -54,7 +55,10 @@ def matrices(out: Size, taps: Size) -> tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 def _angles(k: Size, n: Size, shape: Size) -> np.ndarray:
-    """2 pi (k_0 i / n_0 + k_1 j / n_1) at all points (i, j) of `shape`, flat."""
+    """2 pi (k_0 i / n_0 + k_1 j / n_1) at all points (i, j) of `shape`, flat.
+
+    Each part is taken below 2 pi, which keeps sine and cosine exact.
+    """
     i, j = np.indices(shape)
     turns = (k[0] * i % n[0]) / n[0] + (k[1] * j % n[1]) / n[1]
     return (2 * np.pi * turns).ravel()
@@ -63,6 +67,7 @@ def _angles(k: Size, n: Size, shape: Size) -> np.ndarray:
 def passes(n: Size) -> tuple[np.ndarray, list[np.ndarray]]:
     """Two transforms in place of the one matrix B, in float64: over the height, then the width.
 
+    Their rows come in the order of B's, so A and G stay the same.
     -> the first [n_h, n_h]: for each k_0 from 0 to n_h // 2 a row for the real part of the bin and
     one for its imaginary part. A bin that is its own conjugate has no imaginary part.
     -> the second: for each k_0 the matrix that makes its rows of B. Its input is the real part at
@@ -81,7 +86,10 @@ def passes(n: Size) -> tuple[np.ndarray, list[np.ndarray]]:
 
 
 def _rows_of_real(n: int) -> list[np.ndarray]:
-    """-> rows [n] that make B's of a real p, for l from 0 to n // 2: the others are conjugates"""
+    """-> the rows [n] of the second transform, where the first has made a real p
+
+    Applied to p they give those rows of B. l goes from 0 to n // 2: the other bins are conjugates.
+    """
     rows = []
     for l in range(n // 2 + 1):
         # p (cos y - i sin y)
@@ -91,13 +99,13 @@ def _rows_of_real(n: int) -> list[np.ndarray]:
 
 
 def _rows_of_complex(n: int) -> list[np.ndarray]:
-    """-> rows [2 n] that make B's of p and then q, for all l"""
+    """-> the rows [2 n], where it has made p + iq: for p at n points, then for q; for all l"""
     rows = []
     for l in range(n):
         # (p + iq) (cos y - i sin y) = p cos y + q sin y + i (q cos y - p sin y)
         cosine, minus_sine = _wave(l, n)
-        a = np.concatenate([cosine, -minus_sine])
-        b = np.concatenate([minus_sine, cosine])
+        a = np.concatenate([cosine, -minus_sine])  # the real part
+        b = np.concatenate([minus_sine, cosine])   # the imaginary part
         rows += [a + b, a, b]
     return rows
 

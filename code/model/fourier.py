@@ -16,7 +16,8 @@ approximation beyond rounding:
 
    where * is a product of matrices over the channels for each of the R rows: 148 for the paper's
    network. The direct convolution has 36 * 81 products, each a quarter as large: as much as 729
-   of these. Gradients come from automatic differentiation: they are made of the same matrices.
+   of these, 4.9 times as many. With the transforms 2.9 times are left. Gradients come from
+   automatic differentiation: they are made of the same matrices.
 
 R grows with the number of positions computed at once, and with it the transformed kernel. So a
 large result is computed in *tiles*: each is the convolution of a piece of the image, and the pieces
@@ -31,9 +32,9 @@ import tensorflow as tf
 from model import dft
 from model.dft import Size
 
-# Points up to which images are transformed by one product with B: 10 x 10, those of 28 x 28 pixels,
-# whose results stay as they are to the last bit. For 14 x 14 (36 x 36 pixels) two passes take half
-# of the time.
+# Up to so many points, one product with B transforms the images: 10 x 10 for 28 x 28 pixels. Above,
+# two passes take half of the time: 14 x 14 for 36 x 36 pixels. The limit keeps the results on
+# 28 x 28 pixels as they were before there were two passes, to the last bit.
 MOST_POINTS_AT_ONCE = 100
 
 
@@ -81,16 +82,16 @@ def transform_images(images: tf.Tensor, B: np.ndarray, sizes: Geometry, stride: 
     images [N, H, W, C], B [R, n n] -> [R, T N, s s C]
     """
     N, (H, W, C), s = tf.shape(images)[0], images.shape[1:], stride
-    # As many pixels as the tiles need of each phase. Missing ones count as zero.
+    # The tiles need h x w pixels of each phase. Further pixels are dropped, missing ones are zero.
     h, w = ((count - 1) * tile + n
             for count, tile, n in zip(sizes.tiles, sizes.tile, sizes.n, strict=True))
-    rows, columns = min(H, h * s), min(W, w * s)
-    missing = [[0, 0], [0, h * s - rows], [0, w * s - columns], [0, 0]]
-    x = tf.pad(images[:, :rows, :columns], missing)
+    used_h, used_w = min(H, h * s), min(W, w * s)
+    missing = [[0, 0], [0, h * s - used_h], [0, w * s - used_w], [0, 0]]
+    x = tf.pad(images[:, :used_h, :used_w], missing)
     # The phases beside the channels, the points of the transform in front.
     x = tf.reshape(x, [N, h, s, w, s, C])
     x = tf.transpose(x, [1, 3, 0, 2, 4, 5])                  # [h, w, N, s, s, C]
-    x = cut(x, sizes)                                        # [n, n, ..., N, s, s, C]
+    x = cut(x, sizes)                                        # [n, n, columns, rows, N, s, s, C]
     x = tf.reshape(x, [math.prod(sizes.n), -1])
     X = in_two_passes(x, sizes.n) if math.prod(sizes.n) > MOST_POINTS_AT_ONCE else tf.matmul(B, x)
     return tf.reshape(X, [len(B), -1, s * s * C])
@@ -99,7 +100,7 @@ def transform_images(images: tf.Tensor, B: np.ndarray, sizes: Geometry, stride: 
 def in_two_passes(x: tf.Tensor, n: Size) -> tf.Tensor:
     """B x as a transform over the height and one over the width. x [n n, M] -> [R, M]
 
-    For n x n points, B has about 1.5 n^4 numbers, these passes have about 2.9 n^3 of them.
+    For n x n points, B has about 1.5 n^4 numbers, these passes have about 3 n^3 of them.
     """
     first, second = dft.constant_passes(n)
     M = x.shape[1] or tf.shape(x)[1]
@@ -144,7 +145,8 @@ def multiply_and_return(X: tf.Tensor, W: tf.Tensor, A: np.ndarray) -> tf.Tensor:
 def cut(x: tf.Tensor, sizes: Geometry) -> tf.Tensor:
     """The pieces of an image [h, w, ...] that the tiles read -> [n, n, columns, rows, ...]
 
-    Neighbours overlap by taps - 1 points. A single piece is the image itself, [n, n, ...].
+    Neighbours overlap by taps - 1 points. A single piece is the image itself, [n, n, ...]. The
+    second stack puts the columns in front of the rows.
     """
     if sizes.tiles == (1, 1):
         return x
@@ -168,7 +170,7 @@ def join(y: tf.Tensor, sizes: Geometry, N: tf.Tensor, O: int) -> tf.Tensor:
 
 class Costs(NamedTuple):
     """What decides which form of a convolution is the fastest."""
-    direct: int     # products for each image, without transforms
+    direct: int     # products for each image of the other forms, "direct" and "patches"
     fourier: int    # products for each image
     kernel: int     # numbers of the transformed kernel, made once for all images
 
@@ -182,6 +184,7 @@ def costs(image_shape: tuple, kernel_shape: tuple, stride: int, tile: Size | Non
     # R: one row for a bin that is its own conjugate, three for each pair of others.
     real = math.prod(2 - side % 2 for side in sizes.n)
     R = real + 3 * (math.prod(sizes.n) - real) // 2
+    # B counts as one product, also where two passes take less: the tile was chosen by that.
     phases = stride * stride * channels
     transforms = math.prod(sizes.n) * phases + math.prod(sizes.tile) * filters   # by B and by A
     products = math.prod(sizes.tiles) * R * (transforms + phases * filters)
@@ -191,7 +194,7 @@ def costs(image_shape: tuple, kernel_shape: tuple, stride: int, tile: Size | Non
 def possible_tiles(image_shape: tuple, kernel_shape: tuple, stride: int) -> list[Size]:
     """-> tiles to choose from, for the arguments of `costs`: the whole result, or parts of it.
 
-    A part smaller than the taps of a phase would read more border than middle.
+    A part smaller than the taps of a phase would mostly read pixels that its neighbours read, too.
     """
     sizes = geometry(image_shape[:2], kernel_shape[:2], stride)
     H, W = sizes.out

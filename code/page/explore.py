@@ -43,7 +43,7 @@ def explore(given: dict, out: str, effects_file: str | None):
         raise InputError(f"--effects: expected a network with capsules, whose dimensions have "
                          f"effects; received {name} ({trained.MODEL}), which has none")
 
-    # what its test images say of it
+    # measure it on its test images
     dataset, missing = load_images(trained, given, (network.image_shape, class_names))
     check_fit(network, prefix, dataset)
     predictor = Predictor(network, trained, config.EVAL["BATCH_SIZE"].default)
@@ -55,7 +55,7 @@ def explore(given: dict, out: str, effects_file: str | None):
         source = (f"Each slider spans what the dimension takes on {images}; the band is its 5th to "
                   "95th percentile.")
     else:
-        source = f"A drawing is framed as {images} are."
+        source = f"A drawing is scaled and centred as {images} are."
     if missing:
         source = f"The images of {Path(trained.DATASET).stem} were not at hand. {source}"
 
@@ -78,9 +78,9 @@ def explore(given: dict, out: str, effects_file: str | None):
 def load_images(trained: Config, given: dict, kind: tuple) -> tuple[Dataset, str | None]:
     """-> the dataset, and why it is not the one of the training, or None
 
-    Where that one cannot be had, the glyphs take its place if they are of the same kind. InputError
-    if they are not; if the user named the images; or if they are the user's own, where what is
-    called "0" to "9" need not be digits. kind: image_shape and class_names
+    kind: image_shape and class_names of the training. Where its dataset cannot be had, the glyphs
+    take its place. InputError instead if they are of another kind, if the user named the images, or
+    if the training had the user's own: what those call "0" to "9" need not be digits.
     """
     named = {name: value for name, value in given.items() if name in config.DATA}
     try:

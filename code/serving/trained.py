@@ -43,9 +43,9 @@ class Trained:
         """-> an answer for each picture.
 
         pictures: files, or one file (PNG, JPEG or BMP of any size); or images as the network takes
-        them: uint8 or float in [0, 1], [N, H, W, C] or [N, H, W]. as_is: fit files as whole
-        pictures, even where the network's dataset has a form of its own, such as MNIST. InputError
-        for others.
+        them: uint8 or float in [0, 1], [N, H, W, C] or [N, H, W]. InputError for anything else.
+        as_is: fit files as whole pictures, even where the network's dataset has a form of its own,
+        such as MNIST.
         """
         if isinstance(pictures, np.ndarray):
             return self.answers(images.as_network_takes(pictures, self.image_shape, "images"))
@@ -66,7 +66,7 @@ class Trained:
         """pictures: float32 [N, H, W, C] in [0, 1]; title: of a progress bar, None for no bar"""
         if not len(pictures):
             return []
-        labels = np.zeros((len(pictures), 1), np.int32)   # which nobody knows, and nothing reads
+        labels = np.zeros((len(pictures), 1), np.int32)   # nobody knows them; only from_label would
         said = self.predictor.predict(pictures, labels, title)
         drawn = [None] * len(pictures) if said.from_predicted is None else said.from_predicted[:, 0]
         likely = probabilities(self.predictor.network, said.scores)          # [N, J]
@@ -92,9 +92,10 @@ def load(path: str | Path = EVAL["CKPT"].default) -> Trained:
 
 
 def probabilities(network: "Network", scores: np.ndarray) -> np.ndarray:
-    """scores [N, J] -> the same in [0, 1]: lengths of capsules as they are, logits as probabilities
+    """scores [N, J] -> the same in [0, 1]
 
-    Of logits by a softmax, unless the network's chain says that each class has a sigmoid.
+    Lengths of capsules stay as they are. Logits become probabilities by a softmax, or by sigmoids
+    if the network's chain says so.
     """
     if "capsules" in network.capabilities:
         return scores
@@ -105,7 +106,10 @@ def probabilities(network: "Network", scores: np.ndarray) -> np.ndarray:
 
 
 def preparation(dataset: str) -> images.Prepare | None:
-    """-> `prepare` of the dataset's file: how its images were made from pictures; None: as is."""
+    """-> the function that makes a user's picture look like the dataset's images; None: it has none
+
+    It is called `prepare` in the dataset's file.
+    """
     if dataset not in DATASETS:
         return None
     return getattr(catalog.module("data.datasets", dataset), "prepare", None)

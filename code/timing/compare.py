@@ -1,7 +1,7 @@
 """The benchmark: each row's times beside those of the default step, in turn.
 
-A few steps of one, a few of the other, again and again: the machine's moods meet both alike, and
-the ratio of their medians can be trusted more than either time.
+A few steps of one, a few of the other, again and again. If the machine becomes slower for a while,
+both do. So the ratio of their medians can be trusted more than either time.
 """
 import contextlib
 import json
@@ -20,19 +20,19 @@ NAMES = (f"{'':34} {'train':>8} {'spread':>13} {'of':>7} {'infer':>8} {'images/s
          f"{'compile':>7}")
 UNITS = (f"{'':34} {'ms':>8} {'ms':>13} {'default':>7} {'ms':>8} {'train':>7}{'infer':>7} "
          f"{'MB':>6} {'s':>7}")
-SLOW = 30_000  # ms of training steps after which a row gets no further turn
+SLOW = 30_000  # ms: when the medians of its turns add up to so much, a row gets no further turn
 
 
 def benchmark(rows: dict[str, Row], settings: dict, repeats: int, file: str | None = None):
     """Times the rows, prints the table, and writes every number as JSON to `file`, row by row.
 
     settings: what every row has, MODEL and BATCH_SIZE at least; repeats: turns of each row.
-    InputError if a row's process ends by itself, or if `file` cannot be written.
+    InputError if a row's process crashes, or if `file` cannot be written.
     """
     # The rows, each in turn with the default step.
     say(NAMES)
     say(UNITS)
-    reference = []  # ms of the default step, all along
+    reference = []  # ms of the default step, in every turn of every row
     results = {"settings": settings, "rows": {}}
     with contextlib.closing(Worker(DEFAULT, settings)) as default:
         results |= default.ask("machine")
@@ -47,7 +47,7 @@ def benchmark(rows: dict[str, Row], settings: dict, repeats: int, file: str | No
     with contextlib.closing(Worker(rows[first], settings)) as worker:
         results["parts"] = worker.ask("parts")
 
-    # What follows from them.
+    # What follows from them: no direct step can take less than its products at the peak speed.
     results["default_step_ms"] = statistics.median(reference)
     if settings["MODEL"] == "capsnet":
         bound = direct_gflop(settings["BATCH_SIZE"]) / results["matmul_peak_gflops"]
@@ -125,8 +125,8 @@ def report(results: dict):
 def direct_gflop(batch_size: int) -> float:
     """-> 2 x the multiply-adds of a CapsNet's training step with direct convolutions, in 10^9.
 
-    Each layer's products forward, by its input and by its weights; conv1's not by its input, the
-    image. Routing, activations and Adam are left out.
+    Each layer counts 3 times: forward, the gradient of its input, the gradient of its weights.
+    conv1 counts twice: its input is the image. Routing, activations and Adam are left out.
     """
     conv1, primary, votes = 20 * 20 * 81 * 256, 6 * 6 * 81 * 256 * 256, 1152 * 8 * 160
     decoder = 160 * 512 + 512 * 1024 + 1024 * 784

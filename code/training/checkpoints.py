@@ -1,5 +1,8 @@
 """Checkpoints: `ckpt-<step>` of a run holds all that is needed to resume it.
 
+A checkpoint is several files, such as ckpt-500.index and ckpt-500.data-00000-of-00001. Its prefix
+is the path up to "ckpt-500".
+
 `best-<step>` is the network alone, at its best validation. `average-<step>` is the network alone
 with the moving average of its weights.
 
@@ -49,9 +52,10 @@ def steps(folder: str | Path, name: str = "ckpt") -> list[int]:
 
 
 def find(path: str | Path) -> Path:
-    """-> the checkpoint at `path`: a prefix as it is; of a folder its newest ckpt-*, or best-*.
+    """-> the prefix of the checkpoint at `path`, itself a prefix or a folder
 
-    InputError if there is none.
+    Of a folder it is the newest ckpt-*; if there is none, the newest best-*. InputError if there is
+    none of either.
     """
     path = Path(path)
     if os.path.isfile(f"{path}.index"):
@@ -67,11 +71,11 @@ def find(path: str | Path) -> Path:
 # ---- writing ----
 
 def write(folder: str | Path, name: str, step: int, identity: dict, half: bool = False, **objects):
-    """The trackable objects as `folder/name-step`: there at once and complete, or not at all.
+    """Writes the trackable objects as `folder/name-step`, whole or not at all.
 
-    TensorFlow writes into a folder of its own first. A checkpoint counts as soon as its index, the
-    last file, is out of it. half: in float16, see half.py. OSError or OpError if it cannot be
-    written.
+    TensorFlow writes into a temporary folder. Its files are then moved out, the index last. Only a
+    checkpoint with an index counts. half: in float16, see half.py. OSError or OpError if it cannot
+    be written.
     """
     partial = Path(folder) / ".checkpoint.part"
     try:
@@ -100,7 +104,7 @@ def remove(folder: str | Path, name: str, which: list[int]):
 # ---- reading ----
 
 def check_path(path: str | Path):
-    """InputError if TensorFlow would not find it: it takes a checkpoint's path for a pattern."""
+    """InputError if the path has [ or \\: TensorFlow takes it for a pattern, and finds nothing."""
     if found := set(str(path)) & set("[\\"):
         raise InputError(f"{path}: expected a path without {' and '.join(sorted(found))}, "
                          "which TensorFlow cannot read")
@@ -110,13 +114,13 @@ def read(prefix: str | Path, identity: dict, **objects):
     """Restores all variables of the given objects from the checkpoint at `prefix`.
 
     Damaged if anything in it is. InputError if it is of another run than `identity` says, lacks
-    one of the objects, or cannot be read at all, as without permission. If variables in it have
-    other shapes than here, some may be restored nevertheless.
+    one of the objects, has other shapes, or cannot be read at all, as without permission. If it has
+    other shapes, some variables may have changed by then.
     """
     check_path(prefix)
     tensors, theirs = _read_all(prefix)
 
-    # is it this run's?
+    # is it this run's? An older one may lack newer settings.
     for name in sorted(theirs.keys() & identity.keys()):
         if theirs[name] != identity[name]:
             raise InputError(

@@ -26,7 +26,8 @@ class WorkerLost(ConnectionError):
 
 
 class Devices:
-    """One device: everything is a plain call. Its methods say what several devices do, too."""
+    """One device, where most methods do nothing. Their docstrings are those of the subclasses, too.
+    """
     replicas = 1
     is_chief = True  # whether this process is the one that writes
 
@@ -37,8 +38,9 @@ class Devices:
     def sum(self, function: Callable) -> Callable:
         """-> `function`, run by every replica on its part of the arrays, with its results added up.
 
-        It takes one structure of arrays [B, ...], with B >= replicas, and constants by name. A
-        result is read with `local`. With several workers, it raises WorkerLost if one is gone.
+        The new function takes one structure of arrays [B, ...], with B >= replicas, and constants
+        by name. `local` reads its results. With several workers, it raises WorkerLost if one is
+        gone.
         """
         return function
 
@@ -51,11 +53,11 @@ class Devices:
         return compiled(update, cfg)
 
     def local(self, values: Any) -> Any:
-        """-> the tensors that one replica of this process has, where all have the same."""
+        """Values that are equal on all replicas -> the tensors of one replica of this process"""
         return values
 
     def broadcast(self, variables: list):
-        """The variables of all workers become the chief's, which alone reads checkpoints."""
+        """Copies the chief's values to all workers: the chief alone reads checkpoints."""
 
     def of_chief(self, value: Any) -> Any:
         """-> the chief's `value`, which JSON can hold, on every worker."""
@@ -74,7 +76,7 @@ class Replicas(Devices):
         self._from_first = {}  # the compiled function for each type of tensor
 
     def together(self) -> contextlib.AbstractContextManager:
-        """Entered while all replicas compute together."""
+        """Surrounds all that the replicas compute together; Workers finds lost workers there."""
         return contextlib.nullcontext()
 
     @contextlib.contextmanager
@@ -98,7 +100,10 @@ class Replicas(Devices):
         return of_parts
 
     def _parts(self, array: np.ndarray | None):
-        """-> the array [B, ...] cut into a part for each replica."""
+        """-> the array [B, ...] cut into a part for each replica
+
+        Every worker has the whole batch, and keeps the parts of its own replicas.
+        """
         if array is None:
             return None
         parts = np.array_split(array, self.replicas)
@@ -154,6 +159,7 @@ class Replicas(Devices):
     def _make_from_first(self, dtype: tf.DType) -> Callable:
         """-> a function that gives all replicas the first one's values [n]."""
 
+        # A sum, to which the others add zeros.
         def replica(values):
             context = tf.distribute.get_replica_context()
             first = tf.equal(context.replica_id_in_sync_group, 0)

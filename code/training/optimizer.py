@@ -3,10 +3,11 @@ import tensorflow as tf
 
 
 class Decay(tf.keras.optimizers.schedules.LearningRateSchedule):
-    """The learning rate of step s: LR * DECAY_RATIO ** (s / STEP_SIZE), and LR_FLOOR at least.
+    """The learning rate of step s: LR * DECAY_RATIO ** (s / STEP_SIZE).
 
     The exponent is rounded down with STAIRCASE. In the last COOLDOWN steps before MAX_ITERS the
-    rate is also multiplied by a factor that falls linearly from 1 to 0.
+    rate is also multiplied by a factor that falls linearly from 1 to 0. In the end, it never falls
+    below LR_FLOOR.
     """
 
     def __init__(self, cfg):

@@ -10,9 +10,9 @@ from training import checkpoints
 def rewind(folder: str | Path, step: int):
     """Drops the records of steps that will be done again, and all that is half written.
 
-    TensorBoard's files stay as they are: its curves show such steps twice. Checkpoints of later
-    steps are damaged, or they would have been restored; they are only renamed. OSError if the
-    folder cannot be changed.
+    TensorBoard's files stay as they are: its curves show such steps twice. If there are ckpt-* of
+    later steps, they are damaged, because the newest whole one was restored. They are only renamed.
+    OSError if the folder cannot be changed.
     """
     folder = Path(folder)
 
@@ -25,7 +25,7 @@ def rewind(folder: str | Path, step: int):
     for name in ("best", "average"):
         checkpoints.remove(folder, name, later(folder, name, step))
 
-    # half of a checkpoint, and what was never whole
+    # data without an index, and temporary files
     for data in folder.glob("*-*.data-*"):
         if not data.with_name(data.name.split(".")[0] + ".index").exists():
             data.unlink()
@@ -49,6 +49,7 @@ def cut_after(path: Path, step: int):
         lines = list(file)
     kept = 0
     for line in lines:
+        # {"step": 12, ... of metrics.jsonl, step 12 ... of log.txt; other lines have no step
         found = re.match(rb'(?:\{"step": |step )(\d+)', line)
         if not line.endswith(b"\n") or (found and int(found[1]) > step):
             os.truncate(path, kept)

@@ -2,7 +2,7 @@
 
 Each image is a digit of MNIST on a black canvas of 40 x 40 pixels. Training places it anywhere: the
 28 x 28 pixels, in the middle, are shifted by at most SHIFT = 6 in each direction, anew in each
-step. Validation and test images have a place each, the same for every seed.
+step. Each validation and test image has one random place, the same for every seed.
 
 affNIST has 32 random affine transforms of each test digit. Its own test.mat or test.mat.zip is read
 if it lies in --data_dir or in the folder affnist there. Otherwise the same number of images is made
@@ -35,16 +35,17 @@ FILES = ("test.mat", "test.mat.zip")
 URL = "https://www.cs.toronto.edu/~tijmen/affNIST/32x/transformed/test.mat.zip"
 MAX_BYTES = 2 ** 30   # of the download
 
-prepare = partial(handwriting.as_mnist, ink_side=20)  # for pictures from elsewhere
+prepare = partial(handwriting.as_mnist, ink_side=20)  # makes a user's picture look like a digit
 
 
 def load(cfg) -> Dataset:
-    """The four files of MNIST are read or downloaded as for --dataset mnist.
+    """-> expanded MNIST. `further` has the test digits in the middle of the canvas, and affNIST or
+    synthetic affNIST.
 
-    `further` has the test digits in the middle of the canvas, and affNIST or synthetic affNIST.
-    InputError if a file is missing or is not what it should be.
+    The four files of MNIST are read or downloaded as for --dataset mnist. InputError if a file is
+    missing or is not what it should be.
     """
-    digits = mnist.load(cfg.changed(SHIFT=0))  # the shift is one on the canvas
+    digits = mnist.load(cfg.changed(SHIFT=0))  # they are shifted later, on the canvas
     path = find(Path(cfg.DATA_DIR))
     if path or cfg.AFFNIST_DOWNLOAD:
         name, make = REAL, partial(read_or_download, path, Path(cfg.DATA_DIR))

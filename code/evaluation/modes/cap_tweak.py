@@ -27,14 +27,15 @@ SETTINGS = {
         0.25, "cap_tweak: the most that is added to or taken from a dimension",
         "original; paper, sec. 5.1", POSITIVE),
     "TWEAK_STRIDE": Setting(
-        0.05, "cap_tweak: between two values", "original; paper, sec. 5.1", POSITIVE),
+        0.05, "cap_tweak: the step between two added values", "original; paper, sec. 5.1",
+        POSITIVE),
 }
 NEEDS = frozenset({"capsules", "decoder"})
 
 
 def check(cfg):
     """InputError unless the range is a whole number of strides, from 1 to MOST_STRIDES."""
-    strides = cfg.TWEAK_RANGE / cfg.TWEAK_STRIDE
+    strides = cfg.TWEAK_RANGE / cfg.TWEAK_STRIDE  # 0.25 / 0.05 is not exactly 5
     if not (0.5 < strides < MOST_STRIDES + 0.5 and abs(strides - round(strides)) < 1e-6):
         raise InputError(f"--tweak_range, --tweak_stride: expected a range of 1 to {MOST_STRIDES} "
                          f"whole strides, received {cfg.TWEAK_RANGE} and {cfg.TWEAK_STRIDE}")

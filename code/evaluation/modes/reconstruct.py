@@ -116,7 +116,8 @@ def caption(name: str, length: float | None = None) -> str:
     """A class and the length of its capsule; on two lines unless the name is a number."""
     if length is None:
         return shorten(name, MOST_LETTERS)
-    return f"{shorten(name, MOST_LETTERS)}{' ' if name.isdigit() else chr(10)}({length:.2f})"
+    space = " " if name.isdigit() else "\n"
+    return f"{shorten(name, MOST_LETTERS)}{space}({length:.2f})"
 
 
 def squared_error(images: np.ndarray, reconstruction: np.ndarray) -> np.ndarray:

@@ -6,12 +6,13 @@ mnist       The paper's, for table 1: 35,445,522 parameters on 28 x 28 pixels.
 multimnist  The paper's, for section 6.2: 24,563,978 parameters on 36 x 36 pixels.
 pooled      Ours, for affNIST. The paper gives no layers in section 5.2, only "max pooling and
             dropout" and as many parameters as the CapsNet. This is the MNIST network with max
-            pooling after each convolution, and with dense layers as wide as that takes: 13,129,738
-            parameters on 40 x 40 pixels, 97 % of the CapsNet's. It is meant as a fair opponent.
+            pooling after each convolution, and with dense layers so wide that it has about as many
+            parameters as the CapsNet: 13,129,738 on 40 x 40 pixels, 97 %. It is meant as a fair
+            opponent.
             Its last convolution sees 32 x 32 pixels, which is a whole digit, at places 4 pixels
             apart, 8 after pooling. A digit that moves by 8 pixels has the same features at another
-            place. With direct convolutions a prediction is about as much arithmetic as the
-            CapsNet's: 0.84 and 0.80 billion products.
+            place. With direct convolutions a prediction is about as much arithmetic: 0.84 billion
+            products, the CapsNet's 0.80 billion.
 
 Scores are logits, not probabilities: an attack on a softmax that has reached 1 would find no
 gradient, and the network would look more robust than it is.
@@ -58,7 +59,7 @@ class CNN(Network):
     def __init__(self, cfg, image_shape: tuple[int, int, int], classes: int, **kwargs):
         super().__init__(image_shape, classes, **kwargs)
         self.layout = LAYERS[cfg.CNN_LAYERS]
-        # Each layer is an attribute of its own: of a list, a checkpoint would have nothing.
+        # Each layer is an attribute of its own: a checkpoint does not save layers in a list.
         sizes = zip(self.layout.filters, self.layout.kernels, strict=True)
         for number, (filters, kernel) in enumerate(sizes, 1):
             layer = Convolution(filters, kernel, form=cfg.CONV_WAY, activation="relu", same=True,
