@@ -119,7 +119,7 @@ def test_train_sh_outlives_its_reader(tmp_path):
 
 
 def test_a_folder_of_data_that_is_no_text_is_refused_in_one_line(monkeypatch):
-    monkeypatch.setitem(ENVIRONMENT, "CAPSNET_DATA_DIR", "/tmp/\udcff")
+    monkeypatch.setitem(ENVIRONMENT, "CAPSNET_DATA_DIR", "data\udcff")
     status, out, err = run(sys.executable, "code/train.py", "--max_iters", 1)
     assert (status, out, err.count("\n")) == (2, "", 1), err
     assert "train.py: error: --data_dir: expected a path in UTF-8, received" in err

@@ -66,9 +66,9 @@ def test_an_input_error_is_one_line(capsys):
 
 def test_a_line_break_in_a_path_makes_no_second_line(monkeypatch, capsys):
     def main():
-        raise InputError("/tmp/a\nb\r: expected a run")
+        raise InputError("runs/a\nb\r: expected a run")
 
-    assert ends(capsys, main)[1].endswith("error: /tmp/a\\nb\\r: expected a run\n")
+    assert ends(capsys, main)[1].endswith("error: runs/a\\nb\\r: expected a run\n")
     with pytest.raises(SystemExit):
         parse(monkeypatch, "--a\nb")
     assert capsys.readouterr().err.count("\n") == 1

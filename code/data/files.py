@@ -5,6 +5,7 @@ Whatever is wrong with a file is one InputError: where, what was expected, what 
 import hashlib
 import http.client
 import io
+import json
 import os
 import urllib.request
 from collections.abc import Callable, Iterable, Iterator
@@ -35,6 +36,14 @@ def is_there(path: Path) -> bool:
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from None
     return True
+
+
+def from_json(text: str | bytes) -> Any:
+    """-> what the JSON says. ValueError, and nothing else, if it is none or is nested too deep."""
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("nested too deep") from None
 
 
 def damage(error: Exception) -> str:

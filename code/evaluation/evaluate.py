@@ -43,15 +43,14 @@ def evaluate(given: dict) -> int:
     cli.start_tensorflow()
     from evaluation.predictor import Predictor
     from training import checkpoints
-    from training.run_config import load_config
-    # of each: the network, the settings of its training, the path of its checkpoint
-    loaded = [checkpoints.load(path) for path in paths]
-    for network, trained, prefix in loaded:
-        check_needs(needs_of(mode), network, f"{prefix} ({trained.MODEL})", cfg.MODE)
+    # of each: the network, the config.json of its run, the prefix of its checkpoint
+    loaded = [checkpoints.load_run(path) for path in paths]
+    for network, run, prefix in loaded:
+        check_needs(needs_of(mode), network, f"{prefix} ({run.settings.MODEL})", cfg.MODE)
 
     # The images: settings that the user does not give are those of the first network's training.
     # So is the seed by which they are split.
-    _, first, _ = loaded[0]
+    first = loaded[0][1].settings
     as_trained = {name: first[name] for name in config.DATA.keys() - given.keys()}
     cfg = cfg.changed(**as_trained, CKPT=",".join(str(prefix) for _, _, prefix in loaded))
     images = {name: cfg[name] for name in config.DATA}
@@ -60,23 +59,23 @@ def evaluate(given: dict) -> int:
         check_fit(network, prefix, dataset)
     # The user's own images are split by a seed. A network of another seed may have seen these.
     for _, other, prefix in loaded[1:]:
-        if cfg.DATASET not in config.DATASETS and other.SEED != first.SEED:
-            check_unseen(other.changed(**images), prefix, dataset)
+        if cfg.DATASET not in config.DATASETS and other.settings.SEED != first.SEED:
+            check_unseen(other, images, prefix, dataset)
     if hasattr(mode, "check_dataset"):
         mode.check_dataset(dataset, cfg)
-    for _, _, prefix in loaded:
-        say_differences(load_config(prefix.parent), prefix, first.changed(**images), dataset)
+    for _, run, prefix in loaded:
+        say_differences(run, prefix, first.changed(**images), dataset)
 
     # measure
-    predictors = {name: Predictor(network, trained, cfg.BATCH_SIZE)
-                  for name, (network, trained, _) in zip(names_of(loaded), loaded, strict=True)}
+    predictors = {name: Predictor(network, run.settings, cfg.BATCH_SIZE)
+                  for name, (network, run, _) in zip(names_of(loaded), loaded, strict=True)}
     folder = mode.folder(cfg) if hasattr(mode, "folder") else ""
     report = Report(Path(cfg.FIG_DIR) / cfg.MODE / folder, cfg)
     compares = getattr(mode, "COMPARES", False)
     subjects = predictors if compares else next(iter(predictors.values()))
     numbers, details = mode.run(subjects, dataset, cfg, report)
     # the names of the datasets, each once
-    trained_on = {Path(trained.DATASET).stem: None for _, trained, _ in loaded}
+    trained_on = {Path(run.settings.DATASET).stem: None for _, run, _ in loaded}
     subject = {"checkpoint": ", ".join(f"{one.parent.name}/{one.name}" for _, _, one in loaded),
                "trained_on": ", ".join(trained_on), "evaluated_on": dataset.name}
     report.close(subject, numbers, details)
@@ -106,7 +105,7 @@ def check_count(count: int, mode: ModuleType, name: str):
 
 
 def names_of(loaded: list[tuple]) -> list[str]:
-    """(network, settings, prefix) of each network -> a name for each, no two alike
+    """(network, run, prefix) of each network -> a name for each, no two alike
 
     All are named by their folders, or by folder and checkpoint, or by the whole path: the first of
     these that tells them apart. InputError if two are the same network.
@@ -138,23 +137,21 @@ def check_needs(needs: frozenset[str], network: "Network", name: str, mode: str)
                          f"received {name} without; --mode {' or '.join(working)} works")
 
 
-def check_unseen(trained: Config, prefix: Path, dataset: Dataset):
+def check_unseen(run: "RunConfig", images: dict, prefix: Path, dataset: Dataset):
     """InputError if the network was trained on test images of `dataset`, the user's own images.
 
     Without a test split of their own, the seed of the training splits them. So test images of one
     seed are training images of another.
 
-    trained: the settings of the network's training, with these images
+    run: that trained the network; images: the settings by which `dataset` was loaded
     """
-    from training.run_config import load_config
-
-    seen = data.load(trained)
-    trained_on_it = seen.digest == load_config(prefix.parent).data
+    seen = data.load(run.settings.changed(**images))
+    trained_on_it = seen.digest == run.data
     if trained_on_it and not np.array_equal(seen.test.images, dataset.test.images):
         raise InputError(
             f"{prefix}: expected a network that has not seen the test images, received one of "
-            f"--seed {trained.SEED}, which splits {trained.DATASET} otherwise; give these images a "
-            "test split of their own, or compare networks of one seed")
+            f"--seed {run.settings.SEED}, which splits {images['DATASET']} otherwise; give these "
+            "images a test split of their own, or compare networks of one seed")
 
 
 def say_differences(run: "RunConfig", prefix: Path, cfg: Config, dataset: Dataset):

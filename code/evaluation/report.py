@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from data.files import from_json
 from evaluation import figures
 from output import is_writable, reason_of, say, write_whole
 from settings import PATH, PATHS, Config, InputError
@@ -79,11 +80,11 @@ class Report:
     def stale(self) -> set[str]:
         """-> figures that the evaluation before drew in this folder, and this one did not"""
         try:
-            before = json.loads((self.folder / RESULTS).read_text())["figures"]
+            before = from_json((self.folder / RESULTS).read_text())["figures"]
             # they will be deleted, so nothing else than figures of this folder
             drawn = {name for name in before if re.fullmatch(r"[\w-]+\.png", name)}
             return drawn - self.figures.keys()
-        except (OSError, ValueError, LookupError, TypeError, RecursionError):  # there was none
+        except (OSError, ValueError, LookupError, TypeError):  # there was none
             return set()
 
 

@@ -1,7 +1,7 @@
 """What each dimension does, from the results.json of eval.py --mode cap_tweak."""
-import json
 from pathlib import Path
 
+from data.files import from_json
 from settings import ROOT, InputError
 
 DEFAULT = ROOT / "figs" / "cap_tweak" / "results.json"
@@ -29,14 +29,14 @@ def parse(path: Path, name: str, classes: int, dims: int) -> dict:
             content = file.read(LARGEST + 1)
         if len(content) > LARGEST:
             raise ValueError(f"more than {LARGEST} bytes")
-        results = json.loads(content)
+        results = from_json(content)
         of = str(results["checkpoint"])
         measured = {f"class {j}": results["effects"].get(f"class {j}") for j in range(classes)}
         words = [words_of(effects, dims) for effects in measured.values()]
         per = float(results["per"])
     except OSError as error:
         raise InputError(f"--effects: {path} cannot be read: {error.strerror}") from None
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"--effects: {path} is not a results.json of eval.py --mode cap_tweak for "
                          f"{classes} classes of {dims} dimensions "
                          f"({type(error).__name__}: {error})") from None

@@ -30,10 +30,9 @@ def explore(given: dict, out: str, effects_file: str | None):
     from evaluation.predictor import Predictor
     from page import weights
     from training import checkpoints
-    from training.run_config import load_config
-    network, trained, prefix = checkpoints.load(given["CKPT"])
+    network, run, prefix = checkpoints.load_run(given["CKPT"])
+    trained, class_names = run.settings, run.class_names
     name = f"{prefix.parent.name}/{prefix.name}"
-    class_names = load_config(prefix.parent).class_names
     described, arrays = weights.describe(network, f"{prefix} ({trained.MODEL})")
     has_capsules = described["kind"] == "capsules"
     if has_capsules:

@@ -85,10 +85,9 @@ def load(path: str | Path = EVAL["CKPT"].default) -> Trained:
     cli.start_tensorflow()
     from evaluation.predictor import Predictor
     from training import checkpoints
-    from training.run_config import load_config
 
-    network, trained, prefix = checkpoints.load(path)
-    return Trained(Predictor(network, trained, BATCH), load_config(prefix.parent).class_names)
+    network, run, _ = checkpoints.load_run(path)
+    return Trained(Predictor(network, run.settings, BATCH), run.class_names)
 
 
 def probabilities(network: "Network", scores: np.ndarray) -> np.ndarray:

@@ -23,7 +23,7 @@ import model
 from model.network import Network
 from settings import Config, InputError
 from training import half as halves
-from training.run_config import load_config
+from training.run_config import RunConfig, load_config
 
 IDENTITY = "identity/.ATTRIBUTES/VARIABLE_VALUE"  # where TensorFlow keeps the variable `identity`
 PIECE = 2 ** 24  # bytes read at once
@@ -187,8 +187,14 @@ def load(path: str | Path) -> tuple[Network, Config, Path]:
     The architecture comes from the config.json beside the checkpoint, never from flags. InputError
     if they do not fit.
     """
+    network, run, prefix = load_run(path)
+    return network, run.settings, prefix
+
+
+def load_run(path: str | Path) -> tuple[Network, RunConfig, Path]:
+    """The same with all that config.json has."""
     prefix = find(path)
     run = load_config(prefix.parent)
     network = model.build(run.settings, run.image_shape, run.classes)
     read(prefix, run.identity(), model=network)
-    return network, run.settings, prefix
+    return network, run, prefix

@@ -1,11 +1,11 @@
 """The workers of TF_CONFIG: processes, perhaps on several machines, that train one network."""
 import contextlib
-import json
 import os
 import signal
 
 import tensorflow as tf
 
+from data.files import from_json
 from output import say
 from settings import InputError
 
@@ -45,7 +45,7 @@ def ended_by_ctrl_c():
 def count_workers(text: str) -> int:
     """-> the number of workers that TF_CONFIG lists. InputError if it is not such a list."""
     try:
-        config = json.loads(text)
+        config = from_json(text)
         jobs, task = config["cluster"], config["task"]
         known = jobs.keys() <= {"chief", "worker"}
         addresses = sum(jobs.values(), start=[])  # TypeError unless all are lists

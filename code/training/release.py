@@ -1,5 +1,4 @@
 """Weights to keep and to pass on: a network alone, in half the bytes."""
-import json
 import re
 import shutil
 import tempfile
@@ -7,10 +6,11 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from data.files import from_json
 from output import reason_of, say
 from settings import InputError
 from training import checkpoints
-from training.run_config import load_config, save_config
+from training.run_config import save_config
 
 
 def release(ckpt: str, folder: str) -> int:
@@ -19,7 +19,7 @@ def release(ckpt: str, folder: str) -> int:
     -> exit status. eval.py takes the folder as it takes a run's. InputError if there is no such
     network, if the folder has files of another one, or if it cannot be written.
     """
-    network, settings, prefix = checkpoints.load(ckpt)
+    network, run, prefix = checkpoints.load_run(ckpt)
     folder = Path(folder)
     checkpoints.check_path(folder)
     there = [path.name for path in folder.glob("*") if path.suffix != ".md"]
@@ -27,7 +27,6 @@ def release(ckpt: str, folder: str) -> int:
         raise InputError(f"--to: expected a new folder, or one without files except *.md, received "
                          f"{folder} with {sorted(there)[0]} in it")
 
-    run = load_config(prefix.parent)
     step = re.search(r"\d+$", prefix.name)
     if not step:
         raise InputError("--ckpt: expected a checkpoint that ends with its step, such as ckpt-500, "
@@ -37,7 +36,7 @@ def release(ckpt: str, folder: str) -> int:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".release", dir=folder) as partial:
-            save_config(partial, run._replace(settings=settings.changed(DATA_DIR="data")))
+            save_config(partial, run._replace(settings=run.settings.changed(DATA_DIR="data")))
             for path in history(prefix.parent, int(step[0])):
                 shutil.copy(path, partial)
             checkpoints.write(partial, "ckpt", int(step[0]), run.identity(), half=True,
@@ -60,8 +59,8 @@ def history(run: Path, step: int) -> list[Path]:
     metrics, results = run / "metrics.jsonl", run / "results.json"
     found = [metrics] if metrics.is_file() else []
     try:
-        numbers = json.loads(results.read_text(encoding="utf-8")).values()
-    except (OSError, ValueError, AttributeError, RecursionError):
+        numbers = from_json(results.read_text(encoding="utf-8")).values()
+    except (OSError, ValueError, AttributeError):
         return found  # there is none, or it is not one of train.py
     if any(isinstance(one, dict) and one.get("step") == step for one in numbers):
         found.append(results)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from config import TRAIN, settings_of_others
 from data.dataset import MAX_CLASSES, MIN_SIDE
+from data.files import from_json
 from output import write_whole
 from settings import ROOT, Config, InputError
 
@@ -63,7 +64,7 @@ def load_config(folder: str | Path) -> RunConfig:
 
     # the file, which may be anything
     try:
-        saved = json.loads(path.read_text(encoding="utf-8"))
+        saved = from_json(path.read_text(encoding="utf-8"))
         height, width, channels = (int(side) for side in saved["image_shape"])
         settings, classes = Config(TRAIN, saved["settings"]), int(saved["classes"])
         if min(height, width) < MIN_SIDE or channels < 1 or not 1 < classes <= MAX_CLASSES:
@@ -80,8 +81,7 @@ def load_config(folder: str | Path) -> RunConfig:
         raise InputError(f"{path}: {error}") from None
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from None
-    except (ValueError, KeyError, TypeError, AttributeError, OverflowError,
-            RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise InputError(f"{path} is not a config.json of train.py "
                          f"({type(error).__name__}: {error})") from None
 

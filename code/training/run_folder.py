@@ -7,6 +7,7 @@ from typing import Any, TextIO
 import numpy as np
 import tensorflow as tf
 
+from data.files import from_json
 from model.network import Network
 from output import say, write_whole
 from settings import InputError
@@ -130,10 +131,10 @@ class Run:
             return None
         try:
             for line in path.read_text(encoding="utf-8").splitlines():
-                record = json.loads(line)
+                record = from_json(line)
                 if record["split"] == "val" and record["accuracy"] >= accuracy:
                     return {"step": record["step"], "accuracy": record["accuracy"]}
-        except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
+        except (OSError, ValueError, LookupError, TypeError) as error:
             raise InputError(f"{path} is not a metrics.jsonl of train.py, which --stop_at needs "
                              f"({type(error).__name__}: {error})") from None
         return None

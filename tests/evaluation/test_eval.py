@@ -463,8 +463,9 @@ def scores_only(run, monkeypatch):
     step = make_train_step(network, make_optimizer(cfg), cfg, Devices())
     for number in range(20):
         step(training_batch(dataset, 0, number, cfg.BATCH_SIZE))
-    loaded = network, cfg, folder / "run" / "ckpt-20"
-    monkeypatch.setattr(checkpoints, "load", lambda path: loaded)
+    saved = RunConfig(cfg, dataset.image_shape, dataset.classes, dataset.digest, dataset.class_names)
+    loaded = network, saved, folder / "run" / "ckpt-20"
+    monkeypatch.setattr(checkpoints, "load_run", lambda path: loaded)
 
 
 def test_a_network_of_scores_alone_is_tested(evaluate, scores_only, tmp_path):

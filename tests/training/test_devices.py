@@ -163,7 +163,7 @@ def test_one_device_is_a_plain_call():
 
 
 @pytest.mark.parametrize("text", [
-    "", "{", "[]", '{"cluster": {"worker": ["a:1"]}}',
+    "", "{", "[]", 100_000 * "[", '{"cluster": {"worker": ["a:1"]}}',
     '{"cluster": {"worker": "a:1"}, "task": {"type": "worker", "index": 0}}',
     '{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 1}}',
     '{"cluster": {"worker": ["a:1"]}, "task": {"type": "chief", "index": 0}}',

@@ -3,13 +3,13 @@
 Of images with two labels, also how the errors depend on the overlap of the two digits. Several
 networks are measured on the same images, and their histories drawn in one figure.
 """
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from data.dataset import Dataset
+from data.files import from_json
 from evaluation import charts, overlap, pair_figures, side_by_side
 from evaluation.charts import History
 from evaluation.intervals import of_pairs, wilson
@@ -122,9 +122,9 @@ def read_history(path: Path) -> dict[str, History]:
     """
     try:
         lines = path.read_text().splitlines() if path.is_file() else []
-        records = [json.loads(line) for line in lines if line.endswith("}")]  # the last may be half
+        records = [from_json(line) for line in lines if line.endswith("}")]  # the last may be half
         return {split: history(records, split) for split in ("train", "val", "val_average")}
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path} is not a metrics.jsonl of train.py "
                          f"({type(error).__name__}: {error})") from None
 
