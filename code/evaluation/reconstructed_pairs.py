@@ -37,7 +37,7 @@ def run(predictor: "Predictor", dataset: Dataset, cfg, report: Report) -> tuple[
         for measure in segmentation.MEASURES:
             for kind in segmentation.KINDS:
                 name = f"{measure}_{part}_{kind.replace(' ', '_')}"
-                numbers[name] = table[kind][measure]["mean"]
+                numbers[name] = float(table[kind][measure]["mean"])
     by_overlap = {"edges": pair_figures.EDGES, **found.by_overlap}
     return numbers, {"segmentation": {**tables, "by_overlap": by_overlap}}
 

@@ -19,7 +19,7 @@ from timing.worker import Worker
 NAMES = (f"{'':34} {'train':>8} {'spread':>13} {'of':>7} {'infer':>8} {'images/s':>14} {'peak':>6} "
          f"{'compile':>7}")
 UNITS = (f"{'':34} {'ms':>8} {'ms':>13} {'default':>7} {'ms':>8} {'train':>7}{'infer':>7} "
-         f"{'MB':>6} {'s':>7}")
+         f"{'MiB':>6} {'s':>7}")
 SLOW = 30_000  # ms: when the medians of its turns add up to so much, a row gets no further turn
 
 
@@ -99,7 +99,7 @@ def line(name: str, result: dict) -> str:
     return (f"{name:34} {result['train_ms']:8.1f} {low:6.0f}-{high:<6.0f} "
             f"{result['of_default']:7.2f} {result['infer_ms']:8.1f} "
             f"{images / result['train_ms']:7.0f}{images / result['infer_ms']:7.0f} "
-            f"{result['peak_mb']:6.0f} {result['compile_s']:7.1f}")
+            f"{result['peak_mib']:6.0f} {result['compile_s']:7.1f}")
 
 
 def report(results: dict):
@@ -118,7 +118,7 @@ def report(results: dict):
     if "naive" in rows:
         say(f"naive step / default step: {rows['naive']['of_default']:.2f}")
     if "default" in rows and "direct" in rows:
-        ratio = rows["default"]["peak_mb"] / rows["direct"]["peak_mb"]
+        ratio = rows["default"]["peak_mib"] / rows["direct"]["peak_mib"]
         say(f"peak memory, default / direct: {ratio:.2f}")
 
 

@@ -60,7 +60,7 @@ def answers(row: Row) -> dict[str, Callable]:
     return {"compile": compile_s,
             "train": lambda: median_ms(lambda: train_step(batch)),
             "infer": lambda: median_ms(lambda: test_step(batch)),
-            "memory": lambda: {"peak_mb": peak_mb()},
+            "memory": lambda: {"peak_mib": peak_mib()},
             "parts": lambda: parts.times(network, optimizer, cfg, batch),
             "machine": machine.speed}
 
@@ -75,7 +75,7 @@ def random_batch(size: int, row: Row) -> Batch:
     return Batch(images, labels, np.stack([images] * row.labels, axis=1))
 
 
-def peak_mb() -> float:
+def peak_mib() -> float:
     """-> the most memory that this process has had, in MiB"""
     unit = 2 ** 20 if sys.platform == "darwin" else 2 ** 10
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit

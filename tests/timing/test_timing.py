@@ -68,7 +68,7 @@ def test_the_stopwatch_answers_every_question(labels):
     answers = stopwatch.answers(Row(SMALL, side=20, labels=labels))
     assert answers["compile"]() >= 0
     assert answers["train"]() > 0 and answers["infer"]() > 0
-    assert 100 < answers["memory"]()["peak_mb"] < 100_000
+    assert 100 < answers["memory"]()["peak_mib"] < 100_000
     parts = answers["parts"]()
     assert {"conv1", "PrimaryCaps", "votes and routing", "decoder", "Adam"} < parts.keys()
     assert all(0 < low <= median <= high for median, low, high in parts.values())
@@ -158,7 +158,7 @@ class Quick:
 
     def ask(self, question):
         machine = {"matmul_peak_gflops": 100.0, "memory_gb_per_s": 10.0, "tensorflow": "2"}
-        return {"train": self.ms, "infer": 1.0, "memory": {"peak_mb": 500.0},
+        return {"train": self.ms, "infer": 1.0, "memory": {"peak_mib": 500.0},
                 "parts": {"conv1": [1.0, 0.5, 2.0]}, "machine": machine}[question]
 
     def close(self):
