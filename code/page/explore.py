@@ -13,7 +13,6 @@ from page import assemble, effects, measure
 from settings import Config, InputError
 
 GLYPHS = (28, 28, 1), tuple("0123456789")  # image_shape and class_names of the glyphs
-MIB = 2 ** 20
 
 
 def explore(given: dict, out: str, effects_file: str | None):
@@ -71,7 +70,7 @@ def explore(given: dict, out: str, effects_file: str | None):
     if missing:
         measures = "ranges and samples" if has_capsules else "samples"
         say(f"{measures} are those of {dataset.name}: {missing}")
-    say(f"{out}: {len(content) / MIB:.1f} MiB; open it in a browser: {out.as_uri()}")
+    say(f"{out}: {len(content) / 1e6:.1f} MB; open it in a browser: {out.as_uri()}")
 
 
 def load_images(trained: Config, given: dict, kind: tuple) -> tuple[Dataset, str | None]:
