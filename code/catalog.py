@@ -1,4 +1,5 @@
-"""Things that are found by name: a dataset, a network or a mode is one file of that name.
+"""Things that are found by name: a dataset, a format of images, a network, a mode or an attack is one
+file of that name.
 
     names("data.datasets")                  # ["affnist", "fashion_mnist", "glyphs", ...]
     module("data.datasets", "mnist").load   # imported only now

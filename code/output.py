@@ -95,3 +95,8 @@ def reason_of(error: Exception) -> str:
     else:  # TensorFlow says "FILE; REASON [Op:NAME]"
         reason = re.sub(r".*; | \[Op:\w+]$", "", error.message)
     return reason.partition("\n")[0] or type(error).__name__
+
+
+def first_line(error: Exception) -> str:
+    """-> the first line of what an error says, which may be nothing"""
+    return str(error).strip().partition("\n")[0]

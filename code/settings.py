@@ -50,18 +50,21 @@ def is_text_everywhere(path: str) -> bool:
         return False
 
 
-def absolute_paths(text: str) -> str:
-    """Paths separated by commas -> the same, absolute.
+def absolute_path(text: str) -> str:
+    """A path -> the same, absolute. No text stays none: it would mean the current folder."""
+    return os.path.abspath(text) if text else text
 
-    A text that names something that exists is one path, even if it has commas.
-    """
-    if "," not in text or os.path.exists(text) or os.path.exists(f"{text}.index"):
-        return os.path.abspath(text)
-    return ",".join(os.path.abspath(path) if path else path for path in text.split(","))
+
+def absolute_paths(text: str) -> str:
+    """The same of paths separated by commas, see `split_paths`."""
+    return ",".join(map(absolute_path, split_paths(text)))
 
 
 def split_paths(text: str) -> list[str]:
-    """What `absolute_paths` made -> each path of it."""
+    """Paths separated by commas -> each path of them.
+
+    A text that names something that exists is one path, even if it has commas.
+    """
     if os.path.exists(text) or os.path.exists(f"{text}.index"):
         return [text]
     return text.split(",")
@@ -72,7 +75,8 @@ NOT_NEGATIVE = Rule("a finite number, 0 or more", lambda value: 0 <= value < mat
 UP_TO_ONE = Rule("a number above 0, at most 1", lambda value: 0 < value <= 1)
 FRACTION = Rule("a number from 0 to 1", lambda value: 0 <= value <= 1)
 SWITCH = Rule("true or false", lambda value: True)
-PATH = Rule("a path in UTF-8", is_text_everywhere, os.path.abspath)
+PATH = Rule("a path in UTF-8", lambda value: value != "" and is_text_everywhere(value),
+            absolute_path)
 PATHS = Rule("a path in UTF-8, or several, separated by commas",
              lambda value: is_text_everywhere(value) and all(split_paths(value)), absolute_paths)
 SEED = Rule("a whole number from 0 to 4294967295", lambda value: 0 <= value < 2 ** 32)

@@ -70,11 +70,11 @@ def weigh(c: tf.Tensor, u_hat: tf.Tensor) -> tf.Tensor:
 
     c [I, J, B], u_hat [I, J, E, B] -> s [J, E, B]
 
-    I is divided into up to 8 equal parts. They are added to each other first, then what is left is
+    I is divided into 8, 6, 4, 3, 2 or 1 equal parts. They are added to each other first, then what is left is
     summed. XLA makes vector code of that, which it cannot make of one long sum.
     """
     I, J, E, _ = u_hat.shape
-    parts = next(n for n in (8, 6, 4, 3, 2, 1) if I % n == 0)           # the largest that divides I
+    parts = next(n for n in (8, 6, 4, 3, 2, 1) if I % n == 0)           # the first that divides I
     c = tf.reshape(c, [parts, I // parts, J, 1, -1])
     u_hat = tf.reshape(u_hat, [parts, I // parts, J, E, -1])
     return tf.reduce_sum(sum(c[n] * u_hat[n] for n in range(parts)), axis=0)
@@ -101,7 +101,7 @@ def forward(u_hat: tf.Tensor, b: tf.Tensor, iterations: int, way: str,
 
     # The r - 1 iterations that update the logits.
     updates = iterations - 1
-    cs, ss = (tf.TensorArray(b.dtype, updates, clear_after_read=False) for _ in range(2))
+    cs, ss = (tf.TensorArray(b.dtype, updates) for _ in range(2))
     state = 0, b, cs, ss
     if way == "static":
         for _ in range(updates):

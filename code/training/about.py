@@ -18,7 +18,7 @@ def about() -> dict[str, Any]:
     gpus = len(tf.config.list_physical_devices("GPU"))
     return {
         "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
-        "commit": commit(ROOT),
+        "commit": COMMIT,
         "versions": {"python": platform.python_version(), "tensorflow": tf.__version__,
                      "numpy": np.__version__},
         "hardware": f"{os.cpu_count()} CPU cores ({platform.machine()}), {gpus} GPUs",
@@ -39,3 +39,6 @@ def commit(root: Path) -> str | None:
     except (OSError, subprocess.CalledProcessError):  # no git, no clone, no commit yet
         return None
     return f"{name}, and changes since" if changed else name
+
+
+COMMIT = commit(ROOT)  # asked now, when the code is imported: a commit may follow during a run

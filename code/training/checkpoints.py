@@ -21,14 +21,16 @@ import tensorflow as tf
 
 import model
 from model.network import Network
+from output import first_line
 from settings import Config, InputError
 from training import half as halves
 from training.run_config import RunConfig, load_config
 
 IDENTITY = "identity/.ATTRIBUTES/VARIABLE_VALUE"  # where TensorFlow keeps the variable `identity`
 PIECE = 2 ** 24  # bytes read at once
-PASSING = (errno.EACCES, errno.EPERM, errno.EIO, errno.ENOMEM, errno.EMFILE, errno.ENFILE,
-           errno.ESTALE, errno.ETIMEDOUT)  # reasons not to read a file that may be undamaged
+# The system did not let us read. The file itself may be whole.
+NOT_DAMAGE = (errno.EACCES, errno.EPERM, errno.EIO, errno.ENOMEM, errno.EMFILE, errno.ENFILE,
+              errno.ESTALE, errno.ETIMEDOUT)
 
 
 class Damaged(InputError):
@@ -75,7 +77,7 @@ def write(folder: str | Path, name: str, step: int, identity: dict, half: bool =
 
     TensorFlow writes into a temporary folder. Its files are then moved out, the index last. Only a
     checkpoint with an index counts. half: in float16, see half.py. OSError or OpError if it cannot
-    be written.
+    be written, InputError if a weight is too large for float16.
     """
     partial = Path(folder) / ".checkpoint.part"
     try:
@@ -139,7 +141,7 @@ def read(prefix: str | Path, identity: dict, **objects):
             status.expect_partial().assert_existing_objects_matched()  # a ckpt-* may hold more
     except (ValueError, AssertionError) as error:
         raise InputError(f"{prefix} does not hold {', '.join(objects)} as they are here "
-                         f"({_reason(error)})") from None
+                         f"({type(error).__name__}: {first_line(error)})") from None
 
 
 def _read_all(prefix: str | Path) -> tuple[list[str], dict]:
@@ -157,8 +159,8 @@ def _read_all(prefix: str | Path) -> tuple[list[str], dict]:
     except tf.errors.ResourceExhaustedError:
         raise
     except (tf.errors.OpError, ValueError, IndexError) as error:  # IndexError: truncated
-        reason = _reason(error)
-        if any(os.strerror(number) in reason for number in PASSING):
+        reason = f"{type(error).__name__}: {first_line(error)}"
+        if any(os.strerror(number) in reason for number in NOT_DAMAGE):
             raise InputError(f"{prefix} cannot be read: {reason}") from None
         raise Damaged(f"{prefix} is damaged ({reason})") from None
 
@@ -175,10 +177,6 @@ def _read_files(prefix: str | Path):
                     pass
         except OSError as error:
             raise InputError(f"{path} cannot be read: {error.strerror}") from None
-
-
-def _reason(error: Exception) -> str:
-    return f"{type(error).__name__}: {str(error).strip().splitlines()[0]}"
 
 
 def load(path: str | Path) -> tuple[Network, Config, Path]:

@@ -43,13 +43,15 @@ def how_to_resume(folder: Path, reason: str) -> str:
 
 
 @contextlib.contextmanager
-def locked(folder: str | Path) -> Iterator[TextIO]:
+def locked(folder: str | Path, is_new: bool = False) -> Iterator[TextIO]:
     """Makes the folder if need be, and locks it for this process. -> its log.txt, the lock's file.
 
     The system releases the lock when the process ends, however it ends. A log that stayed empty is
-    removed. InputError if another process has the lock.
+    removed, and then the folder, too, if it is empty and was made here. is_new: it has just been
+    made by `make_folder`. InputError if another process has the lock.
     """
     folder = Path(folder)
+    is_new = is_new or not os.path.exists(folder)
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         # closed below; any locale's text is written as UTF-8
@@ -66,10 +68,12 @@ def locked(folder: str | Path) -> Iterator[TextIO]:
     try:
         yield log
     finally:
-        with contextlib.suppress(OSError):  # of a full disk, which was reported before
+        # OSError: of a full disk, which was reported before, or of a folder that is not empty
+        with contextlib.suppress(OSError), log:
             if not os.path.getsize(log.name):  # refused before its first line
                 os.unlink(log.name)
-            log.close()
+                if is_new:
+                    folder.rmdir()
 
 
 def check_new(folder: str | Path):

@@ -6,7 +6,7 @@ import signal
 import tensorflow as tf
 
 from data.files import from_json
-from output import say
+from output import first_line, say
 from settings import InputError
 
 EXAMPLE = ('{"cluster": {"worker": ["host1:12345", "host2:12345"]}, '
@@ -26,7 +26,7 @@ def join() -> tf.distribute.MultiWorkerMirroredStrategy:
             return tf.distribute.MultiWorkerMirroredStrategy()
     except tf.errors.OpError as error:
         raise InputError(
-            f"TF_CONFIG: the workers did not come together ({error.message.splitlines()[0]}); "
+            f"TF_CONFIG: the workers did not come together ({first_line(error)}); "
             "start all of them, each with its own index and an address that is free") from None
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from model.compile import compiled
+from output import first_line
 from settings import InputError
 from training import cluster
 
@@ -142,11 +143,11 @@ class Replicas(Devices):
 
     def check_alike(self, settings):
         chiefs = self.of_chief(settings)
-        for name, value in settings.items():
-            if chiefs[name] != value:
-                raise InputError(
-                    f"{name}: the chief has {chiefs[name]}, this worker {value}; start all workers "
-                    "with the same flags and the same data")
+        for name in sorted(chiefs.keys() | settings.keys()):  # another version may lack some
+            of_chief, own = chiefs.get(name), settings.get(name)
+            if of_chief != own:
+                raise InputError(f"{name}: the chief has {of_chief}, this worker {own}; start all "
+                                 "workers with the same code, flags and data")
 
     def _tensor_of_chief(self, value: tf.Tensor) -> tf.Tensor:
         """-> the first replica's tensor; `value` has the same shape on all workers."""
@@ -182,7 +183,7 @@ class Workers(Replicas):
         try:
             yield
         except tf.errors.OpError as error:
-            reason = error.message.splitlines()[0]
+            reason = first_line(error)
             aborted = "aborted" in reason  # by another worker, with its reason
             if isinstance(error, OWN) and not aborted:
                 raise

@@ -23,7 +23,7 @@ def narrow(prefix: str | Path):
     """
     tensors = _read(prefix, np.float32, np.float16)
     for name, tensor in tensors.items():
-        if tensor.dtype == np.float16 and not np.isfinite(tensor).all():
+        if getattr(tensor, "dtype", None) == np.float16 and not np.isfinite(tensor).all():
             raise InputError("expected weights up to 65,504, which float16 can hold, received "
                              f"larger ones in {name}")
     _write(prefix, tensors)
@@ -51,18 +51,20 @@ def widened(prefix: str | Path) -> Iterator[str]:
         yield str(Path(folder) / "float32")
 
 
-def _read(prefix: str | Path, before: type, after: type) -> dict[str, np.ndarray]:
+def _read(prefix: str | Path, before: type, after: type) -> dict[str, np.ndarray | bytes]:
     """-> all tensors by name, those of type `before` cast to `after`"""
     reader = tf.train.load_checkpoint(str(prefix))
     tensors = {}
     for name in reader.get_variable_to_shape_map():
-        tensor = np.asarray(reader.get_tensor(name))
-        with np.errstate(over="ignore"):  # infinity says it
-            tensors[name] = tensor.astype(after) if tensor.dtype == before else tensor
+        tensor = reader.get_tensor(name)  # numbers as NumPy has them, or bytes, which stay
+        if getattr(tensor, "dtype", None) == before:
+            with np.errstate(over="ignore"):  # infinity says it
+                tensor = tensor.astype(after)
+        tensors[name] = tensor
     return tensors
 
 
-def _write(prefix: str | Path, tensors: dict[str, np.ndarray]):
+def _write(prefix: str | Path, tensors: dict[str, np.ndarray | bytes]):
     """The tensors as a checkpoint in one file and its index."""
     whole = [""] * len(tensors)  # no tensor is a slice of a larger one
     tf.raw_ops.SaveV2(prefix=str(prefix), tensor_names=list(tensors), shape_and_slices=whole,

@@ -6,8 +6,8 @@ class Decay(tf.keras.optimizers.schedules.LearningRateSchedule):
     """The learning rate of step s: LR * DECAY_RATIO ** (s / STEP_SIZE).
 
     The exponent is rounded down with STAIRCASE. In the last COOLDOWN steps before MAX_ITERS the
-    rate is also multiplied by a factor that falls linearly from 1 to 0. In the end, it never falls
-    below LR_FLOOR.
+    rate is also multiplied by a factor that falls linearly from 1 to 0. LR_FLOOR comes last: the
+    rate is never below it, in the cooldown neither.
     """
 
     def __init__(self, cfg):

@@ -20,9 +20,11 @@ class RunConfig(NamedTuple):
     class_names: tuple[str, ...]       # J; for people alone
 
     def recorded(self) -> dict:
-        """-> the settings that config.json has: without those of other files, unless they were set
+        """-> the settings for config.json
 
-        A file that was added may build on another one, and use its settings.
+        Those of networks, datasets and formats that the run does not name are left out where they
+        have their default. Other values stay, because a dataset may build on another one and use
+        its settings.
         """
         others = settings_of_others(self.settings)
         return {name: value for name, value in self.settings.items()
@@ -46,6 +48,12 @@ class RunConfig(NamedTuple):
                     f"--{name.lower()} {value}: the run in {folder} has {self.settings[name]}, and "
                     "a resumed run keeps it; leave the flag out, or begin a new run")
         return self.settings.changed(**given)
+
+    def changes(self, before: "RunConfig") -> str:
+        """-> " with MAX_ITERS 20000 (was 8000)": the settings that differ from those before"""
+        changed = [f"{name} {value} (was {before.settings[name]})"
+                   for name, value in self.settings.items() if value != before.settings[name]]
+        return f" with {', '.join(changed)}" if changed else ""
 
 
 def save_config(folder: str | Path, run: RunConfig):

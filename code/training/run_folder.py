@@ -12,11 +12,11 @@ from model.network import Network
 from output import say, write_whole
 from settings import InputError
 from training import checkpoints
-from training.about import about
+from training.about import COMMIT, about
 from training.claim import writing
 from training.optimizer import step_of
 from training.rewind import rewind
-from training.run_config import RunConfig, save_config
+from training.run_config import RunConfig, load_config, save_config
 
 
 class Run:
@@ -47,6 +47,7 @@ class Run:
                              f"has reached, received {self.cfg.MAX_ITERS}")
 
         # remove what was recorded after this step
+        changes = config.changes(load_config(self.folder)) if step else ""
         with writing(self.folder):
             save_config(self.folder, config)
             rewind(folder, step)
@@ -56,7 +57,9 @@ class Run:
         # say so
         for error in damaged:
             self.say(f"{error}: passed over")
-        self.say(f"run in {self.folder}" + (f", continued from step {step}" if step else ""))
+        continued = f", continued from step {step}{changes}" if step else ""
+        self.say(f"run in {self.folder}{continued}")
+        self._log(f"commit of the code: {COMMIT}")
 
         # A new run saves its step 0. So there is always a checkpoint to continue from, and a full
         # disk is known before the first step.
@@ -200,7 +203,10 @@ class Run:
     # ---- the end ----
 
     def save_results(self, results: dict[str, Any]):
-        """results.json: the given numbers, and all that is needed to get them again."""
+        """results.json: the given numbers, and all that is needed to get them again.
+
+        Of a resumed run it has the last command and commit. log.txt has what each resumption changed.
+        """
         text = json.dumps({**results, "seed": self.cfg.SEED, **about()}, indent=1) + "\n"
         with writing(self.folder):
             write_whole(self.folder / "results.json", text.encode())

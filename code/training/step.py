@@ -11,7 +11,7 @@ from model.network import Network, are_right
 from training.devices import Devices
 from training.optimizer import step_of
 
-# What else is recorded beside the terms of a network's loss.
+# Names that train.py and eval.py give to numbers of their own, so no term of a loss has one.
 RESERVED = ("accuracy", "error", "gradient_norm", "learning_rate", "split", "step")
 
 
@@ -29,7 +29,8 @@ def make_train_step(network: Network, optimizer, cfg, devices: Devices) -> Calla
     def differentiate(given: tuple[Batch, tf.Tensor | None], count: int):
         """The gradients and metrics of one replica's part of a batch of `count` images.
 
-        The sum of each term over the part is divided by `count`. So the results of all replicas
+        given: one tuple, because Devices.sum cuts one structure of arrays into parts. The sum of
+        each term over the part is divided by `count`. So the results of all replicas
         add up to the mean over the batch.
         """
         part, noise = given
@@ -77,7 +78,7 @@ def make_test_step(network: Network, cfg, devices: Devices) -> Callable:
     sources.
     """
 
-    def test(padded: tuple[Batch, tf.Tensor]):
+    def test(padded: tuple[Batch, tf.Tensor]):  # one tuple, as in `differentiate`
         part, weights = padded
         single = part.labels.shape[1] == 1
         output = network(part.images, None if single else part.labels)

@@ -23,6 +23,8 @@ def train(given: dict, train_dir: str | None = None, ckpt: str | None = None,
     if cfg.COOLDOWN > cfg.MAX_ITERS:
         raise InputError(f"--cooldown: expected at most --max_iters, {cfg.MAX_ITERS}, "
                          f"received {cfg.COOLDOWN}")
+    if cfg.LR_FLOOR > cfg.LR:
+        raise InputError(f"--lr_floor: expected at most --lr, {cfg.LR}, received {cfg.LR_FLOOR}")
     dataset = data.load(cfg)
     config = RunConfig(cfg, dataset.image_shape, dataset.classes, dataset.digest,
                        dataset.class_names)
@@ -36,11 +38,12 @@ def train(given: dict, train_dir: str | None = None, ckpt: str | None = None,
     session.check_validation(cfg, dataset)
 
     # the run's folder, which the chief alone has
-    folder = Path(ckpt or train_dir or claim.make_folder(cfg.DATASET))
+    named = ckpt or train_dir
+    folder = Path(named or claim.make_folder(cfg.DATASET))
     again = command(folder, strategy, devices)
     if not used.is_chief:
         return session.train(folder, config, dataset, again, used)
-    with claim.locked(folder) as log:
+    with claim.locked(folder, is_new=not named) as log:
         if began:
             session.check_same_images(folder, began, config, dataset.name)
         else:

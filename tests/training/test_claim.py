@@ -44,6 +44,26 @@ def test_a_log_that_its_last_owner_removes_meanwhile_is_not_taken(tmp_path, monk
         pass
 
 
+def test_a_folder_that_was_made_for_nothing_is_removed(tmp_path):
+    with pytest.raises(InputError, match="refused"), claim.locked(tmp_path / "new"):
+        raise InputError("refused")
+    assert not (tmp_path / "new").exists()
+    folder = claim.make_folder("mine", tmp_path)
+    with pytest.raises(InputError, match="refused"), claim.locked(folder, is_new=True):
+        raise InputError("refused")
+    assert not folder.exists()
+
+
+def test_a_folder_of_the_user_or_with_files_stays(tmp_path):
+    with pytest.raises(InputError, match="refused"), claim.locked(tmp_path):
+        raise InputError("refused")
+    assert list(tmp_path.iterdir()) == [], "without the log"
+    with pytest.raises(InputError, match="refused"), claim.locked(tmp_path / "new") as log:
+        (tmp_path / "new" / "config.json").touch()
+        raise InputError("refused")
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["config.json"] and log.closed
+
+
 @pytest.mark.parametrize("number, advice", [
     (errno.ENOSPC, "make room"), (errno.EDQUOT, "make room"), (errno.EFBIG, "make room"),
     (errno.EACCES, "mend that"), (errno.EIO, "mend that")])

@@ -131,6 +131,14 @@ def test_workers_with_other_flags_are_refused(tmp_path):
     assert not (tmp_path / "run" / "metrics.jsonl").exists()
 
 
+@pytest.mark.parametrize("chiefs, own", [({}, {"LR": 1.0}), ({"LR": 1.0}, {})], ids=["no LR", "a new LR"])
+def test_workers_with_another_version_of_the_code_are_refused(monkeypatch, chiefs, own):
+    worker = devices.Workers.__new__(devices.Workers)
+    monkeypatch.setattr(worker, "of_chief", lambda value: {"SEED": 0, **chiefs})
+    with pytest.raises(InputError, match="LR: the chief has .*, this worker .*with the same code"):
+        worker.check_alike({"SEED": 0, **own})
+
+
 def test_ctrl_c_ends_a_chief_that_waits_for_the_others(tmp_path):
     toy.npz(tmp_path / "bars.npz")
     cluster = {"worker": [f"127.0.0.1:{port}" for port in free_ports(2)]}

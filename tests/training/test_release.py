@@ -113,6 +113,18 @@ def test_a_weight_that_float16_cannot_hold_is_refused(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_texts_keep_their_last_bytes(tmp_path):
+    """NumPy cuts zeros off the end of bytes, and the last byte of a checkpoint's graph may be one."""
+    objects = {"text": tf.Variable(b"ends with *\x00\x00"), "weight": tf.Variable([0.5, 1.5])}
+    tf.train.Checkpoint(**objects).write(str(tmp_path / "ckpt"))
+    name = "text/.ATTRIBUTES/VARIABLE_VALUE"
+    half.narrow(tmp_path / "ckpt")
+    assert tf.train.load_variable(str(tmp_path / "ckpt"), name) == b"ends with *\x00\x00"
+    with half.widened(tmp_path / "ckpt") as whole:
+        assert whole != str(tmp_path / "ckpt")
+        assert tf.train.load_variable(whole, name) == b"ends with *\x00\x00"
+
+
 def test_where_it_cannot_be_written_nothing_is_left(run, tmp_path, monkeypatch):
     with pytest.raises(InputError, match="--to: expected a folder to write in, received /proc/none"):
         write_release(str(run), "/proc/none/half")

@@ -19,7 +19,7 @@ import runs
 import toy
 from runs import contents, metrics, run, same, send, start, variables
 from settings import InputError
-from training import checkpoints, claim, loop, run_folder, session
+from training import about, checkpoints, claim, loop, run_folder, session
 from training.devices import Devices
 from training.evaluate import evaluate
 from training.rewind import cut_after
@@ -181,6 +181,20 @@ def test_a_best_checkpoint_of_steps_to_be_done_again_is_forgotten(folder):
     assert checkpoints.steps(folder, "best") == before
 
 
+def test_the_log_says_what_was_changed_and_which_code_went_on(folder):
+    def lines():
+        return (folder / "log.txt").read_text().splitlines()
+
+    assert f"run in {folder.parent}" not in lines()[0], "of the run that was copied"
+    assert lines()[1] == f"commit of the code: {about.COMMIT}"
+    assert run("--ckpt", folder, "--max_iters", 7, "--lr", 0.01) == 0
+    resumed = next(n for n, line in enumerate(lines()) if line.startswith(f"run in {folder}, continued"))
+    assert lines()[resumed].endswith(" from step 6 with MAX_ITERS 7 (was 6), LR 0.01 (was 0.001)")
+    assert lines()[resumed + 1].startswith("commit of the code: ")
+    assert run("--ckpt", folder) == 0
+    assert f"run in {folder}, continued from step 7" in lines()
+
+
 def test_a_continued_run_keeps_its_settings(folder):
     with pytest.raises(InputError, match="--digit_dim 5: the run in .* has 4"):
         run("--ckpt", folder, "--digit_dim", 5)
@@ -257,6 +271,8 @@ def test_what_is_refused_leaves_nothing_behind(tmp_path, folder):
     assert not (tmp_path / "new").exists()
     with pytest.raises(InputError, match="--cooldown: expected at most --max_iters, 9, received 10"):
         start(tmp_path / "new", "--max_iters", 9, "--cooldown", 10)
+    with pytest.raises(InputError, match="--lr_floor: expected at most --lr, 0.001, received 0.01"):
+        start(tmp_path / "new", "--lr_floor", 0.01)
     assert not (tmp_path / "new").exists()
     before = (folder / "config.json").read_bytes()
     for path in folder.glob("ckpt-*.data*"):
@@ -288,7 +304,7 @@ def test_a_folder_with_other_files_is_not_taken_for_a_run(tmp_path):
 def test_a_path_that_tensorflow_cannot_read_is_refused_before_the_first_step(tmp_path):
     with pytest.raises(InputError, match=r"expected a path without \["):
         start(tmp_path / "run[1]")
-    assert list((tmp_path / "run[1]").iterdir()) == []
+    assert not (tmp_path / "run[1]").exists()
 
 
 def test_the_lock_of_a_log_that_was_removed_meanwhile_is_none(folder, monkeypatch):
