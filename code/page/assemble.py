@@ -16,7 +16,7 @@ from settings import InputError
 WEB = Path(__file__).resolve().parent / "web"
 HEADINGS = {"capsules": "Inside a capsule network", "chain": "What a network makes of it"}
 IMPORT = re.compile(r'^import (\{[^}]*\}) from "\./([a-z0-9]+)\.js";$', re.M)
-EXPORT = re.compile(r"^export (?=(?:async )?(?:function|const|class) (\w+))", re.M)
+EXPORT = re.compile(r"^export (?=(?:function|const|class) (\w+))", re.M)
 OTHER = re.compile(r"^(import|export)\b.*|</script.*|<!--.*", re.M)
 
 

@@ -1,4 +1,5 @@
 """What each dimension does, from the results.json of eval.py --mode cap_tweak."""
+import math
 from pathlib import Path
 
 from data.files import from_json
@@ -34,9 +35,11 @@ def parse(path: Path, name: str, classes: int, dims: int) -> dict:
         measured = {f"class {j}": results["effects"].get(f"class {j}") for j in range(classes)}
         words = [words_of(effects, dims) for effects in measured.values()]
         per = float(results["per"])
+        if not math.isfinite(per):
+            raise ValueError(f"per {per}")
     except OSError as error:
         raise InputError(f"--effects: {path} cannot be read: {error.strerror}") from None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise InputError(f"--effects: {path} is not a results.json of eval.py --mode cap_tweak for "
                          f"{classes} classes of {dims} dimensions "
                          f"({type(error).__name__}: {error})") from None

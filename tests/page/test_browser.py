@@ -191,6 +191,54 @@ def test_the_keyboard_draws_as_well(browser, toy_page):
     assert "The network sees" in browser.find_element("id", "spoken").get_property("textContent")
 
 
+def test_a_held_space_bar_is_one_and_a_pen_that_is_down_when_the_field_is_left_is_lifted(browser, toy_page):
+    from selenium.webdriver import Keys
+    open_page(browser, toy_page[1])
+    browser.find_element("id", "clear").click()
+    when(browser, "explorer.output === null")
+    pad = browser.find_element("id", "pad")
+    pad.send_keys(Keys.ARROW_UP, " ")
+    browser.execute_script("""
+        for (let n = 0; n < 5; n++) {
+          arguments[0].dispatchEvent(new KeyboardEvent("keydown", {key: " ", repeat: true}));
+        }""", pad)
+    pad.send_keys(*[Keys.ARROW_RIGHT] * 3, Keys.TAB)
+    assert when(browser, "!explorer.pad.penIsDown && explorer.pad.shown.strokes.map((stroke) => stroke.length)") == [4]
+    assert "The network sees" in when(browser, "document.getElementById('spoken').textContent.match(/.*sees.*/)?.[0]")
+
+
+def test_a_stroke_stays_on_the_field_and_is_drawn_by_one_hand(browser, toy_page):
+    """The mouse goes beyond the field, and the space bar is pressed meanwhile."""
+    from selenium.webdriver import ActionChains
+    open_page(browser, toy_page[1])
+    pad = browser.find_element("id", "pad")
+    height = pad.size["height"]
+    actions = ActionChains(browser, duration=5).move_to_element(pad).click_and_hold()
+    actions.move_by_offset(0, height // 4).send_keys(" ").move_by_offset(0, height // 2).release().perform()
+    strokes = when(browser, "explorer.pad.pointer === null && explorer.pad.shown.strokes")
+    H, W, _ = toy_page[0].image_shape
+    assert len(strokes) == 1 and strokes[0][-1][1] == H
+    assert [x for x, _ in strokes[0]] == pytest.approx([W / 2] * len(strokes[0]), abs=0.2)
+
+
+def test_a_button_that_disables_itself_passes_the_focus_on(browser, toy_page):
+    from selenium.webdriver import Keys
+    open_page(browser, toy_page[1])
+    focus = "return document.activeElement.id"
+    browser.find_element("id", "clear").send_keys(Keys.ENTER)
+    when(browser, "explorer.output === null")
+    assert browser.execute_script(focus) == "pad"
+    browser.find_element("id", "undo").send_keys(Keys.ENTER)
+    when(browser, "explorer.output !== null")
+    assert browser.execute_script(focus) == "pad"
+    browser.execute_script("""
+        const input = document.getElementById("dimension-2");
+        input.value = input.max;
+        input.dispatchEvent(new Event("input"));""")
+    browser.find_element("id", "reset").send_keys(Keys.ENTER)
+    assert when(browser, "document.getElementById('reset').disabled") and browser.execute_script(focus) == "dimension-0"
+
+
 def test_the_switch_shows_the_pixels_that_the_network_sees(browser, toy_page):
     open_page(browser, toy_page[1])
     browser.find_element("id", "clear").click()
@@ -259,6 +307,39 @@ def test_the_routing_is_stepped_and_shows_one_type_or_all(browser, toy_page):
     assert (pixels(browser, "coupling-map") != last).any() and "type 0" in text(browser, "coupling-words")
     browser.find_element("css selector", "#coupling-kind option[value='votes']").click()
     assert "speaks for the class" in text(browser, "coupling-words")
+
+
+def test_rounding_has_no_colour_where_all_shares_are_even(browser, toy_page):
+    open_page(browser, toy_page[1])
+    words = browser.execute_script("""
+        const {couplings} = explorer.inside, [last] = couplings.history.slice(-1);
+        couplings.update(couplings.history.map(() => ({...last, c: last.c.map(() => 1 / 3)})), 0);
+        return document.getElementById("coupling-words").textContent;""")
+    assert not pixels(browser, "coupling-map").any() and "every value is 0.333" in words
+
+
+def test_a_chosen_type_has_one_scale_large_and_small(browser, toy_page):
+    open_page(browser, toy_page[1])
+    browser.execute_script("""
+        document.querySelectorAll("#coupling-types canvas").forEach((canvas, t) => canvas.id = `t${t}`);""")
+    types = browser.find_elements("css selector", "#coupling-types canvas")
+    assert len(types) > 1
+    for t, canvas in enumerate(types):
+        canvas.click()
+        large = pixels(browser, "coupling-map")
+        np.testing.assert_array_equal(pixels(browser, f"t{t}"), large)
+        assert large.any()
+
+
+def test_all_bars_have_one_scale_whatever_the_names(browser, toy_page, page_of_chain):
+    for page in (toy_page, page_of_chain):
+        open_page(browser, page[1])
+        tracks = browser.execute_script("""
+            const names = document.querySelectorAll("#bars .name"), tracks = [...document.querySelectorAll(".track")];
+            names[names.length - 1].textContent = "a very long name of a class ".repeat(3);
+            names[names.length - 2].textContent = "x";
+            return tracks.map((track) => track.getBoundingClientRect()).map(({left, width}) => [left, width]);""")
+        assert np.ptp(tracks, axis=0).max() < 0.01 and tracks[0][1] > 60
 
 
 def test_two_labels_are_drawn_apart_in_two_colours(browser, page_of_pairs):

@@ -178,7 +178,8 @@ def test_a_class_that_was_not_measured_is_not_one_without_effects(tmp_path):
 
 
 @pytest.mark.parametrize("content", [
-    {}, [], {"checkpoint": "net/ckpt-1", "per": "much", "effects": {}},
+    {}, [], {"checkpoint": "net/ckpt-1", "per": 10 ** 400, "effects": {}},
+    {"checkpoint": "net/ckpt-1", "per": "much", "effects": {}},
     {"checkpoint": "net/ckpt-1", "per": 0.25, "effects": {"class 0": {"dimensions": [{"strongest": 5}] * 4}}},
     {"checkpoint": "net/ckpt-1", "per": 0.25, "effects": {"class 0": {"dimensions": []}}}])
 def test_what_is_no_result_of_cap_tweak_is_refused(run, tmp_path, content):

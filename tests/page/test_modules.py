@@ -88,6 +88,18 @@ def test_a_drawing_fits_into_images_that_are_not_square(evaluate):
         assert np.abs(np.subtract(last, first)).max() + 2.3 == pytest.approx(side), "with the width of the pen"
 
 
+def test_a_drawing_that_fits_is_not_moved_out_of_the_image(evaluate):
+    """Most of its ink is low and to the left, and the images that the network knows fill their edges."""
+    frame = {"side": 28, "centre": [14, 14]}
+    (points,) = evaluate("strokes", "m.framed(a, b, 28, 28)", [[[3, 3], [3, 25], [25, 25]]], frame)
+    assert np.min(points) >= 1.1 and np.max(points) <= 26.9
+
+
+def test_a_number_has_no_minus_if_it_is_zero(evaluate):
+    numbers = evaluate("elements", "a.map((x) => m.written(x))", [-0.001, -0.006, 0.2, -12.5])
+    assert numbers == ["0.00", "\u22120.01", "0.20", "\u221212.50"]
+
+
 def test_a_drawing_is_not_mirrored_where_images_are_specks(evaluate):
     (first, last), = evaluate("strokes", "m.framed(a, b, 28, 28)", [[[2, 3], [10, 4]]], {"side": 1, "centre": [14, 14]})
     assert last[0] - first[0] == pytest.approx(1) and last[1] > first[1]

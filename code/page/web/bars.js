@@ -21,7 +21,10 @@ export class Bars {
       list.append(make("li", {}, whole));
       return whole;
     };
-    if (choose) row("", "The longest", make("span", { className: "hint" }, "follows the drawing"));
+    if (choose) {
+      const hint = make("span", { className: "hint" }, "follows the drawing");
+      row("", make("span", {}, "The longest ", hint));
+    }
     this.rows = names.map((name, j) => {
       const fill = make("span", { className: "fill" });
       const track = make("span", { className: "track", "aria-hidden": "true" }, fill);

@@ -16,8 +16,9 @@ export function length(capsules, start, size) {
 /** Equation 1, of each capsule of `size` dimensions. It changes `s` and returns it. */
 export function squash(s, size) {
   for (let start = 0; start < s.length; start += size) {
-    const n = length(s, start, size), n2 = n * n - EPSILON;
-    const factor = n2 / n / (1 + n2);
+    let squared = 0;
+    for (let d = start; d < start + size; d++) squared += s[d] * s[d];
+    const factor = squared / Math.sqrt(squared + EPSILON) / (1 + squared);
     for (let d = start; d < start + size; d++) s[d] *= factor;
   }
   return s;
@@ -25,7 +26,7 @@ export function squash(s, size) {
 
 /** Equation 2, right: u [I, D], W [I, D, J, E] -> u_hat [I, J, E]. */
 export function votes(u, W, D) {
-  const I = u.length / D, width = W.length / u.length;
+  const I = u.length / D, width = W.length / u.length; // J * E
   const uHat = new Float32Array(I * width), bias = new Float32Array(width);
   for (let i = 0; i < I; i++) {
     const weights = W.subarray(i * D * width, (i + 1) * D * width);
@@ -51,9 +52,10 @@ export function couple(b, J) {
 
 /** The agreement uHat_j|i . v_j: uHat [I, J, E], v [J, E] -> [I, J]. */
 function agree(uHat, v, E) {
-  const agreement = new Float32Array(uHat.length / E);
+  const agreement = new Float32Array(uHat.length / E), J = v.length / E;
   for (let n = 0; n < agreement.length; n++) {
-    for (let e = 0, at = n * E % v.length; e < E; e++) agreement[n] += uHat[n * E + e] * v[at + e];
+    const j = n % J;
+    for (let e = 0; e < E; e++) agreement[n] += uHat[n * E + e] * v[j * E + e];
   }
   return agreement;
 }

@@ -4,6 +4,8 @@ import { length } from "./capsules.js";
 import { make, written } from "./elements.js";
 import { drawMap } from "./pictures.js";
 
+const NOISE = 1e-6; // differences up to this one are rounding
+
 // What can be shown. `of` is for one primary capsule; black is at `even`, a function of J.
 const KINDS = {
   coupling: {
@@ -26,7 +28,7 @@ export class Couplings {
   /**
    * @param {Object<string, HTMLElement>} parts steps, map, scale, types, words, and the selects
    *   type and kind
-   * @param about positions [h, w], types T, classes J, classDim E, iterations r, classNames
+   * @param about positions [h, w], types T, classes J, classDim E, iterations r
    */
   constructor(parts, about) {
     this.parts = parts;
@@ -110,11 +112,20 @@ export class Couplings {
     const kind = KINDS[this.kind], even = kind.even(about.classes);
     const drawScaled = (canvas, values, most) =>
       drawMap(canvas, values.map((value) => value - even), h, w, most);
-    const farthest = (maps) => Math.max(...maps.map((map) =>
-      map.reduce((most, value) => Math.max(most, Math.abs(value - even)), 0)));
+    const farthest = (maps) => {
+      const most = Math.max(...maps.map((map) =>
+        map.reduce((most, value) => Math.max(most, Math.abs(value - even)), 0)));
+      return most > NOISE ? most : 0;
+    };
 
-    // every iteration small, on one scale; the chosen one large
-    const maps = history.map((iteration) => this.values(iteration, type)), most = farthest(maps);
+    // One scale over all iterations: of all types together, and of each type, also where one type
+    // is chosen.
+    const maps = history.map((iteration) => this.values(iteration, type));
+    const ofTypes = history.map((iteration) => this.maps.map((_, t) => this.values(iteration, t)));
+    const mostOfTypes = farthest(ofTypes.flat());
+    const most = type === null ? farthest(maps) : mostOfTypes;
+
+    // every iteration small, the chosen one large
     this.steps.forEach(({ canvas, words }, n) => {
       drawScaled(canvas, maps[n], most);
       words.textContent = `length ${written(this.lengthIn(history[n]))}`;
@@ -126,9 +137,7 @@ export class Couplings {
       span.textContent = written(ends[n], 3);
     });
 
-    // each type, on one scale over all iterations
-    const ofTypes = history.map((iteration) => this.maps.map((_, t) => this.values(iteration, t)));
-    const mostOfTypes = farthest(ofTypes.flat());
+    // each type
     this.maps.forEach((canvas, t) => {
       drawScaled(canvas, ofTypes[this.iteration][t], mostOfTypes);
       canvas.classList.toggle("chosen", t === type);
@@ -137,8 +146,11 @@ export class Couplings {
     // in words
     const subject = type === null ? `the ${kind.together} of ${about.types} types` : `type ${type}`;
     const largest = Math.max(...chosen), place = chosen.indexOf(largest);
-    const words = `${kind.words}. Iteration ${this.iteration + 1}, ${subject}: the largest value ` +
-      `is ${written(largest, 3)}, in row ${Math.floor(place / w) + 1}, column ${place % w + 1}.`;
+    const value = written(largest, 3);
+    const found = largest - Math.min(...chosen) > NOISE
+      ? `the largest value is ${value}, in row ${Math.floor(place / w) + 1}, column ${place % w + 1}`
+      : `every value is ${value}`;
+    const words = `${kind.words}. Iteration ${this.iteration + 1}, ${subject}: ${found}.`;
     parts.words.textContent = words;
     parts.map.setAttribute("aria-label", words);
   }

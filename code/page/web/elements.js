@@ -18,5 +18,11 @@ export function make(tag, properties = {}, ...children) {
 
 /** A number as people read it, with a real minus sign. */
 export function written(value, digits = 2) {
-  return value.toFixed(digits).replace("-", "−");
+  return value.toFixed(digits).replace(/^-(?=[0.]+$)/, "").replace("-", "−"); // never −0.00
+}
+
+/** Enables or disables a button. If it had the focus, the focus goes to `next`. */
+export function disable(button, isDisabled, next) {
+  if (isDisabled && document.activeElement === button) next.focus();
+  button.disabled = isDisabled;
 }

@@ -1,7 +1,7 @@
 // What only a network with capsules has: one of them decoded, its dimensions, the routing to it.
 
 import { Couplings } from "./couplings.js";
-import { byId, written } from "./elements.js";
+import { byId, disable, written } from "./elements.js";
 import { PAIR, drawImage, drawPair } from "./pictures.js";
 import { Sliders } from "./sliders.js";
 
@@ -75,7 +75,7 @@ export class Inside {
       element.textContent = about.classNames[j];
     }
     this.sliders.update(j, this.capsule, tweaked);
-    byId("reset").disabled = !changed;
+    disable(byId("reset"), !changed, byId("dimension-0"));
     const moved = `, length ${written(Math.hypot(...tweaked))} by the sliders`;
     byId("changed").textContent = changed ? moved : "";
 

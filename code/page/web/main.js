@@ -4,7 +4,8 @@ import { Client } from "./client.js";
 import { byId } from "./elements.js";
 import { Page } from "./page.js";
 
-const REMEDY = "Write it again with python code/explore.py, or copy it again.";
+const REMEDY = "If this file is damaged, write it again with python code/explore.py, or copy it " +
+  "again.";
 
 /** Shows one line above the page. */
 function fail(reason) {
@@ -12,14 +13,18 @@ function fail(reason) {
   byId("message").textContent = reason;
 }
 
-async function start() {
+/** -> the client of the worker, and what the worker says of the network that it has loaded */
+async function load() {
   const payload = byId("payload");
   if (!payload) throw new Error("it ends too early");
   const client = new Client(byId("worker").textContent);
   const { bytes, crc32 } = payload.dataset;
   const question = { base64: payload.textContent, size: Number(bytes), crc: Number(crc32) };
   payload.remove();
-  const { about, samples } = await client.ask("load", question);
+  return { client, ...await client.ask("load", question) };
+}
+
+function show({ client, about, samples }) {
   byId("message").hidden = true;
   byId("main").hidden = false;
   window.explorer = new Page(client, about, samples); // for the console
@@ -30,5 +35,5 @@ for (const kind of ["error", "unhandledrejection"]) {
     fail(`This page has stopped: ${message ?? reason?.message}`));
 }
 document.addEventListener("DOMContentLoaded", () => {
-  start().catch((error) => fail(`This file is damaged: ${error.message}. ${REMEDY}`));
+  load().then(show, (error) => fail(`The network cannot be loaded: ${error.message}. ${REMEDY}`));
 });

@@ -3,6 +3,7 @@
 import { drawImage } from "./pictures.js";
 import { PEN, framed, rasterise } from "./strokes.js";
 
+const within = (value, most) => Math.min(most, Math.max(0, value));
 const KEYS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 export class Pad {
@@ -37,6 +38,10 @@ export class Pad {
 
   get isEmpty() {
     return !this.shown.sample && !this.shown.strokes.length;
+  }
+
+  get isDrawing() {
+    return this.pointer !== null || this.penIsDown;
   }
 
   /** Shows something else. What is shown now can be had back. */
@@ -103,9 +108,11 @@ export class Pad {
     }
     canvas.addEventListener("keydown", (event) => this.press(event));
     canvas.addEventListener("blur", () => {
+      const wasDrawing = this.isDrawing;
       this.cursor = null;
       this.lift();
-      this.draw();
+      if (wasDrawing) this.update(true);
+      else this.draw();
     });
   }
 
@@ -115,8 +122,10 @@ export class Pad {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.key !== " " && !KEYS[event.key]) return;
     event.preventDefault();
+    if (this.pointer !== null) return; // a mouse or a finger is drawing
     this.cursor ??= [W / 2, H / 2];
     if (event.key === " ") {
+      if (event.repeat) return;
       this.penIsDown = !this.penIsDown;
       if (this.penIsDown) this.begin(this.cursor);
       else this.update(true);
@@ -124,17 +133,16 @@ export class Pad {
     }
     const step = event.shiftKey ? 0.25 : 1, [dx, dy] = KEYS[event.key];
     const [x, y] = this.cursor;
-    const within = (value, most) => Math.min(most, Math.max(0, value));
     this.cursor = [within(x + step * dx, W), within(y + step * dy, H)];
     if (this.penIsDown) this.extend([this.cursor]);
     else this.draw();
   }
 
-  /** -> where on the image an event is, [x, y] */
+  /** -> where on the image an event is, [x, y]; beside it, the nearest place on it */
   point(event) {
     const [H, W] = this.about.image, box = this.canvas.getBoundingClientRect();
     const x = (event.clientX - box.left) / box.width, y = (event.clientY - box.top) / box.height;
-    return [x * W, y * H];
+    return [within(x * W, W), within(y * H, H)];
   }
 
   // ---- the picture ----
@@ -149,9 +157,9 @@ export class Pad {
     context.fillStyle = "black";
     context.fillRect(0, 0, W, H);
 
-    // a sample and what the network sees: pixels; a drawing: its lines
-    const drawing = this.pointer !== null || this.penIsDown;
-    if (shown.sample || (this.asSeen && !drawing)) {
+    // A sample and what the network sees: pixels. A drawing: its lines, where the pen draws them.
+    // The network sees them framed, so the picture may jump when a stroke begins or ends.
+    if (shown.sample || (this.asSeen && !this.isDrawing)) {
       drawImage(this.pixels, this.image(), [H, W, C]);
       context.imageSmoothingEnabled = false;
       context.drawImage(this.pixels, 0, 0, W, H);
@@ -175,8 +183,14 @@ export class Pad {
     context.strokeStyle = "rgb(255 255 255 / 0.14)";
     context.lineWidth = 1 / scale;
     context.beginPath();
-    for (let x = 1; x < W; x++) context.rect(x, -1, 0, H + 2);
-    for (let y = 1; y < H; y++) context.rect(-1, y, W + 2, 0);
+    for (let x = 1; x < W; x++) {
+      context.moveTo(x, 0);
+      context.lineTo(x, H);
+    }
+    for (let y = 1; y < H; y++) {
+      context.moveTo(0, y);
+      context.lineTo(W, y);
+    }
     context.stroke();
   }
 

@@ -1,7 +1,7 @@
 // What every network's page has: a drawing, and how sure the network is of each class.
 
 import { Bars } from "./bars.js";
-import { byId, make, written } from "./elements.js";
+import { byId, disable, make, written } from "./elements.js";
 import { Inside } from "./inside.js";
 import { Pad } from "./pad.js";
 import { drawImage } from "./pictures.js";
@@ -71,12 +71,13 @@ export class Page {
 
   /** ended: whether a stroke is, so that the answer is worth saying aloud */
   async predict(ended) {
-    byId("undo").disabled = !this.pad.past.length;
-    byId("clear").disabled = this.pad.isEmpty;
+    const { isEmpty } = this.pad;
+    disable(byId("undo"), !this.pad.past.length, byId("pad"));
+    disable(byId("clear"), isEmpty, byId("pad"));
     const image = this.pad.image();
     const output = await this.client.ask("predict", { image });
     if (!output) return;
-    this.output = this.pad.isEmpty ? null : output;
+    this.output = isEmpty ? null : output;
     this.image = image;
     byId("time").textContent = `${Math.round(output.milliseconds)} ms`;
     this.showPrediction(ended);

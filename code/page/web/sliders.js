@@ -17,7 +17,7 @@ export class Sliders {
 
   row(list, e, moved) {
     const id = `dimension-${e}`;
-    const input = make("input", { type: "range", id, step: "any" });
+    const input = make("input", { type: "range", id });
     const label = make("label", { htmlFor: id }, String(e));
     const reset = make("button", { type: "button", className: "reset", title: "reset",
       "aria-label": `Reset dimension ${e}` }, "↺");

@@ -57,7 +57,8 @@ function moved(strokes, zoom, from, to) {
 
 /**
  * Frames a drawing as MNIST was made: its longer side becomes `side`, or less where the image has
- * no room for that. The pen stays as wide as it is, and the centre of mass comes to `centre`.
+ * no room for that. The pen stays as wide as it is, and the centre of mass comes to `centre`, or as
+ * near as the drawing can come without leaving the image.
  *
  * @param {{side: number | null, centre: number[]}} how side in pixels, null keeps the size; [x, y]
  */
@@ -71,12 +72,18 @@ export function framed(strokes, { side, centre }, height, width) {
   const [low, high] = ends;
   const extents = [high[0] - low[0], high[1] - low[1]];
   const fitting = [width, height].map((room, axis) => (room - PEN) / extents[axis]);
-  const wanted = Math.max(1, side - PEN) / Math.max(...extents);
-  const zoom = side === null ? 1 : Math.min(ZOOM, wanted, ...fitting);
+  const zoom = side === null ? 1
+    : Math.min(ZOOM, Math.max(1, side - PEN) / Math.max(...extents), ...fitting);
   const from = [0, 1].map((axis) => (low[axis] + high[axis]) / 2), middle = [width / 2, height / 2];
   const sized = moved(strokes, zoom, from, middle);
 
-  // place
+  // place: by the mass, as far as the drawing stays in the image
   const mass = centreOfMass(rasterise(sized, height, width), width);
-  return mass ? moved(sized, 1, mass, centre) : sized;
+  if (!mass) return sized;
+  const place = [width, height].map((room, axis) => {
+    const most = Math.max(0, (room - PEN - zoom * extents[axis]) / 2);
+    const shift = centre[axis] - mass[axis];
+    return middle[axis] + Math.min(most, Math.max(-most, shift));
+  });
+  return moved(sized, 1, middle, place);
 }
