@@ -32,8 +32,8 @@ RELEASED = {
         "ckpt-13200.data-00000-of-00001": "aad794801ed294a0218aee3099d43ec158a75e7c15a82ee7b8ed54faef92adb6",
         "ckpt-13200.index": "a8c43816f437627eaa435108d7a5599da86831799f05eb72ac60695e90a271f4"}),
     "multimnist": Released(11_361_808, 25e6, {
-        "ckpt-8000.data-00000-of-00001": "e3631f0cdca20abce68529a548cdb7a73ca1396055f5d34d3142f1af2406cab8",
-        "ckpt-8000.index": "a55dd5c0d1f792d19efd61607c1f20fb0fa1b67c7ebf26b65ad66227b7913764"}),
+        "ckpt-20000.data-00000-of-00001": "1caff6f49a0fa7b0bb5d34787e73b8b9d60a6d5062ad6ee90dcd555a4a64170f",
+        "ckpt-20000.index": "d06532adde17b1a06ea9771f12906a79411e666c506d97d3e2fa44235cfd9614"}),
 }
 every_network = pytest.mark.parametrize("name", RELEASED)
 

@@ -34,6 +34,7 @@ def curves(title: str, train: History, val: History) -> Figure:
                  label="training batches")
         one.plot(val.steps, getattr(val, kind), "o-", color=BLUE, markersize=3, label="validation")
         one.set_yscale("log")
+        one.locator_params(axis="x", nbins=6)  # numbers of five digits stay apart
         one.set_xlabel("training steps", fontsize=BODY)
         one.set_ylabel(label, fontsize=BODY)
         one.grid(color="#dddddd")
