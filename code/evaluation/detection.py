@@ -27,7 +27,8 @@ def find_threshold(predictor: "Predictor", dataset: Dataset, cfg) -> float:
     """-> the distance above which the detector calls an image suspect.
 
     It is that of IMAGES validation images, spread evenly over the classes. Where none were held
-    out, it is that of training images, which are reconstructed a little better.
+    out, it is that of training images, which are reconstructed a little better. Of several networks
+    it is the split of the first one, which another may have been trained on.
     """
     split = dataset.val if len(dataset.val.labels) else dataset.train
     chosen = sampling.spread_evenly(split.labels[:, 0], IMAGES, cfg.SEED)

@@ -8,8 +8,7 @@ import numpy as np
 from scipy.special import stdtrit
 
 from evaluation import shapes
-
-CONFIDENCE = 0.95  # of the intervals; significance is corrected for the number of effects
+from evaluation.intervals import CONFIDENCE  # significance is corrected for the number of effects
 
 
 class Effects(NamedTuple):

@@ -1,7 +1,8 @@
 """The report of one evaluation: a folder with figures and results.json, numbers on the screen.
 
 All files are written at the end, each whole. An evaluation that is interrupted before that leaves
-those of the one before.
+those of the one before. One that fails while it writes may leave new figures beside the old
+results.json.
 """
 import contextlib
 import json

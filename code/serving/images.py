@@ -90,8 +90,9 @@ def as_network_takes(array: np.ndarray, image_shape: Shape, where) -> np.ndarray
     wanted = f"images [N, {height}, {width}, {channels}], uint8 or float in [0, 1]"
     if array.ndim == 3:
         array = array[..., None]
-    expect(array.ndim == 4 and array.shape[1:] == image_shape and array.dtype.kind in "uf", where,
-           wanted, f"{array.dtype} {list(array.shape)}")
+    known = array.dtype == np.uint8 or array.dtype.kind == "f"
+    expect(array.ndim == 4 and array.shape[1:] == image_shape and known, where, wanted,
+           f"{array.dtype} {list(array.shape)}")
     if array.dtype == np.uint8:
         return scale(array)
     array = array.astype(np.float32)

@@ -1,5 +1,5 @@
 """A trained network that answers questions about images, with no set-up call to remember."""
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -51,6 +51,9 @@ class Trained:
             return self.answers(images.as_network_takes(pictures, self.image_shape, "images"))
         if isinstance(pictures, str | Path):
             pictures = [pictures]
+        if not isinstance(pictures, Iterable):
+            raise InputError("predict: expected the paths of files, or one array of all images, "
+                             f"received a {type(pictures).__name__}")
         return self.answers(images.stack([self.read(path, as_is) for path in pictures],
                                          self.image_shape))
 
@@ -62,12 +65,12 @@ class Trained:
         prepare = None if as_is else self.prepare
         return images.read(Path(path), self.image_shape, prepare)
 
-    def answers(self, pictures: np.ndarray, title: str | None = None) -> list[Answer]:
-        """pictures: float32 [N, H, W, C] in [0, 1]; title: of a progress bar, None for no bar"""
+    def answers(self, pictures: np.ndarray) -> list[Answer]:
+        """pictures: float32 [N, H, W, C] in [0, 1]"""
         if not len(pictures):
             return []
         labels = np.zeros((len(pictures), 1), np.int32)   # nobody knows them; only from_label would
-        said = self.predictor.predict(pictures, labels, title)
+        said = self.predictor.predict(pictures, labels)
         drawn = [None] * len(pictures) if said.from_predicted is None else said.from_predicted[:, 0]
         likely = probabilities(self.predictor.network, said.scores)          # [N, J]
         two = np.argsort(-said.scores, axis=1, kind="stable")[:, :2]         # [N, 2]

@@ -42,7 +42,7 @@ def growth() -> dict[str, Row]:
     for size in (1, 4, 8, 16, 32, 100, 256, 512):
         table[f"batch {size}"] = Row({"BATCH_SIZE": size})
         table[f"batch {size}, direct"] = Row({"BATCH_SIZE": size, "CONV_WAY": "direct"})
-        if size <= 32:  # larger batches take the Fourier form anyway
+        if size <= 32:  # `auto` takes it for larger ones on a CPU
             table[f"batch {size}, fourier"] = Row({"BATCH_SIZE": size, "CONV_WAY": "fourier"})
     for iterations in range(1, 6):
         table[f"{iterations} routing iterations"] = Row({"ROUTING_ITERS": iterations})

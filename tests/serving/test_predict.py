@@ -165,10 +165,13 @@ def test_arrays_are_taken_as_they_are(square):
     assert network.predict(pixels[:0]) == [] and network.predict([]) == []
     with pytest.raises(InputError, match="one array of all images, received a ndarray in place of a path"):
         network.predict(list(pixels))
+    with pytest.raises(InputError, match="or one array of all images, received a NoneType$"):
+        network.predict(None)
 
 
 @pytest.mark.parametrize("array", [
     np.zeros((2, 28, 28), np.uint8), np.zeros((20, 20), np.uint8), np.zeros((2, 20, 20), int),
+    np.ones((2, 20, 20), np.uint16),
     np.full((2, 20, 20), 1.1), np.full((2, 20, 20), np.nan), np.zeros((2, 20, 20, 3), np.uint8), np.array(["a"])])
 def test_other_arrays_are_refused(square, array):
     with pytest.raises(InputError, match=r"images: expected images \[N, 20, 20, 1\]"):

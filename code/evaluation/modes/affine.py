@@ -122,7 +122,8 @@ def with_intervals(found: dict[str, np.ndarray],
                    digits: np.ndarray | None = None) -> dict[str, Any]:
     """What `judge` found -> the number of images, and the accuracies with intervals
 
-    digits [N]: the number of the digit that each image is made of; None: each has its own
+    digits [N]: the number of the digit that each image is made of; None: each has its own, or it is
+    not known, as of affNIST's own file. Then the intervals of many copies are a little narrow.
     """
     count = len(next(iter(found.values())))
     digits = np.arange(count) if digits is None else digits
