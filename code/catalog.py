@@ -1,5 +1,6 @@
-"""Things that are found by name: a dataset, a format of images, a network, a mode or an attack is one
-file of that name.
+"""Things that are found by name: datasets, formats of images, networks, modes, attacks.
+
+Each is one file of that name.
 
     names("data.datasets")                  # ["affnist", "fashion_mnist", "glyphs", ...]
     module("data.datasets", "mnist").load   # imported only now

@@ -70,8 +70,8 @@ def weigh(c: tf.Tensor, u_hat: tf.Tensor) -> tf.Tensor:
 
     c [I, J, B], u_hat [I, J, E, B] -> s [J, E, B]
 
-    I is divided into 8, 6, 4, 3, 2 or 1 equal parts. They are added to each other first, then what is left is
-    summed. XLA makes vector code of that, which it cannot make of one long sum.
+    I is divided into 8, 6, 4, 3, 2 or 1 equal parts. They are added to each other first, then what
+    is left is summed. XLA makes vector code of that, which it cannot make of one long sum.
     """
     I, J, E, _ = u_hat.shape
     parts = next(n for n in (8, 6, 4, 3, 2, 1) if I % n == 0)           # the first that divides I

@@ -205,7 +205,7 @@ class Run:
     def save_results(self, results: dict[str, Any]):
         """results.json: the given numbers, and all that is needed to get them again.
 
-        Of a resumed run it has the last command and commit. log.txt has what each resumption changed.
+        Of a resumed run it has the last command and commit. log.txt has what each one changed.
         """
         text = json.dumps({**results, "seed": self.cfg.SEED, **about()}, indent=1) + "\n"
         with writing(self.folder):
