@@ -18,6 +18,7 @@ from data.files import from_json
 from evaluation import figures
 from output import is_writable, reason_of, say, write_whole
 from settings import PATH, PATHS, Config, InputError
+from training.about import about
 
 RESULTS = "results.json"
 # Shown in per cent, as accuracies and rates are. Other names that end with "error" are no shares.
@@ -53,8 +54,6 @@ class Report:
         subject: "checkpoint", "trained_on" and "evaluated_on"; numbers: to print; details: not. NaN
         (nothing was measured) and infinity (no attack succeeded) become null in results.json.
         """
-        from training.about import about
-
         # the files, and nothing of the evaluation before
         settings = {name: value for name, value in self.cfg.items()
                     if self.cfg.__table__[name].rule not in (PATH, PATHS)}

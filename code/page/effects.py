@@ -25,6 +25,7 @@ def read(path: str | None, name: str, classes: int, dims: int) -> dict | None:
 
 def parse(path: Path, name: str, classes: int, dims: int) -> dict:
     """-> as `read` does. InputError if the file is not of that network."""
+    # the file, which may be anything
     try:
         with open(path, "rb") as file:
             content = file.read(LARGEST + 1)
@@ -43,6 +44,8 @@ def parse(path: Path, name: str, classes: int, dims: int) -> dict:
         raise InputError(f"--effects: {path} is not a results.json of eval.py --mode cap_tweak for "
                          f"{classes} classes of {dims} dimensions "
                          f"({type(error).__name__}: {error})") from None
+
+    # of this network?
     if of != name:
         raise InputError(f"--effects: expected the effects of {name}, received those of {of}")
     return {"per": f"{per:.3g}", "classes": words}

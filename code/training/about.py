@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from settings import ROOT
 
 
 def about() -> dict[str, Any]:
     """-> the command, the commit, the versions and the hardware, as every results.json has them."""
+    import tensorflow as tf  # not before: eval.py imports this file at its start
+
     gpus = len(tf.config.list_physical_devices("GPU"))
     return {
         "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),

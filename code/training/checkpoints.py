@@ -86,10 +86,15 @@ def write(folder: str | Path, name: str, step: int, identity: dict, half: bool =
         saved.write(prefix)
         if half:
             halves.narrow(prefix)
-        for path in sorted(partial.iterdir(), key=lambda path: path.suffix == ".index"):
+        for path in index_last(partial):
             os.replace(path, Path(folder) / path.name)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def index_last(folder: str | Path) -> list[Path]:
+    """-> the files in `folder` in the order to move them: what has no index yet does not count"""
+    return sorted(Path(folder).iterdir(), key=lambda path: path.suffix == ".index")
 
 
 def remove(folder: str | Path, name: str, which: list[int]):

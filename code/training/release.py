@@ -41,8 +41,7 @@ def release(ckpt: str, folder: str) -> int:
                 shutil.copy(path, partial)
             checkpoints.write(partial, "ckpt", int(step[0]), run.identity(), half=True,
                               model=network)
-            # The index last: only a checkpoint with an index counts.
-            for path in sorted(Path(partial).iterdir(), key=lambda path: path.suffix == ".index"):
+            for path in checkpoints.index_last(partial):
                 shutil.move(path, folder)
     except (OSError, tf.errors.OpError) as error:
         raise InputError(f"--to: expected a folder to write in, received {folder} "

@@ -10,10 +10,10 @@ from training import checkpoints
 def rewind(folder: str | Path, step: int):
     """Drops the records of steps that will be done again, and all that is half written.
 
-    TensorBoard's files stay as they are: its curves show such steps twice. So does results.json,
-    until the run ends again. If there are ckpt-* of
-    later steps, they are damaged, because the newest whole one was restored. They are only renamed.
-    OSError if the folder cannot be changed.
+    TensorBoard's files stay as they are: its curves show such steps twice. results.json
+    stays until the run ends again. If there are ckpt-* of later steps, they are damaged, because
+    the newest whole one was restored. They are only renamed. OSError if the folder cannot be
+    changed.
     """
     folder = Path(folder)
 

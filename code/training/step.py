@@ -30,8 +30,8 @@ def make_train_step(network: Network, optimizer, cfg, devices: Devices) -> Calla
         """The gradients and metrics of one replica's part of a batch of `count` images.
 
         given: one tuple, because Devices.sum cuts one structure of arrays into parts. The sum of
-        each term over the part is divided by `count`. So the results of all replicas
-        add up to the mean over the batch.
+        each term over the part is divided by `count`. So the results of all replicas add up to the
+        mean over the batch.
         """
         part, noise = given
         extra = {} if noise is None else {"noise": noise}
