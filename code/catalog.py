@@ -19,7 +19,8 @@ CODE = Path(__file__).resolve().parent
 def names(folder: str) -> list[str]:
     """-> the names of all files in `folder`, written with dots; sorted."""
     files = CODE.joinpath(*folder.split(".")).glob("*.py")
-    return sorted(path.stem for path in files if not path.stem.startswith("_"))
+    # A name that begins with a dot is of an editor or of macOS.
+    return sorted(path.stem for path in files if not path.stem.startswith(("_", ".")))
 
 
 def module(folder: str, name: str) -> ModuleType:

@@ -124,6 +124,8 @@ def make_output_safe():
             os.fstat(number)
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this one
+    if sys.stderr is None:  # print(file=None) would print to standard output
+        sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115, as long as the process
 
 
 def set_environment():

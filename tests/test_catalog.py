@@ -15,6 +15,7 @@ def folder(tmp_path, monkeypatch):
     (things / "apple.py").write_text("COLOUR = 'red'")
     (things / "pear.py").write_text("from test_catalog_settings import SETTINGS")
     (things / "_helper.py").write_text("")
+    (things / ".#apple.py").symlink_to("someone@somewhere.1:2")  # of an editor, whose file is not saved yet
     (tmp_path / "test_catalog_settings.py").write_text("SETTINGS = {'WEIGHT': 3}")
     return "some_wing.things"
 

@@ -47,6 +47,14 @@ def test_a_progress_bar_never_ends_what_it_shows(redirection):
     assert (status, out) == (0, "line 0\nline 1\nline 2\n")
 
 
+def test_an_error_never_comes_to_standard_output():
+    """It would be a line of `predict.py --json`."""
+    refuses = "import cli, settings\ndef main():\n    raise settings.InputError('no')\ncli.run(main)"
+    assert python(refuses, "2>&-") == (2, "", "")
+    unknown = "import sys, cli, eval\nsys.argv = ['eval.py', '--unknown']\ncli.run(eval.main)"
+    assert python(unknown, "2>&-") == (2, "", "")
+
+
 def test_a_bar_makes_room_for_a_line_and_goes_away_in_the_end():
     status, _, err = python(BAR, "1>&2")
     shown = [line.rpartition("\r")[2].strip() for line in err.split("\n")]  # what a terminal still shows of each line

@@ -80,10 +80,13 @@ def verify(where: Any, parts: Iterable, algorithm: str, digest: str):
 
 def fetch(url: str, limit: int) -> bytes:
     """-> what stands at the address, with a progress bar. OSError or HTTPException on failure."""
+    try:
+        reply = urllib.request.urlopen(url, timeout=TIMEOUT)
+    except ValueError as error:  # a proxy in the environment that is no address
+        raise OSError(str(error)) from None
     parts = []
-    with (urllib.request.urlopen(url, timeout=TIMEOUT) as reply,
-          progress(title=url.rsplit("/", 1)[-1], total=reply.length,
-                   unit="B", unit_scale=True, unit_divisor=1024) as bar):
+    with (reply, progress(title=url.rsplit("/", 1)[-1], total=reply.length,
+                          unit="B", unit_scale=True, unit_divisor=1024) as bar):
         for piece in pieces(reply, limit):
             parts.append(piece)
             bar.update(len(piece))

@@ -27,6 +27,7 @@ class Worker:
         path = os.pathsep.join([str(CODE), *filter(None, [os.environ.get("PYTHONPATH")])])
         self.process = subprocess.Popen(
             [sys.executable, "-c", START, json.dumps(dataclasses.asdict(row))],
+            cwd=CODE,  # from any other folder, `-c` would prefer that folder's own modules
             env={**os.environ, **row.environment, "PYTHONPATH": path},
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True)
         try:

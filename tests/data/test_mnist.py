@@ -280,6 +280,17 @@ def test_no_network(contents, tmp_path, monkeypatch):
     assert "--dataset glyphs" in message
 
 
+def test_a_proxy_that_is_no_address(tmp_path, monkeypatch):
+    """As https_proxy=http:/proxy:3128, with one slash."""
+    monkeypatch.setattr("urllib.request._opener", None)  # which would know the proxies of an earlier call
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("http_proxy", "http:/proxy:3128")
+    change(monkeypatch, mnist, mirrors=("http://127.0.0.1:1/a/",))
+    message = refusal(load, tmp_path)
+    assert "proxy URL" in message and "--dataset glyphs" in message
+
+
 def test_the_next_call_completes_a_failed_download(mirrors, contents, tmp_path, monkeypatch):
     fetch = files.fetch
 

@@ -48,6 +48,8 @@ def test_every_network_is_a_setting_and_says_where_it_has_dropout():
     assert config.cfg.CNN_LAYERS == "mnist"
     for layers in cnn.LAYERS.values():
         assert len(layers.filters) == len(layers.kernels) and len(layers.dense) == len(layers.dropped)
+    assert {name: (layers.dropped, layers.exclusive) for name, layers in cnn.LAYERS.items()} == {
+        "mnist": ((False, True), True), "pooled": ((True, True), True), "multimnist": ((False,), False)}
 
 
 def test_the_convolutions_pool_and_flatten_in_order(small):

@@ -17,7 +17,7 @@ from catalog import CODE
 from config import TRAIN, Config
 from model import fourier
 from settings import InputError
-from timing import compare, rows, stopwatch, worker
+from timing import clock, compare, machine, rows, stopwatch, worker
 from timing.rows import Row
 
 SMALL = {**toy.SETTINGS, "BATCH_SIZE": 4}
@@ -61,6 +61,23 @@ def test_the_direct_bound_counts_the_products_of_a_step():
     np.testing.assert_allclose(rest, by_hand, rtol=1e-6)
 
 
+# ---- the machine ----
+
+def test_speeds_are_in_billions_a_second(monkeypatch):
+    monkeypatch.setattr(machine, "median_ms", lambda call: 2.0)
+    monkeypatch.setattr(machine, "SHAPES", [(200, 100, 50), (10, 10, 10)])
+    speed = machine.speed()
+    assert speed["matmul_peak_gflops"] == pytest.approx(2 * 200 * 100 * 50 / 0.002 / 1e9)
+    assert speed["memory_gb_per_s"] == pytest.approx(2 * 128 * 2 ** 20 / 0.002 / 1e9)
+
+
+def test_the_median_is_of_half_a_second_and_of_three_calls_unless_they_are_slow(monkeypatch):
+    for times, expected in [([100, 300, 90, 95, 7], 97.5), ([600, 20, 30, 7], 30), ([4000, 7], 4000)]:
+        left = iter(times)
+        monkeypatch.setattr(clock, "timed", lambda call, left=left: next(left))
+        assert clock.median_ms(None) == expected
+
+
 # ---- a row's process ----
 
 @pytest.mark.parametrize("labels", [1, 2])
@@ -97,6 +114,12 @@ def test_a_worker_answers_until_it_is_closed():
     finally:
         one.close()
     assert one.process.returncode == -signal.SIGKILL
+
+
+def test_a_worker_imports_no_module_of_the_users_folder(tmp_path, monkeypatch):
+    (tmp_path / "config.py").write_text("raise SystemExit('not this one')")
+    monkeypatch.chdir(tmp_path)
+    worker.Worker(Row({"ROUTING_WAY": "plain"}, side=20), SMALL).close()
 
 
 def test_a_worker_that_fails_is_an_error(capfd):
