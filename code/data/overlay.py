@@ -36,11 +36,11 @@ class Partners:
 def overlay(digits: Split, index: np.ndarray, corners: np.ndarray, most: int) -> Split:
     """Lays digits over each other -> a split of B images.
 
-    digits: with their border, as large as the result; index [B, K]: those of each image
-    most: the largest shift. `cut` gives each digit another border of so many pixels, and cuts it
-    out at its corner [B, K, 2], a row and a column from 0 to 2 `most`. The corner (most, most)
-    leaves the digit where it is, (0, 0) moves it down and to the right by `most`. What leaves the
-    image is gone.
+    digits: as large as the result, see `with_border`; index [B, K]: those of each image
+    corners [B, K, 2]: a row and a column from 0 to 2 `most` for each digit, where `cut` cuts it out
+    of a larger black image. It moves down by `most` - row and to the right by `most` - column. What
+    leaves the image is gone.
+    most: the largest shift
     """
     rows, columns = corners.reshape(-1, 2).astype(int).T
     sources = cut(digits.images[index.ravel()], rows, columns, most)           # [B K, H, W, C]
@@ -55,6 +55,7 @@ def random_pairs(digits: Split, most: int) -> Augment:
     partners = Partners(digits.labels[:, 0])
 
     def pair(split: Split, index: np.ndarray, rng: np.random.Generator) -> Split:
+        """split: the training split, which is `digits`"""
         both = np.stack([index, partners.draw(index, rng)], axis=1)            # [B, 2]
         corners = rng.integers(0, 2 * most + 1, (len(index), 2, 2))
         return overlay(split, both, corners, most)

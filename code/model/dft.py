@@ -43,11 +43,14 @@ def matrices(out: Size, taps: Size) -> tuple[np.ndarray, np.ndarray, np.ndarray]
         # X_k = a + ib, conj(W_k) = c + id. Y_k adds real * Re Y_k + imaginary * Im Y_k to y.
         a, b, c, d = np.cos(angle_x), -np.sin(angle_x), np.cos(angle_w), np.sin(angle_w)
         real, imaginary = np.cos(angle_y) / math.prod(n), -np.sin(angle_y) / math.prod(n)
-        if conjugate == k:  # a real bin: one product
+        if conjugate == k:
+            # a real bin: one product
             B += [a]
             G += [c]
             A += [real]
-        else:               # Gauss' m1, m2 and m3, which stand for the conjugate bin too
+        else:
+            # Gauss' m1, m2 and m3. They stand for the conjugate bin too, so they count twice:
+            # 2 (real (m1 - m3) + imaginary (m1 + m2))
             B += [a + b, a, b]
             G += [c, d - c, c + d]
             A += [2 * (real + imaginary), 2 * imaginary, -2 * real]

@@ -15,8 +15,9 @@ approximation beyond rounding:
        y = A [(B x) * (G w)]     B: [R, n n], G: [R, taps taps], A: [out out, R]
 
    where * is a product of matrices over the channels for each of the R rows: 148 for the paper's
-   network. The direct convolution has 36 * 81 products, each a quarter as large: as much as 729
-   of these, 4.9 times as many. With the transforms 2.9 times are left. Gradients come from
+   network, each over the 4 * 256 channels of the phases. The direct convolution has 36 * 81
+   products, each over 256 channels. That is as much as 729 of the others, 4.9 times as many. With
+   the transforms 2.9 times are left. Gradients come from
    automatic differentiation: they are made of the same matrices.
 
 R grows with the number of positions computed at once, and with it the transformed kernel. So a
@@ -44,7 +45,7 @@ class Geometry(NamedTuple):
     taps: Size    # of the kernel of one phase
     tile: Size    # of the part of the result that is computed at once
     n: Size       # of the piece of one phase's image that a tile reads: tile + taps - 1
-    tiles: Size   # how many cover the result: rows and columns of them
+    tiles: Size   # how many cover the result: rows and columns of them, T in all
 
 
 def geometry(size: Size, kernel: Size, stride: int, tile: Size | None = None) -> Geometry:
@@ -70,7 +71,8 @@ def convolve(images: tf.Tensor, kernel: tf.Tensor, stride: int,
     """
     sizes = geometry(images.shape[1:3], kernel.shape[:2], stride, tile)
     A, B, G = dft.constants(sizes.tile, sizes.taps)
-    X = transform_images(images, B, sizes, stride)           # [R, T N, s s C], of T tiles
+    # T N stands for columns, rows, N of the tiles, in this order, which `join` takes apart again.
+    X = transform_images(images, B, sizes, stride)           # [R, T N, s s C]
     W = transform_kernel(kernel, G, sizes.taps, stride)      # [R, O, s s C]
     y = multiply_and_return(X, W, A)                         # [tile tile, T N O]
     return join(y, sizes, tf.shape(images)[0], kernel.shape[2])

@@ -29,25 +29,28 @@ def convolve(images: tf.Tensor, kernel: tf.Tensor, stride: int) -> tf.Tensor:
 
 
 def convolve_for_fourier(images: tf.Tensor, kernel: tf.Tensor, stride: int, s: int) -> tf.Tensor:
-    """The same for a result that fourier.py reads next, with the stride s.
+    """The same for a result that a convolution of fourier.py reads next.
 
-    h and w are multiples of s. The numbers are those of `convolve`, to float32 rounding.
+    stride: of this convolution; s: of the next one. h and w are multiples of s. The numbers are
+    those of `convolve`, to float32 rounding.
 
-    fourier.py takes its images apart into s x s phases, and has the batch in the middle. This
-    product makes its rows in that order, so that XLA drops the transposes between the two. That
-    takes 4 to 6 % off the prediction of 100 images of MNIST, and 1 % off a training step.
+    fourier.py takes its images apart into s x s phases: the position (i, j) = (u s + p, v s + q)
+    is the place (u, v) of the phase (p, q). It has u and v in front, then the batch N, then p and
+    q. This product makes its rows in that order, so that XLA drops the transposes between the two.
+    That takes 4 to 6 % off the prediction of 100 images of MNIST, and 1 % off a training step.
     """
     (H, W, C), (kh, kw, O, _) = images.shape[1:], kernel.shape
     h, w = (H - kh) // stride + 1, (W - kw) // stride + 1
 
-    # Which pixel each tap (a, b, c) reads at the place (u, v) of the phase (p, q).
+    # Which pixel and channel each tap (a, b, c) reads at each position.
     u, v, p, q, a, b, c = np.ogrid[:h // s, :w // s, :s, :s, :kh, :kw, :C]
     i, j = u * s + p, v * s + q
     pixel = ((i * stride + a) * W + j * stride + b) * C + c
     pixel = pixel.transpose(4, 5, 6, 0, 1, 2, 3)                         # [kh, kw, C, u, v, p, q]
     pixel = pixel.reshape(kh * kw * C, h * w // s ** 2, s * s)           # [kh kw C, u v, p q]
 
-    # A column for each position, a column for each filter, and their product.
+    # A column for each position, so that N comes between u v and p q; a column for each filter; and
+    # their product.
     x = tf.gather(tf.reshape(images, [-1, H * W * C]), pixel, axis=1)    # [N, kh kw C, u v, p q]
     x = tf.reshape(tf.transpose(x, [1, 2, 0, 3]), [kh * kw * C, -1])     # [kh kw C, u v N p q]
     filters = columns_of(kernel)                                         # [kh kw C, O]
