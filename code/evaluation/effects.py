@@ -41,14 +41,17 @@ class Effects(NamedTuple):
         return described
 
 
-def measure_effects(measured: np.ndarray, labels: np.ndarray, classes: int,
-                    values: np.ndarray) -> Effects:
+def measure_effects(measured: np.ndarray, labels: np.ndarray, classes: int, values: np.ndarray,
+                    digits: np.ndarray) -> Effects:
     """measured [N, E, K, M] with `values` [K] around 0 in the middle, labels [N] -> Effects
 
+    digits [N]: the number of the digit in each image. Several pairs may have the same first digit.
+
     For each image a line is fitted by least squares, the measure against the value that is added.
-    Its slope is the change along that line when the largest value is added. The images, not the
-    tweaked values, are the independent observations. So the interval of the mean is Student's over
-    images. An image that vanishes for one of the values does not count.
+    Its slope is the change along that line when the largest value is added. The digits, not the
+    tweaked values or the images, are the independent observations. So slopes of one digit are
+    averaged, and the interval of the mean is Student's over digits. An image that vanishes for one
+    of the values does not count.
 
     Significant: other than 0 at a level of 5 % divided by the number of effects (Bonferroni).
 
@@ -67,6 +70,7 @@ def measure_effects(measured: np.ndarray, labels: np.ndarray, classes: int,
         mine = measured[labels == j].astype(float)                             # [n, E, K, M]
         # sum(w m) / sum(w^2), times the largest value
         slopes = np.einsum("nekm,k->nem", mine, weights) / np.square(weights).sum() * values.max()
+        slopes = mean_of_each(slopes, digits[labels == j])                     # [digits, E, M]
         n = np.isfinite(slopes).sum(axis=0)                                    # [E, M]
         enough = n > 1
         slopes, before = slopes[:, enough], mine[:, :, K // 2][:, enough]      # K // 2: adds 0
@@ -82,3 +86,16 @@ def measure_effects(measured: np.ndarray, labels: np.ndarray, classes: int,
     spread = np.maximum(spread, [measure.least for measure in shapes.MEASURES.values()])
     return Effects(float(values.max()), slope, slope - half, slope + half, slope / spread,
                    np.abs(slope) > strict, np.bincount(labels, minlength=classes))
+
+
+def mean_of_each(slopes: np.ndarray, digits: np.ndarray) -> np.ndarray:
+    """-> the mean over the images of each digit [digits, ...]; NaN where no image counts
+
+    slopes [n, ...], NaN where an image does not count; digits [n]: the digit in each image
+    """
+    _, which = np.unique(digits, return_inverse=True)
+    counts = np.isfinite(slopes)
+    total, count = np.zeros((2, which.max() + 1, *slopes.shape[1:]))
+    np.add.at(total, which, np.where(counts, slopes, 0))
+    np.add.at(count, which, counts)
+    return np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)

@@ -48,7 +48,8 @@ def climb_in_growing_balls(predictor: "Predictor", images: np.ndarray, classes: 
             start = images[left] if random is None else ball.somewhere(random)
             step = sign(cfg) * radius * np.float32(STRETCH / steps if steps > 1 else 1)
 
-            def move(x, gradient, active, ball=ball, step=step):  # the ball and step of this round
+            # active: those of the images `left` that climb. ball, step: those of this round.
+            def move(x, gradient, active, ball=ball, step=step):
                 return ball.moved(x, gradient, step, active)
 
             climbed = climb(predictor, objective, start, classes[left], cfg.TARGETED, move, steps,

@@ -46,9 +46,13 @@ def of_pairs(yes: np.ndarray, members: np.ndarray) -> tuple[float, float]:
 
 
 def of_copies(yes: np.ndarray, digits: np.ndarray) -> tuple[float, float]:
-    """The same for N images of which several may be made of one digit. digits [N]: its number
+    """Wilson's interval of the share of N images that are `yes` -> low, high; NaN if N is 0.
 
-    Wilson's interval as it is, where every image has a digit of its own.
+    yes: bool [N]; digits [N]: the number of the digit that each image is made of
+
+    Images of one digit are often right or wrong together. The variance of the number of `yes` is
+    estimated by V = sum over digits of (sum of yes_n - share over its images n)^2. `of_variance`
+    makes an interval of it: Wilson's as it is, where every image has a digit of its own.
     """
     if not len(yes):
         return np.nan, np.nan

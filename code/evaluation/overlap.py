@@ -76,14 +76,14 @@ def measure(predictor: "Predictor", split: Examples) -> tuple[dict[str, float], 
     return {name: value / total for name, value in sums.items()}, judged
 
 
-def members(split: Examples) -> np.ndarray:
-    """-> the numbers of the digits that make each pair [N, 2]
+def members(split: Examples, which: np.ndarray | slice = slice(None)) -> np.ndarray:
+    """-> the numbers of the digits that make each of the images [which] [N, 2]
 
-    Where they are not known, every pair has digits of its own.
+    Where they are not known, every image has digits of its own.
     """
     if isinstance(split, Pairs):
-        return split.members(slice(None))
-    return np.arange(2 * len(split.labels)).reshape(-1, 2)
+        return split.members(which)
+    return np.arange(2 * len(split.labels)).reshape(-1, 2)[which]
 
 
 def by_overlap(judged: Judged, digits: np.ndarray) -> ByOverlap:

@@ -3,7 +3,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from data.dataset import Batch, Dataset, as_batch
+from data.dataset import Batch, Dataset, as_batch, stream
 from evaluation import pair_figures, segmentation
 from evaluation.report import Report
 
@@ -25,7 +25,7 @@ def run(predictor: "Predictor", dataset: Dataset, cfg, report: Report) -> tuple[
     # draw some pairs
     chosen = np.unique(np.linspace(0, total - 1, LOOKED_AT).astype(int))
     batch = as_batch(dataset.test.take(chosen))
-    drawn = segmentation.draw(predictor, batch, cfg.SEED, 0)
+    drawn = segmentation.draw(predictor, batch, stream(cfg.SEED, "absent"))
     draw_pairs("right", drawn.right, "both labels are predicted", batch, drawn, dataset, report)
     draw_pairs("wrong", ~drawn.right, "misclassified; bold: not the labels", batch, drawn, dataset,
                report)

@@ -59,7 +59,7 @@ def compare(predictors: Predictors, dataset: Dataset, cfg, report: Report) -> tu
     # every attack on every network
     table, panels = {}, []
     for row in rows:
-        networks = {name: attack_one(row, name, predictor, sample, cfg, detectors.get(name))
+        networks = {name: try_attack(row, name, predictor, sample, cfg, detectors.get(name))
                     for name, predictor in predictors.items()
                     if attacks.needs_of(row.attack) <= predictor.network.capabilities}
         table[row.title()] = networks
@@ -67,7 +67,8 @@ def compare(predictors: Predictors, dataset: Dataset, cfg, report: Report) -> tu
             panels.append(panel(row, networks, cfg))
     styles = styles_of(predictors)
     title = f"{dataset.name}: {len(sample.labels)} test images that all networks classify right"
-    report.draw("success", accuracy_curves(f"{title}, after an attack", panels, styles))
+    report.draw("success", accuracy_curves(f"{title}, after an attack", panels, styles,
+                                           "share that withstands the attack"))
 
     # transfer, corruptions, checks
     matrix = trust.transfer(predictors, sample, cfg)
@@ -135,7 +136,7 @@ def is_suspect(predictor: "Predictor", images: np.ndarray, labels: np.ndarray,
     return detection.reconstruction_distance(images, reconstruction) > threshold
 
 
-def attack_one(row: Row, name: str, predictor: "Predictor", sample: Shared, cfg,
+def try_attack(row: Row, name: str, predictor: "Predictor", sample: Shared, cfg,
                detector: Detector | None) -> dict:
     """Attacks one network with one row of the table -> its numbers, with intervals (Wilson)
 
@@ -143,17 +144,17 @@ def attack_one(row: Row, name: str, predictor: "Predictor", sample: Shared, cfg,
     The median distance is over all images. It is infinite if half of them or more are not fooled.
     """
     threshold = detector.threshold if detector else None
-    done = attacks.run(row.attack, predictor, sample.images, sample.goals,
-                       cfg.changed(NORM=row.norm), threshold, f"{name}, {row.title()}")
+    attacked = attacks.run(row.attack, predictor, sample.images, sample.goals,
+                           cfg.changed(NORM=row.norm), threshold, f"{name}, {row.title()}")
     tried = budgets(row, cfg)
-    count, fooled = len(sample.labels), done.budget <= tried[-1]
+    count, fooled = len(sample.labels), attacked.budget <= tried[-1]
     numbers = {"images": count, **share("success_rate", fooled),
-               "median_distance": np.median(np.where(fooled, distance(done), np.inf)),
-               "budgets": tried, "success_rates": success_curve(done, tried)}
+               "median_distance": np.median(np.where(fooled, distance(attacked), np.inf)),
+               "budgets": tried, "success_rates": success_curve(attacked, tried)}
 
     # does the reconstruction give it away?
     if detector:
-        seen = is_suspect(predictor, done.images, sample.labels, detector.threshold)
+        seen = is_suspect(predictor, attacked.images, sample.labels, detector.threshold)
         numbers |= {**share("detection_rate", seen[fooled]),
                     **share("false_positive_rate", detector.suspects),
                     **share("undetected_success_rate", fooled & ~seen)}
@@ -168,9 +169,9 @@ def share(name: str, yes: np.ndarray) -> dict:
     return {name: float(rate), f"{name}_interval": [float(end) for end in wilson(rate, len(yes))]}
 
 
-def distance(done: Attacked) -> np.ndarray:
+def distance(attacked: Attacked) -> np.ndarray:
     """-> how far each image was moved, in the norm of the attack [N]"""
-    return done.l2 if done.norm == "L2" else done.linf
+    return attacked.l2 if attacked.norm == "L2" else attacked.linf
 
 
 def budgets(row: Row, cfg) -> np.ndarray:
@@ -182,7 +183,10 @@ def budgets(row: Row, cfg) -> np.ndarray:
 
 
 def panel(row: Row, networks: dict[str, dict], cfg) -> Panel:
-    """The numbers of each network -> the accuracy that is left, against the budget"""
+    """The numbers of each network -> the share that withstands, against the budget
+
+    Where any wrong class is a success, that is the accuracy that is left.
+    """
     left = {name: with_interval(1 - numbers["success_rates"], numbers["images"])
             for name, numbers in networks.items()}
     return Panel(f"{row.attack}: {balls.BALLS[row.norm].norm} budget", budgets(row, cfg), left)

@@ -19,6 +19,7 @@ class Sample(NamedTuple):
     labels: np.ndarray  # [N], the first label of each
     others: np.ndarray  # [N, K - 1], its further labels
     predictions: "Predictions"
+    index: np.ndarray   # [N], which images of the split they are
     drawn: int          # how many images were tried, with those that are classified wrong
 
 
@@ -93,7 +94,7 @@ def classified_right(predictor: "Predictor", split: Examples, candidates: np.nda
         raise InputError(f"{cfg.CKPT}: expected a network that classifies a test image right, "
                          f"to measure it there; received none of {len(chosen)}")
     return Sample(images[right], labels[right, 0], labels[right, 1:], predictions.take(right),
-                  len(chosen))
+                  chosen[right], len(chosen))
 
 
 def right_for_all(predictors: dict[str, "Predictor"], dataset: Dataset,

@@ -35,13 +35,13 @@ class Drawn(NamedTuple):
         return Drawn(*(array[which] for array in self))
 
 
-def draw(predictor: "Predictor", batch: Batch, seed: int, start: int) -> Drawn:
-    """Predicts and decodes a batch of pairs. seed, start: of the random stream of absent classes"""
+def draw(predictor: "Predictor", batch: Batch, random: np.random.Generator) -> Drawn:
+    """Predicts and decodes a batch of pairs. random: draws the absent classes"""
     predictions = predictor.predict(batch.images, batch.labels)
     order = standing_for(batch, predictions)                                   # [N, 2]
     predicted = np.take_along_axis(predictions.predicted, order, axis=1)
     n = np.arange(len(order))
-    absent = absent_classes(batch.labels, predicted, predictions.scores.shape[1], seed, start)
+    absent = absent_classes(batch.labels, predicted, predictions.scores.shape[1], random)
     return Drawn(predicted, predictions.from_predicted[n[:, None], order], predictions.from_label,
                  absent, predictor.decode(predictions.capsules[n, absent], absent),
                  (predicted == batch.labels).all(axis=1))
@@ -64,14 +64,14 @@ def standing_for(batch: Batch, predictions: "Predictions") -> np.ndarray:
     return np.where(swap[:, None], [1, 0], [0, 1])
 
 
-def absent_classes(labels: np.ndarray, predicted: np.ndarray, classes: int, seed: int,
-                   start: int) -> np.ndarray:
+def absent_classes(labels: np.ndarray, predicted: np.ndarray, classes: int,
+                   random: np.random.Generator) -> np.ndarray:
     """labels, predicted [N, 2] -> a random class that is neither, for each pair [N]
 
     There are 5 classes or more, see sampling.FEWEST_CLASSES.
     """
     # Each class draws a number, and the largest wins. Those that may not win have -1.
-    lottery = stream(seed, "absent", start).random((len(labels), classes))
+    lottery = random.random((len(labels), classes))
     np.put_along_axis(lottery, labels, -1, axis=1)
     np.put_along_axis(lottery, predicted, -1, axis=1)
     return lottery.argmax(axis=1).astype(labels.dtype)
@@ -148,10 +148,10 @@ class Segmentation(NamedTuple):
 
 def measure(predictor: "Predictor", split: Examples, batch_size: int, seed: int) -> Segmentation:
     """Measures the whole split, batch by batch. seed: of the absent classes"""
-    sums, total = Sums(), len(split.labels)
+    sums, total, random = Sums(), len(split.labels), stream(seed, "absent")
     bar = progress(batches(split, batch_size), "reconstruct", math.ceil(total / batch_size))
-    for number, batch in enumerate(bar):
-        drawn = draw(predictor, batch, seed, number * batch_size)
+    for batch in bar:
+        drawn = draw(predictor, batch, random)
         sums.add(compare(drawn, batch), drawn.right, overlap(batch.sources))
     return Segmentation(sums.of(True), sums.of(False), sums.by_overlap(),
                         sums.count[1].sum() / total)

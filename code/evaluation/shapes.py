@@ -25,7 +25,7 @@ FINE = 2     # points on a side of each pixel at which the stroke's outline is f
 
 
 def measure(images: np.ndarray) -> np.ndarray:
-    """images [N, H, W] in [0, 1], bright ink on dark ground -> [N, 7] float32, as in MEASURES
+    """images [N, H, W] in [0, 1], bright ink on dark ground -> [N, 7], as in MEASURES
 
     For sharp, upright shapes all except the thickness are exact. An outline is where the
     brightness, interpolated linearly between pixels, is half of the image's largest. Beyond the

@@ -73,7 +73,8 @@ class Panel(NamedTuple):
     marked: tuple[float, ...] = ()    # values to mark, such as the ends of a range
 
 
-def accuracy_curves(title: str, panels: list[Panel], styles: dict[str, Style]) -> Figure:
+def accuracy_curves(title: str, panels: list[Panel], styles: dict[str, Style],
+                    ylabel: str = "accuracy (share right)") -> Figure:
     """A panel for each parameter: a curve for each network, with its interval as a band.
 
     The legend takes the place that is left over in the last row.
@@ -93,7 +94,7 @@ def accuracy_curves(title: str, panels: list[Panel], styles: dict[str, Style]) -
         one.set_xlabel(panel.xlabel, fontsize=BODY)
         one.grid(color="#dddddd")
     for one in axes[:, 0]:
-        one.set_ylabel("accuracy (share right)", fontsize=BODY)
+        one.set_ylabel(ylabel, fontsize=BODY)
     # Not every network is in every panel.
     handles = {}
     for one in axes.flat:

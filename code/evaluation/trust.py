@@ -87,8 +87,8 @@ def check(predictor: "Predictor", sample: Shared, cfg, own: float,
 
 
 def never_falls(rates: list[float]) -> bool:
-    """Whether none of them is lower than the one before by more than TOLERANCE."""
-    return bool((np.diff(rates) >= -TOLERANCE).all())
+    """Whether none of them is lower than any before by more than TOLERANCE."""
+    return bool((rates >= np.maximum.accumulate(rates) - TOLERANCE).all())
 
 
 def judged(rates: list[float], holds: bool) -> dict:

@@ -17,7 +17,7 @@ import toy
 from data import affine
 from data.dataset import Dataset, Split, scale, training_batch
 from data.datasets import affnist
-from evaluation.intervals import wilson
+from evaluation.intervals import of_copies, wilson
 from evaluation.modes import affine as mode
 from model.networks import cnn
 from settings import split_paths
@@ -105,7 +105,11 @@ def test_two_networks_side_by_side(evaluate, house, tmp_path, monkeypatch):
         assert found["table"][part]["images"] == len(which) > 0
         for name, network in networks.items():
             expected = accuracy(network, whole.images[which], whole.labels[which])
-            assert found["table"][part]["networks"][name]["accuracy"] == pytest.approx(expected)
+            measured = found["table"][part]["networks"][name]
+            assert measured["accuracy"] == pytest.approx(expected)
+            right = np.argmax(network(scale(whole.images[which])).scores, axis=1) == whole.labels[which, 0]
+            expected = of_copies(right, which // affnist.COPIES)
+            assert (measured["low"], measured["high"]) == pytest.approx(expected)
     assert found["table"]["synthetic affNIST"]["images"] == 20
     for name, network in networks.items():
         measured = found["table"]["expanded MNIST"]["networks"][name]
@@ -131,7 +135,8 @@ def test_two_networks_side_by_side(evaluate, house, tmp_path, monkeypatch):
             images = affine.apply(digits.images, transforms, 40)
             for name, network in networks.items():
                 expected = accuracy(network, images, digits.labels)
-                assert curve["networks"][name]["accuracy"][at] == pytest.approx(expected), (field, at, name)
+                received = [curve["networks"][name][key][at] for key in ("accuracy", "low", "high")]
+                assert received == pytest.approx([expected, *wilson(expected, 12)]), (field, at, name)
     (title, panels, _), = drawn
     assert "12 for each point" in title and "synthetic affNIST" in title
     assert [len(panel.networks) for panel in panels] == [2] * 5

@@ -19,12 +19,14 @@ import data
 import eval as command
 import runs
 import toy
-from data.dataset import Dataset, scale, training_batch
+from data.dataset import Dataset, Split, scale, training_batch
 from evaluation import charts, figures, report, sheets, side_by_side
+from evaluation.climbing import Attacked
+from evaluation.evaluate import TABLE
 from evaluation.modes import adversarial, reconstruct
 from evaluation.predictor import Predictor
 from model.network import Network, Output, targets
-from settings import InputError
+from settings import Config, InputError
 from training import checkpoints
 from training.devices import Devices
 from training.optimizer import make_optimizer
@@ -328,6 +330,55 @@ def test_adversarial_and_again_with_the_same_numbers(evaluate, tmp_path, attack,
     assert figures == {name: (folder / name).read_bytes() for name in found["figures"]}
 
 
+def test_the_detector_by_hand(evaluate, run, tmp_path, monkeypatch):
+    """From the network's own outputs: the threshold, false alarms, and detected attacks."""
+    _, network, dataset = run
+    load, wrong = data.load, dataset.val._replace(labels=(dataset.val.labels + 1) % 3)
+    monkeypatch.setattr(data, "load", lambda cfg: dataclasses.replace(load(cfg), val=wrong))
+    attacked, attack = [], adversarial.attacks.run
+    monkeypatch.setattr(adversarial.attacks, "run", lambda *given, **named: (
+        attacked.append(attack(*given, **named)), attacked[-1])[1])
+    evaluate("--mode", "adversarial", "--attack", "bim", "--no-targeted", "--num_images", "20", "--max_iters", "5")
+    found, moved = results(tmp_path / "adversarial" / "bim-untargeted"), attacked[-1]
+
+    def distances(images):
+        output = network(images)  # without labels, the longest capsule is decoded
+        return np.sqrt(np.square(images - output.reconstruction[:, 0]).sum(axis=(1, 2, 3)))
+
+    threshold = np.sort(distances(scale(dataset.val.images)))[math.ceil(0.95 * len(dataset.val.labels)) - 1]
+    assert found["detection_threshold"] == pytest.approx(threshold, rel=1e-5)
+    suspect = distances(moved.images)[moved.success] > threshold
+    assert 0 < len(suspect) < len(moved.success) and 0 < suspect.mean() < 1, "otherwise this test says little"
+    assert found["detection_rate"] == pytest.approx(suspect.mean())
+    assert found["undetected_success_rate"] == pytest.approx((~suspect).sum() / len(moved.success))
+
+
+def test_each_way_to_attack_has_a_folder_of_its_own():
+    def folder(**changes):
+        return adversarial.folder(Config(TABLE, changes))
+
+    assert folder() == "original-targeted" and folder(NORM="l2") == "original-targeted"
+    assert folder(ATTACK="pgd", TARGETED=False) == "pgd-untargeted"
+    assert folder(ATTACK="pgd", NORM="l2") == "pgd-l2-targeted"
+    assert folder(ATTACK="all", NORM="l2") == "all-targeted"
+    assert folder(ATTACK="pgd", CKPT="one,two") == "pgd-targeted-compared"
+
+
+def test_tables_of_an_attack_have_the_true_class_in_their_rows(tmp_path):
+    """0 became 1 twice and stayed once, 2 became 0."""
+    labels, became = np.array([0, 0, 0, 2]), np.array([1, 1, 0, 0])
+    moved = Attacked(None, became != labels, None, np.array([1.0, 3.0, 9.0, 5.0]), None, "L2", None, None)
+    split = Split(np.zeros((1, 8, 8, 1), np.uint8), np.zeros((1, 1), np.int32))
+    made = report.Report(tmp_path, Config(TABLE, {"TARGETED": False}))
+    dataset = Dataset("three", split, split, split, ("a", "b", "c"))
+    found = adversarial.draw_tables(labels, became, moved, dataset, made.cfg, "title", made)
+    np.testing.assert_array_equal(found["l2_by_class"], [[np.nan, 2, np.nan], [np.nan] * 3, [5, np.nan, np.nan]])
+    np.testing.assert_allclose(found["share_by_class"], [[1 / 3, 2 / 3, 0], [0, 0, 0], [1, 0, 0]])
+    goals, cfg = np.array([1, 1, 2, 0]), Config(TABLE, {"TARGETED": True})
+    found = adversarial.draw_tables(labels, goals, moved, dataset, cfg, "title", made)
+    np.testing.assert_array_equal(found["success_by_class"], [[np.nan, 1, 0], [np.nan] * 3, [1, np.nan, np.nan]])
+
+
 def test_without_validation_images_the_threshold_is_that_of_training_images(evaluate, monkeypatch, tmp_path):
     flags = "--mode", "adversarial", "--attack", "fgsm", "--no-targeted", "--num_images", "20"
     load = data.load
@@ -337,7 +388,8 @@ def test_without_validation_images_the_threshold_is_that_of_training_images(eval
         assert evaluate(*flags)[0] == 0
         return results(tmp_path / "adversarial" / "fgsm-untargeted")["detection_threshold"]
 
-    assert with_splits(lambda dataset: dataset.val.take(slice(0, 0))) == with_splits(lambda dataset: dataset.train)
+    of_training = with_splits(lambda dataset: dataset.val.take(slice(0, 0)))
+    assert of_training == with_splits(lambda dataset: dataset.train) != with_splits(lambda dataset: dataset.val)
 
 
 def test_a_network_that_gets_nothing_right_cannot_be_attacked(evaluate, monkeypatch):
@@ -375,6 +427,10 @@ def test_a_class_without_test_images_cannot_be_tweaked(evaluate, run, tmp_path):
     (("--mode", "cap_tweak", "--tweak_range", "0.02"), "expected a range of 1 to 50 whole strides"),
     (("--mode", "cap_tweak", "--tweak_stride", "0.0049"), "received 0.25 and 0.0049"),
     (("--mode", "cap_tweak", "--tweak_range", "1e308", "--tweak_stride", "1e-9"), "1 to 50 whole"),
+    (("--mode", "adversarial", "--attack", "pgd", "--lr", "0.1"), "--lr: expected --attack original, which has"),
+    (("--mode", "adversarial", "--attack", "pgd", "--restarts", "3"), "--restarts: expected --attack strong"),
+    (("--mode", "adversarial", "--epsilon", "0.1"), "--epsilon: expected an attack in the other norm"),
+    (("--mode", "adversarial", "--attack", "bim", "--epsilon_l2", "1"), "received --attack bim in linf; see --norm"),
     (("--num_image", "5"), "did you mean --num_images?"),
     (("--conv1_channels", "4"), "unknown argument --conv1_channels"),
     (("--ckpt", "/nowhere"), "no checkpoint at /nowhere"),

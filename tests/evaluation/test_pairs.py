@@ -13,9 +13,10 @@ import cli
 import data
 import eval as command
 import toy
-from data.dataset import Batch, as_batch, training_batch
+from data.dataset import Batch, as_batch, stream, training_batch
 from evaluation import figures, overlap, pair_figures, segmentation, sheets
 from evaluation.intervals import of_pairs, wilson
+from evaluation.modes import cap_tweak
 from evaluation.predictor import Predictions, Predictor
 from training import checkpoints
 from training.devices import Devices
@@ -121,10 +122,13 @@ def test_two_wrong_predictions_stand_for_what_they_draw_best():
 def test_an_absent_class_is_neither_label_nor_predicted_and_any_other():
     random = np.random.default_rng(0)
     labels, predicted = (random.permuted(np.tile(np.arange(6), (500, 1)), axis=1)[:, :2] for _ in range(2))
-    absent = segmentation.absent_classes(labels, predicted, 6, seed=1, start=0)
+    absent = segmentation.absent_classes(labels, predicted, 6, stream(1, "absent"))
     assert not [n for n in range(500) if absent[n] in {*labels[n], *predicted[n]}]
     assert np.bincount(absent, minlength=6).min() > 40
-    np.testing.assert_array_equal(absent, segmentation.absent_classes(labels, predicted, 6, seed=1, start=0))
+    random = stream(1, "absent")
+    parts = [segmentation.absent_classes(labels[part], predicted[part], 6, random)
+             for part in (slice(0, 7), slice(7, 300), slice(300, 500))]
+    np.testing.assert_array_equal(absent, np.concatenate(parts), "in batches of any size")
 
 
 def test_segmentation_is_measured_for_each_digit_alone():
@@ -230,7 +234,10 @@ def test_test_counts_pairs_with_both_and_with_one_digit_right(evaluate, run, tmp
         if (places == place).any():
             assert table["error"][place] == pytest.approx(1 - both[places == place].mean())
             assert table["some_right"][place] == pytest.approx(some[places == place].mean())
-            assert table["error_low"][place] <= table["error"][place] <= table["error_high"][place]
+            digits = dataset.test.members(np.flatnonzero(places == place))
+            for name, yes in (("error", ~both[places == place]), ("some_right", some[places == place])):
+                interval = table[f"{name}_low"][place], table[f"{name}_high"][place]
+                assert interval == pytest.approx(of_pairs(yes, digits))
         else:
             assert table["error"][place] is None
     assert f"{some.mean():.2%}" in out
@@ -298,6 +305,8 @@ def test_cap_tweak_moves_one_digit_and_not_the_other(evaluate, run, tmp_path, mo
     _, network, dataset = run
     drawn, tweaks = [], sheets.tweaks
     monkeypatch.setattr(sheets, "tweaks", lambda *given: (drawn.append(given), tweaks(*given))[1])
+    measured, effects = [], cap_tweak.measure_effects
+    monkeypatch.setattr(cap_tweak, "measure_effects", lambda *given: (measured.append(given), effects(*given))[1])
     status, out, _ = evaluate("--mode", "cap_tweak", "--num_images", "60")
     found = results(tmp_path / "cap_tweak")
     assert status == 0 and 0 < found["images_classified_right"] < 60
@@ -305,6 +314,9 @@ def test_cap_tweak_moves_one_digit_and_not_the_other(evaluate, run, tmp_path, mo
     assert 0 < found["mean_change_of_both_added"] <= found["mean_change_of_the_tweaked_digit"]
     ratio = found["mean_change_of_both_added"] / found["mean_change_of_the_tweaked_digit"]
     assert found["share_of_the_change_that_shows"] == pytest.approx(ratio)
+    _, labels, _, _, digits = measured[0]
+    np.testing.assert_array_equal(dataset.test.digits.labels[digits, 0], labels)
+    assert len(set(digits)) < len(digits) == found["images_classified_right"], "pairs share their first digits"
     for title, grid, _, _ in drawn:
         assert grid.shape == (4, 11, 36, 36, 3) and "beside class" in title
         of_orange, of_blue = grid[..., 0], grid[..., 2]

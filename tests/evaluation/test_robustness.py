@@ -10,6 +10,7 @@ import config
 import toy
 from data.dataset import Dataset, Split
 from evaluation import robustness, sampling, trust
+from evaluation.climbing import Climb
 from evaluation.predictor import Gradient, Predictor
 from evaluation.report import Report
 from model.network import Network, Output
@@ -122,6 +123,17 @@ def test_transfer_is_measured_on_fresh_predictions(predictors, dataset):
     assert rates[0, 0] == pytest.approx(made.success.mean()) and rates[0, 0] > rates[0, 1]
 
 
+def test_targeted_attacks_go_to_another_class_than_the_label(predictors, dataset, tmp_path):
+    cfg = settings(TARGETED=True)
+    _, sample = sampling.right_for_all(predictors, dataset, cfg)
+    assert (sample.goals != sample.labels).all() and len(set(sample.goals)) == toy.CLASSES
+    made = trust.in_one_ball(predictors["one"], sample, cfg, cfg.EPSILON / 2, trust.STEPS, stop=False)
+    reached = [(np.argmax(predictors[name].network(made.images).scores, axis=1) == sample.goals).mean()
+               for name in ("one", "two")]
+    _, results = compare(predictors, dataset, tmp_path, ATTACK="pgd", TARGETED=True)
+    assert results["transfer"][0] == pytest.approx(reached) and reached[0] > 0.3
+
+
 def test_corruptions_begin_with_the_images_as_they_are(everything, predictors, dataset):
     _, results = everything
     accuracy = {name: found["accuracy"] for name, found in results["corruptions"]["noise"].items()}
@@ -155,6 +167,24 @@ def test_a_gradient_of_zero_is_found(predictors, dataset):
 
 def test_a_success_rate_that_falls_fails():
     assert trust.never_falls([0.1, 0.5, 0.49, 0.9]) and not trust.never_falls([0.1, 0.5, 0.4, 0.9])
+    assert not trust.never_falls([0.9, 0.885, 0.87]), "little by little"
+
+
+def test_the_checks_grow_the_budget_and_then_the_steps(monkeypatch):
+    asked = []
+
+    def in_one_ball(predictor, sample, cfg, radius, steps):
+        asked.append((radius, steps))
+        return Climb(None, np.arange(10) < 10 * radius + (steps == 10), None)
+
+    monkeypatch.setattr(trust, "in_one_ball", in_one_ball)
+    sample = sampling.Shared(*np.zeros((3, 10)))
+    found = trust.check(None, sample, settings(EPSILON=0.8), 0.5, np.array([0.4, 0.53]))
+    assert asked == [(0.1, 20), (0.2, 20), (0.4, 20), (0.8, 20), (0.2, 5), (0.2, 10), (0.2, 40), (1, 40)]
+    assert found["a_larger_budget_never_does_worse"] == {"success_rates": [0.1, 0.2, 0.4, 0.8], "holds": True}
+    assert found["more_steps_never_do_worse"] == {"success_rates": [0.2, 0.3, 0.2, 0.2], "holds": False}
+    assert found["an_unbounded_attack_always_succeeds"] == {"success_rates": [1.0], "holds": True}
+    assert found["no_image_made_elsewhere_does_better"] == {"success_rates": [0.5, 0.4, 0.53], "holds": False}
 
 
 def test_the_median_distance_is_over_all_images(everything):

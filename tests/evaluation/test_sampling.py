@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 import config
-from data.dataset import Dataset, Split
+from data.dataset import Dataset, Split, scale
 from evaluation import sampling
 from evaluation.predictor import Predictions
 from settings import Config, InputError
@@ -43,6 +43,7 @@ def test_only_images_classified_right_are_measured():
     found = sampling.classified_right(Oracle(), mine, np.arange(6), settings())
     assert found.drawn == 6 and sorted(found.labels) == [0, 0, 1, 2]
     np.testing.assert_array_equal(found.labels, found.predictions.predicted[:, 0])
+    np.testing.assert_array_equal(found.images, scale(mine.images[found.index]))
     assert found.images.dtype == np.float32 and found.images.max() <= 1
     np.testing.assert_allclose(found.images[:, 0, 0, 0] * 255, found.labels * 10 + 5, rtol=1e-6)
 

@@ -4,8 +4,7 @@ import pytest
 from scipy import stats
 
 import toy
-from evaluation import shapes, tweaks
-from evaluation.effects import measure_effects
+from evaluation import effects, shapes, tweaks
 from evaluation.predictor import Predictor
 
 VALUES = np.array([-0.2, -0.1, 0, 0.1, 0.2])
@@ -48,11 +47,16 @@ def synthetic(slopes, noise, seed=0, E=3):
     return measured
 
 
+def effects_of(measured, labels, classes, values):
+    """Each image is of a digit of its own."""
+    return effects.measure_effects(measured, labels, classes, values, np.arange(len(labels)))
+
+
 def test_effects_find_a_known_slope_with_students_interval():
     slopes = np.random.default_rng(1).normal(-15, 1, 40)
     labels = np.repeat([0, 2], 20)
     measured = synthetic(slopes, noise=0)
-    found = measure_effects(measured, labels, 3, VALUES)
+    found = effects_of(measured, labels, 3, VALUES)
     mine = slopes[labels == 2] * 0.2
     assert found.per == 0.2 and list(found.images) == [20, 0, 20]
     assert found.slope[2, 1, 2] == pytest.approx(mine.mean())
@@ -78,7 +82,7 @@ def test_the_level_is_corrected_for_the_number_of_effects():
     outside = significant = 0
     for seed in range(10):
         measured = synthetic(np.zeros(90), 1, seed)
-        found = measure_effects(measured, np.arange(90) % 3, 3, VALUES)
+        found = effects_of(measured, np.arange(90) % 3, 3, VALUES)
         outside += ((found.low > 0) | (found.high < 0)).sum()
         significant += found.significant.sum()
     assert 15 < outside < 55
@@ -93,7 +97,7 @@ def test_an_effect_is_significant_from_the_corrected_level_on():
     for factor, significant in ((1.01, True), (0.99, False)):
         measured = np.zeros((14, 1, len(VALUES), 7))
         measured[:, 0, :, 3] = (noise + factor * wanted)[:, None] * VALUES
-        found = measure_effects(measured, np.zeros(14, int), 1, VALUES)
+        found = effects_of(measured, np.zeros(14, int), 1, VALUES)
         assert found.significant[0, 0, 3] == significant
         assert found.significant.sum() == significant
 
@@ -103,14 +107,30 @@ def test_an_image_that_vanishes_does_not_count_and_a_tiny_spread_does_not_inflat
     measured = synthetic(slopes, noise=0)
     measured[:, :, :, 2] -= measured[:, :, 2:3, 2]  # all equally wide before the tweak
     measured[3, 1, 0] = np.nan
-    found = measure_effects(measured, np.zeros(20, int), 1, VALUES)
+    found = effects_of(measured, np.zeros(20, int), 1, VALUES)
     kept = np.delete(slopes, 3) * 0.2
     assert found.slope[0, 1, 2] == pytest.approx(kept.mean())
     least = shapes.MEASURES["width"].least
     assert found.standard[0, 1, 2] == pytest.approx(kept.mean() / least)
 
 
+def test_images_of_one_digit_are_one_observation():
+    """Of 12 digits, each in some images. One image vanishes, and all of another digit do."""
+    digits = np.repeat(np.arange(12), [1, 3, 5] * 4)
+    slopes = np.random.default_rng(1).normal(5, 1, len(digits))
+    measured = synthetic(slopes, noise=0)
+    measured[2, 1, 0], measured[digits == 7, 1, 4] = np.nan, np.nan
+    order = np.random.default_rng(2).permutation(len(digits))
+    found = effects.measure_effects(measured[order], np.zeros(len(digits), int), 1, VALUES, digits[order])
+    slopes[2] = np.nan
+    means = [0.2 * np.nanmean(slopes[digits == digit]) for digit in range(12) if digit != 7]
+    assert found.slope[0, 1, 2] == pytest.approx(np.mean(means))
+    expected = stats.t.interval(0.95, 10, np.mean(means), stats.sem(means))
+    np.testing.assert_allclose([found.low[0, 1, 2], found.high[0, 1, 2]], expected)
+    assert found.images == [len(digits)]
+
+
 def test_one_image_has_no_interval_and_two_have():
     measured = synthetic(np.array([5.0, 6.0]), noise=0)
-    assert np.isnan(measure_effects(measured[:1], np.zeros(1, int), 1, VALUES).slope).all()
-    assert np.isfinite(measure_effects(measured, np.zeros(2, int), 1, VALUES).slope).all()
+    assert np.isnan(effects_of(measured[:1], np.zeros(1, int), 1, VALUES).slope).all()
+    assert np.isfinite(effects_of(measured, np.zeros(2, int), 1, VALUES).slope).all()

@@ -2,8 +2,8 @@
 
 run(predictor, dataset, cfg, report) -> the numbers to print, further details for results.json
 
-A number has a name such as success_rate. Names that end with accuracy or rate are shown in per cent.
-Of several networks the name begins with the network's, as in MINE:_success_rate (report.py).
+A number has a name such as success_rate. Names that end with accuracy or rate are shown in per
+cent. Of several networks the name begins with the network's, as in MINE:_success_rate (report.py).
 
 A mode may also have
 

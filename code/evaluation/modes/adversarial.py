@@ -45,6 +45,26 @@ SETTINGS = catalog.merged({
 COMPARES = True
 
 
+def check(cfg):
+    """InputError for a setting that has another value than its default, and no effect."""
+    if cfg.ATTACK == "all":
+        return
+    for other in ATTACKS:
+        for name, setting in catalog.settings_of(attacks.FOLDER, other).items():
+            if other != cfg.ATTACK and cfg[name] != setting.default:
+                raise InputError(f"--{name.lower()}: expected --attack {other}, which has this "
+                                 f"setting, received --attack {cfg.ATTACK}")
+    norm = attacks.norm_of(cfg.ATTACK, cfg.NORM)
+    if norm != cfg.NORM != SETTINGS["NORM"].default:
+        raise InputError(f"--norm: expected {norm}, the only one that --attack {cfg.ATTACK} knows, "
+                         f"received {cfg.NORM}")
+    unused = "EPSILON_L2" if norm == "linf" else "EPSILON"
+    several = len(split_paths(cfg.CKPT)) > 1  # then EPSILON is that of transfer and checks, too
+    if cfg[unused] != SETTINGS[unused].default and not (several and unused == "EPSILON"):
+        raise InputError(f"--{unused.lower()}: expected an attack in the other norm, received "
+                         f"--attack {cfg.ATTACK} in {norm}; see --norm")
+
+
 def check_dataset(dataset: Dataset, cfg):
     """InputError unless every image has one label."""
     sampling.check_one_label(dataset, "adversarial")
@@ -67,10 +87,11 @@ def run(predictors: dict[str, "Predictor"], dataset: Dataset, cfg,
     """One attack on one network in detail, or a table of several."""
     if len(predictors) > 1 or cfg.ATTACK == "all":
         return robustness.compare(predictors, dataset, cfg, report)
-    return attack_one(next(iter(predictors.values())), dataset, cfg, report)
+    return attack_in_detail(next(iter(predictors.values())), dataset, cfg, report)
 
 
-def attack_one(predictor: "Predictor", dataset: Dataset, cfg, report: Report) -> tuple[dict, dict]:
+def attack_in_detail(predictor: "Predictor", dataset: Dataset, cfg,
+                     report: Report) -> tuple[dict, dict]:
     """-> success, distances, steps, detection; the success curve, tables and examples.
 
     InputError if the attack needs something of the network that it does not have.

@@ -46,7 +46,7 @@ class Parameter(NamedTuple):
 
 
 # affNIST moves a digit only so far that all its ink stays on the canvas of 40 pixels. A digit that
-# is 20 pixels wide can move by (40 - 20) / 2 = 10, a narrow one farther. Training moves by 6 at most.
+# is 20 pixels wide can move by (40 - 20) / 2 = 10, a narrow one farther. Training moves by 6.
 PARAMETERS = {
     "rotation": Parameter("rotation, degrees anticlockwise", np.linspace(-40, 40, 9),
                           -affine.ROTATION, affine.ROTATION),

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from data.dataset import Dataset
-from evaluation import charts, sampling, shapes, sheets, tweaked_pairs, tweaks
+from evaluation import charts, overlap, sampling, shapes, sheets, tweaked_pairs, tweaks
 from evaluation.effects import Effects, measure_effects
 from evaluation.report import Report
 from output import progress
@@ -72,7 +72,8 @@ def run(predictor: "Predictor", dataset: Dataset, cfg, report: Report) -> tuple[
     labels = sample.labels
     capsules = sample.predictions.capsules[np.arange(len(labels)), labels]     # [N, E]
     measured = tweaks.measure_tweaked(predictor, capsules, labels, values, "tweak")
-    effects = measure_effects(measured, labels, dataset.classes, values)
+    digits = overlap.members(dataset.test, sample.index)[:, 0]                 # [N]
+    effects = measure_effects(measured, labels, dataset.classes, values, digits)
 
     # a figure for each class: its first image, and the effects on all
     classes, first = np.unique(labels, return_index=True)
