@@ -25,8 +25,9 @@ def library(classifier, norm, targeted):
     yield AutoProjectedGradientDescent(classifier, nb_random_init=RESTARTS, **same)
 
 
-@pytest.mark.parametrize("targeted", (False, True))
-@pytest.mark.parametrize("norm", ("linf", "l2"))
+@pytest.mark.parametrize("norm, targeted", [
+    ("linf", False), ("l2", True),
+    pytest.param("linf", True, marks=pytest.mark.slow), pytest.param("l2", False, marks=pytest.mark.slow)])
 def test_the_strong_attack_succeeds_at_least_as_often_as_the_library(norm, targeted, monkeypatch):
     # a network with decision boundaries among random images, whose labels are what it says
     network = toy.network(PRIMARY_CAPS_CHANNELS=4)

@@ -103,7 +103,10 @@ def test_the_multimnist_row_has_a_label_and_a_source_for_each_digit():
     assert batch.sources.shape == (4, 2, 36, 36, 1)
 
 
-def test_a_worker_answers_until_it_is_closed():
+def test_a_worker_answers_until_it_is_closed(tmp_path, monkeypatch):
+    """It imports no module of the folder that the user stands in."""
+    (tmp_path / "config.py").write_text("raise SystemExit('not this one')")
+    monkeypatch.chdir(tmp_path)
     one = worker.Worker(Row({"ROUTING_WAY": "plain"}, side=20, environment={"LOOK": "here"}), SMALL)
     environment = Path(f"/proc/{one.process.pid}/environ")
     try:
@@ -114,12 +117,6 @@ def test_a_worker_answers_until_it_is_closed():
     finally:
         one.close()
     assert one.process.returncode == -signal.SIGKILL
-
-
-def test_a_worker_imports_no_module_of_the_users_folder(tmp_path, monkeypatch):
-    (tmp_path / "config.py").write_text("raise SystemExit('not this one')")
-    monkeypatch.chdir(tmp_path)
-    worker.Worker(Row({"ROUTING_WAY": "plain"}, side=20), SMALL).close()
 
 
 def test_a_worker_that_fails_is_an_error(capfd):
