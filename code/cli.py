@@ -125,7 +125,7 @@ def make_output_safe():
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this one
     if sys.stderr is None:  # print(file=None) would print to standard output
-        sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115, as long as the process
+        sys.stderr = open(2, "w", errors="backslashreplace", closefd=False)  # noqa: SIM115
 
 
 def set_environment():

@@ -51,7 +51,7 @@ def test_an_error_never_comes_to_standard_output():
     """It would be a line of `predict.py --json`."""
     refuses = "import cli, settings\ndef main():\n    raise settings.InputError('no')\ncli.run(main)"
     assert python(refuses, "2>&-") == (2, "", "")
-    unknown = "import sys, cli, eval\nsys.argv = ['eval.py', '--unknown']\ncli.run(eval.main)"
+    unknown = "import sys, cli, eval\nsys.argv = ['eval.py', '--\\udcff']\ncli.run(eval.main)"  # UTF-8 lacks it
     assert python(unknown, "2>&-") == (2, "", "")
 
 

@@ -14,12 +14,13 @@ from evaluation.intervals import CONFIDENCE  # significance is corrected for the
 class Effects(NamedTuple):
     """What each dimension of each class's capsule does to each measure."""
     per: float               # the largest value that is added: slopes are the change by so much
-    slope: np.ndarray        # [J, E, M] change in the measure's own unit, mean over images
+    slope: np.ndarray        # [J, E, M] change in the measure's own unit, mean over digits
     low: np.ndarray          # [J, E, M] its confidence interval
     high: np.ndarray
     standard: np.ndarray     # [J, E, M] the slope in standard deviations, see `measure_effects`
     significant: np.ndarray  # [J, E, M] bool
     images: np.ndarray       # [J], how many were measured, with those that vanished
+    digits: np.ndarray       # [J], how many digits are in them
 
     def strongest(self, j: int, e: int) -> str | None:
         """-> the strongest significant effect of dimension e of class j in words, or None"""
@@ -45,7 +46,8 @@ def measure_effects(measured: np.ndarray, labels: np.ndarray, classes: int, valu
                     digits: np.ndarray) -> Effects:
     """measured [N, E, K, M] with `values` [K] around 0 in the middle, labels [N] -> Effects
 
-    digits [N]: the number of the digit in each image. Several pairs may have the same first digit.
+    digits [N]: the number of the digit in each image. The first digit of several pairs may be the
+    same test image.
 
     For each image a line is fitted by least squares, the measure against the value that is added.
     Its slope is the change along that line when the largest value is added. The digits, not the
@@ -85,7 +87,8 @@ def measure_effects(measured: np.ndarray, labels: np.ndarray, classes: int, valu
     strict = stdtrit(freedom, 1 - (1 - CONFIDENCE) / 2 / tested) * error
     spread = np.maximum(spread, [measure.least for measure in shapes.MEASURES.values()])
     return Effects(float(values.max()), slope, slope - half, slope + half, slope / spread,
-                   np.abs(slope) > strict, np.bincount(labels, minlength=classes))
+                   np.abs(slope) > strict, np.bincount(labels, minlength=classes),
+                   np.array([len(np.unique(digits[labels == j])) for j in range(classes)]))
 
 
 def mean_of_each(slopes: np.ndarray, digits: np.ndarray) -> np.ndarray:

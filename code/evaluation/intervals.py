@@ -50,9 +50,10 @@ def of_copies(yes: np.ndarray, digits: np.ndarray) -> tuple[float, float]:
 
     yes: bool [N]; digits [N]: the number of the digit that each image is made of
 
-    Images of one digit are often right or wrong together. The variance of the number of `yes` is
-    estimated by V = sum over digits of (sum of yes_n - share over its images n)^2. `of_variance`
-    makes an interval of it: Wilson's as it is, where every image has a digit of its own.
+    Images of one digit are often right or wrong together. Let e_n = yes_n - share. The variance of
+    the number of `yes` is estimated by the sum, over all digits, of (the sum of e_n over the images
+    of that digit)^2. `of_variance` makes an interval of it: Wilson's as it is, where every image
+    has a digit of its own.
     """
     if not len(yes):
         return np.nan, np.nan

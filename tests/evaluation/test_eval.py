@@ -357,10 +357,10 @@ def test_each_way_to_attack_has_a_folder_of_its_own():
     def folder(**changes):
         return adversarial.folder(Config(TABLE, changes))
 
-    assert folder() == "original-targeted" and folder(NORM="l2") == "original-targeted"
+    assert folder() == "original-targeted"
     assert folder(ATTACK="pgd", TARGETED=False) == "pgd-untargeted"
     assert folder(ATTACK="pgd", NORM="l2") == "pgd-l2-targeted"
-    assert folder(ATTACK="all", NORM="l2") == "all-targeted"
+    assert folder(ATTACK="all") == "all-targeted"
     assert folder(ATTACK="pgd", CKPT="one,two") == "pgd-targeted-compared"
 
 
@@ -432,6 +432,9 @@ def test_a_class_without_test_images_cannot_be_tweaked(evaluate, run, tmp_path):
     (("--mode", "adversarial", "--attack", "pgd", "--lr", "0.1"), "--lr: expected --attack original, which has"),
     (("--mode", "adversarial", "--attack", "pgd", "--restarts", "3"), "--restarts: expected --attack strong"),
     (("--mode", "adversarial", "--epsilon", "0.1"), "--epsilon: expected an attack in the other norm"),
+    (("--mode", "adversarial", "--epsilon", "0.1"), "received --attack original in l2"),
+    (("--mode", "adversarial", "--norm", "l2"), "--norm: expected an attack that takes its norm from there, received"),
+    (("--mode", "adversarial", "--attack", "all", "--norm", "l2"), "received --attack all"),
     (("--mode", "adversarial", "--attack", "bim", "--epsilon_l2", "1"), "received --attack bim in linf; see --norm"),
     (("--num_image", "5"), "did you mean --num_images?"),
     (("--conv1_channels", "4"), "unknown argument --conv1_channels"),

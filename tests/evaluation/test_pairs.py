@@ -1,6 +1,7 @@
 """Two digits in an image: overlap and segmentation by hand, and every mode on a toy network."""
 import io
 import json
+import re
 import shutil
 import sys
 
@@ -318,6 +319,7 @@ def test_cap_tweak_moves_one_digit_and_not_the_other(evaluate, run, tmp_path, mo
     np.testing.assert_array_equal(dataset.test.digits.labels[digits, 0], labels)
     assert len(set(digits)) < len(digits) == found["images_classified_right"], "pairs share their first digits"
     for title, grid, _, _ in drawn:
+        assert re.search(r"mean of \d+ digits in \d+ images", title)
         assert grid.shape == (4, 11, 36, 36, 3) and "beside class" in title
         of_orange, of_blue = grid[..., 0], grid[..., 2]
         assert np.ptp(of_orange, axis=(0, 1)).max() > 0.01 and np.ptp(of_blue, axis=(0, 1)).max() < 1e-6

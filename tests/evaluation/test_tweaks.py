@@ -127,7 +127,7 @@ def test_images_of_one_digit_are_one_observation():
     assert found.slope[0, 1, 2] == pytest.approx(np.mean(means))
     expected = stats.t.interval(0.95, 10, np.mean(means), stats.sem(means))
     np.testing.assert_allclose([found.low[0, 1, 2], found.high[0, 1, 2]], expected)
-    assert found.images == [len(digits)]
+    assert found.images == [len(digits)] and found.digits == [12]
 
 
 def test_one_image_has_no_interval_and_two_have():

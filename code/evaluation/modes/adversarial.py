@@ -46,23 +46,32 @@ COMPARES = True
 
 
 def check(cfg):
-    """InputError for a setting that has another value than its default, and no effect."""
+    """InputError for a setting without effect, unless it has its default: of another attack, or of
+    another norm.
+    """
+    changed = {name for name, setting in SETTINGS.items() if cfg[name] != setting.default}
+
+    # the norm
+    follows = cfg.ATTACK != "all" and attacks.follows_norm(cfg.ATTACK)
+    if "NORM" in changed and not follows:
+        raise InputError(f"--norm: expected an attack that takes its norm from there, received "
+                         f"--attack {cfg.ATTACK}")
     if cfg.ATTACK == "all":
         return
+
+    # settings of the other attacks
     for other in ATTACKS:
-        for name, setting in catalog.settings_of(attacks.FOLDER, other).items():
-            if other != cfg.ATTACK and cfg[name] != setting.default:
+        for name in changed & catalog.settings_of(attacks.FOLDER, other).keys():
+            if other != cfg.ATTACK:
                 raise InputError(f"--{name.lower()}: expected --attack {other}, which has this "
                                  f"setting, received --attack {cfg.ATTACK}")
-    norm = attacks.norm_of(cfg.ATTACK, cfg.NORM)
-    if norm != cfg.NORM != SETTINGS["NORM"].default:
-        raise InputError(f"--norm: expected {norm}, the only one that --attack {cfg.ATTACK} knows, "
-                         f"received {cfg.NORM}")
+
+    # the largest budget; of several networks EPSILON is also that of transfer and checks
+    norm, several = attacks.norm_of(cfg.ATTACK, cfg.NORM), len(split_paths(cfg.CKPT)) > 1
     unused = "EPSILON_L2" if norm == "linf" else "EPSILON"
-    several = len(split_paths(cfg.CKPT)) > 1  # then EPSILON is that of transfer and checks, too
-    if cfg[unused] != SETTINGS[unused].default and not (several and unused == "EPSILON"):
+    if unused in changed and not (several and unused == "EPSILON"):
         raise InputError(f"--{unused.lower()}: expected an attack in the other norm, received "
-                         f"--attack {cfg.ATTACK} in {norm}; see --norm")
+                         f"--attack {cfg.ATTACK} in {norm}" + ("; see --norm" if follows else ""))
 
 
 def check_dataset(dataset: Dataset, cfg):

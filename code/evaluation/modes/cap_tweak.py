@@ -86,7 +86,8 @@ def run(predictor: "Predictor", dataset: Dataset, cfg, report: Report) -> tuple[
             grid, words = tweaked_pairs.beside_other(predictor, sample, n, grid, dataset)
         report.draw(f"class-{j}", figure_of_class(grid, values, effects, j, dataset, words))
         dimensions = [effects.describe(j, e) for e in range(len(grid))]
-        details[f"class {j}"] = {"images": effects.images[j], "dimensions": dimensions}
+        details[f"class {j}"] = {"images": effects.images[j], "digits": effects.digits[j],
+                                 "dimensions": dimensions}
 
     # all effects in one figure and a few numbers
     shown = np.where(effects.significant, effects.standard, np.nan)[classes]   # [classes, E, M]
@@ -110,9 +111,11 @@ def figure_of_class(grid: np.ndarray, values: np.ndarray, effects: Effects, j: i
 
     beside: what else is shown, in words
     """
+    count, images = effects.digits[j], effects.images[j]
+    observed = f"{count} images" if count == images else f"{count} digits in {images} images"
     title = (f"{dataset.name}, class {dataset.class_names[j]}{beside}: what each dimension of its "
              f"capsule does\nright: the strongest effect of +{effects.per:.3g}, mean of "
-             f"{effects.images[j]} images, except those that vanish\n"
+             f"{observed}, except those that vanish\n"
              "sd: spread within the class, of 1 px, 5°, half a pixel of stroke or 10 px² of area "
              "at least")
     words = [effects.strongest(j, e) or "nothing significant" for e in range(len(grid))]
