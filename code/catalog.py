@@ -58,6 +58,11 @@ def settings_of(folder: str, name: str) -> dict[str, Setting]:
     return {}
 
 
+def owners(folder: str, setting: str) -> list[str]:
+    """-> the names of the files in `folder` that have this setting"""
+    return [name for name in names(folder) if setting in settings_of(folder, name)]
+
+
 def merged(*tables: dict[str, Setting]) -> dict[str, Setting]:
     """-> the tables as one. ValueError if two of them have a setting of the same name."""
     table = {}

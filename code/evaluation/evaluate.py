@@ -85,8 +85,7 @@ def evaluate(given: dict) -> int:
 def check_settings(given: dict, mode: str):
     """InputError for a setting that the user gave, if only other modes have it."""
     for name in given:
-        owners = [other for other in catalog.names(FOLDER)
-                  if name in catalog.settings_of(FOLDER, other)]
+        owners = catalog.owners(FOLDER, name)
         if owners and mode not in owners:
             raise InputError(f"--{name.lower()}: expected --mode {' or '.join(owners)}, which has "
                              f"this setting, received --mode {mode}")

@@ -60,11 +60,11 @@ def check(cfg):
         return
 
     # settings of the other attacks
-    for other in ATTACKS:
-        for name in changed & catalog.settings_of(attacks.FOLDER, other).keys():
-            if other != cfg.ATTACK:
-                raise InputError(f"--{name.lower()}: expected --attack {other}, which has this "
-                                 f"setting, received --attack {cfg.ATTACK}")
+    for name in changed:
+        owners = catalog.owners(attacks.FOLDER, name)
+        if owners and cfg.ATTACK not in owners:
+            raise InputError(f"--{name.lower()}: expected --attack {' or '.join(owners)}, which "
+                             f"has this setting, received --attack {cfg.ATTACK}")
 
     # the largest budget; of several networks EPSILON is also that of transfer and checks
     norm, several = attacks.norm_of(cfg.ATTACK, cfg.NORM), len(split_paths(cfg.CKPT)) > 1
