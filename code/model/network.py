@@ -1,4 +1,5 @@
 """What every network offers to training and evaluation."""
+import hashlib
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -79,6 +80,13 @@ class Network(tf.keras.Model):
             if received is None or not received.is_compatible_with(shape):
                 raise ValueError(f"{type(self).__name__}: expected {name} {shape} for two images, "
                                  f"received {received}")
+
+    def digest(self) -> str:
+        """-> the SHA-256 of all weights, hexadecimal: it tells networks of one name apart"""
+        digest = hashlib.sha256()
+        for variable in self.variables:
+            digest.update(variable.numpy().tobytes())
+        return digest.hexdigest()
 
     def call(self, images, labels=None, training=False) -> Output:
         """images [B, H, W, C] in [0, 1] -> Output

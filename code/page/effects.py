@@ -1,29 +1,34 @@
 """What each dimension does, from the results.json of eval.py --mode cap_tweak."""
 import math
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from data.files import from_json
 from settings import ROOT, InputError
+
+if TYPE_CHECKING:  # at run time it would import TensorFlow
+    from model.network import Network
 
 DEFAULT = ROOT / "figs" / "cap_tweak" / "results.json"
 LARGEST = 2 ** 26  # bytes; 10 classes of 16 dimensions have 256,000
 
 
-def read(path: str | None, name: str, classes: int, dims: int) -> dict | None:
+def read(path: str | None, network: "Network", name: str, dims: int) -> dict | None:
     """-> {"per": the change, "classes": [J][E] words}, or None where nothing was measured
 
-    path: the user's file, which has to be of the network called `name`, FOLDER/CHECKPOINT; None:
-    DEFAULT if it is. InputError if the user's file is anything else.
+    path: the user's file, which has to be of this network's weights; None: DEFAULT if it is of
+    them. name: of the network, FOLDER/CHECKPOINT; dims: of its class capsules. InputError if the
+    user's file is anything else.
     """
     try:
-        return parse(Path(path or DEFAULT), name, classes, dims)
+        return parse(Path(path or DEFAULT), network, name, dims)
     except InputError:
         if path is None:
             return None
         raise
 
 
-def parse(path: Path, name: str, classes: int, dims: int) -> dict:
+def parse(path: Path, network: "Network", name: str, dims: int) -> dict:
     """-> as `read` does. InputError if the file is not of that network."""
     # the file, which may be anything
     try:
@@ -32,9 +37,9 @@ def parse(path: Path, name: str, classes: int, dims: int) -> dict:
         if len(content) > LARGEST:
             raise ValueError(f"more than {LARGEST} bytes")
         results = from_json(content)
-        of = str(results["checkpoint"])
-        measured = {f"class {j}": results["effects"].get(f"class {j}") for j in range(classes)}
-        words = [words_of(effects, dims) for effects in measured.values()]
+        of, weights = str(results["checkpoint"]), results["weights"]
+        measured = [results["effects"].get(f"class {j}") for j in range(network.classes)]
+        words = [words_of(effects, dims) for effects in measured]
         per = float(results["per"])
         if not math.isfinite(per):
             raise ValueError(f"per {per}")
@@ -42,12 +47,14 @@ def parse(path: Path, name: str, classes: int, dims: int) -> dict:
         raise InputError(f"--effects: {path} cannot be read: {error.strerror}") from None
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise InputError(f"--effects: {path} is not a results.json of eval.py --mode cap_tweak for "
-                         f"{classes} classes of {dims} dimensions "
+                         f"{network.classes} classes of {dims} dimensions "
                          f"({type(error).__name__}: {error})") from None
 
     # of this network?
-    if of != name:
-        raise InputError(f"--effects: expected the effects of {name}, received those of {of}")
+    if weights != network.digest():
+        others = " with other weights" if of == name else ""
+        raise InputError(f"--effects: expected the effects of {name}, received those of {of}"
+                         f"{others}")
     return {"per": f"{per:.3g}", "classes": words}
 
 

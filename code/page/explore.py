@@ -35,8 +35,7 @@ def explore(given: dict, out: str, effects_file: str | None):
     described, arrays = weights.describe(network, f"{prefix} ({trained.MODEL})")
     has_capsules = described["kind"] == "capsules"
     if has_capsules:
-        described["effects"] = effects.read(effects_file, name, network.classes,
-                                            described["classDim"])
+        described["effects"] = effects.read(effects_file, network, name, described["classDim"])
     elif effects_file is not None:
         raise InputError(f"--effects: expected a network with capsules, whose dimensions have "
                          f"effects; received {name} ({trained.MODEL}), which has none")

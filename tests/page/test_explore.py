@@ -1,5 +1,6 @@
 """explore.py: what it measures and writes, and its refusals in one line."""
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from model.networks.capsnet import CapsNet
 from page import assemble, effects, measure, weights
 from page.explore import choose_samples, load_images
 from settings import ROOT, InputError
+from training import checkpoints
 from training.run_config import load_config
 
 
@@ -161,27 +163,36 @@ def test_images_of_another_size_are_refused(run, tmp_path):
     refused(tmp_path, "expected a network for images", "--ckpt", run, "--dataset", "glyphs")
 
 
-def test_effects_belong_to_the_network(run, tmp_path):
-    released = ROOT / "figs" / "cap_tweak" / "results.json"
-    found = effects.read(None, "mnist/ckpt-13200", 10, 16)
+def test_effects_belong_to_the_weights(run, tmp_path):
+    network, name = checkpoints.load(ROOT / "checkpoints" / "mnist")[0], "mnist/ckpt-13200"
+    found = effects.read(None, network, name, 16)
     assert found["per"] == "0.25" and found["classes"][0][1] == "width +0.6 px (0.2 sd)"
-    assert effects.read(None, "other/ckpt-13200", 10, 16) is None
-    refused(tmp_path, "expected the effects of net/ckpt-1, received those of mnist", "--ckpt", run,
-            "--effects", write(tmp_path, {**json.loads(released.read_text()), "effects": {}}))
+
+    # one weight is another
+    network.decoder.pixels.bias.assign_add(np.eye(784, dtype=np.float32)[0] / 1000)
+    assert effects.read(None, network, name, 16) is None
+    with pytest.raises(InputError, match=f"effects of {name}, received those of {name} with other weights$"):
+        effects.read(effects.DEFAULT, network, name, 16)
+    refused(tmp_path, "expected the effects of net/ckpt-1, received those of mnist/ckpt-13200$", "--ckpt", run,
+            "--effects", write(tmp_path, {**json.loads(effects.DEFAULT.read_text()), "effects": {}}))
 
 
 def test_a_class_that_was_not_measured_is_not_one_without_effects(tmp_path):
     one = {"dimensions": [{"strongest": "width +0.6 px"}, {"strongest": None}]}
-    path = write(tmp_path, {"checkpoint": "net/ckpt-1", "per": 0.25, "effects": {"class 0": one}})
-    assert effects.read(path, "net/ckpt-1", 2, 2)["classes"] == [
+    path = write(tmp_path, {"checkpoint": "net/ckpt-1", "weights": "05", "per": 0.25, "effects": {"class 0": one}})
+    network = SimpleNamespace(classes=2, digest=lambda: "05")
+    assert effects.read(path, network, "net/ckpt-1", 2)["classes"] == [
         ["width +0.6 px", "nothing significant"], ["not measured", "not measured"]]
 
 
+OF_NET = {"checkpoint": "net/ckpt-1", "weights": "05"}
+
+
 @pytest.mark.parametrize("content", [
-    {}, [], {"checkpoint": "net/ckpt-1", "per": 10 ** 400, "effects": {}},
-    {"checkpoint": "net/ckpt-1", "per": "much", "effects": {}},
-    {"checkpoint": "net/ckpt-1", "per": 0.25, "effects": {"class 0": {"dimensions": [{"strongest": 5}] * 4}}},
-    {"checkpoint": "net/ckpt-1", "per": 0.25, "effects": {"class 0": {"dimensions": []}}}])
+    {}, [], {**OF_NET, "per": 10 ** 400, "effects": {}}, {**OF_NET, "per": "much", "effects": {}},
+    {**OF_NET, "per": 0.25, "effects": {"class 0": {"dimensions": [{"strongest": 5}] * 4}}},
+    {**OF_NET, "per": 0.25, "effects": {"class 0": {"dimensions": []}}},
+    {"checkpoint": "net/ckpt-1", "per": 0.25, "effects": {}}])
 def test_what_is_no_result_of_cap_tweak_is_refused(run, tmp_path, content):
     refused(tmp_path, "is not a results.json of eval.py --mode cap_tweak", "--ckpt", run,
             "--effects", write(tmp_path, content))

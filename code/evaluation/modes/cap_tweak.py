@@ -102,7 +102,9 @@ def run(predictor: "Predictor", dataset: Dataset, cfg, report: Report) -> tuple[
         numbers[key] = np.nanmax(np.abs(shown[..., m]), initial=0)
     if sample.others.size:
         numbers |= tweaked_pairs.measure(predictor, sample, values)
-    return numbers, {"per": effects.per, "effects": details}
+    # explore.py knows by the weights whether these effects are those of its network
+    weights = predictor.network.digest()
+    return numbers, {"weights": weights, "per": effects.per, "effects": details}
 
 
 def figure_of_class(grid: np.ndarray, values: np.ndarray, effects: Effects, j: int,
