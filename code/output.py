@@ -63,7 +63,7 @@ def say(line: str, way: str = ""):
 
 
 def write_whole(path: Path, content: bytes):
-    """The file appears under its name at once and complete, or not at all.
+    """The file appears under its name at once and complete, or not at all: after a power cut, too.
 
     OSError if it cannot be written.
     """
@@ -71,9 +71,16 @@ def write_whole(path: Path, content: bytes):
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         partial.write_bytes(content)
+        wait_for_disk(partial)
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def wait_for_disk(path: Path):
+    """Returns when the file's content is on the disk, and not only in the system's memory."""
+    with open(path, "rb") as file:
+        os.fsync(file.fileno())
 
 
 def is_writable(path: Path) -> bool:

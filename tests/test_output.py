@@ -74,6 +74,15 @@ def test_a_character_that_the_output_lacks_does_not_end_the_run():
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, b"caf\\xe9 \\udcff\n", b"")
 
 
+def test_a_file_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
+    done = []
+    fsync, replace = os.fsync, os.replace
+    monkeypatch.setattr(os, "fsync", lambda file: (done.append("on the disk"), fsync(file)))
+    monkeypatch.setattr(os, "replace", lambda *paths: (done.append("renamed"), replace(*paths)))
+    output.write_whole(tmp_path / "file", b"content")
+    assert done == ["on the disk", "renamed"] and (tmp_path / "file").read_bytes() == b"content"
+
+
 def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
     path = tmp_path / "new" / "file"
     output.write_whole(path, b"first")

@@ -21,7 +21,7 @@ import tensorflow as tf
 
 import model
 from model.network import Network
-from output import first_line
+from output import first_line, wait_for_disk
 from settings import Config, InputError
 from training import half as halves
 from training.run_config import RunConfig, load_config
@@ -75,9 +75,9 @@ def find(path: str | Path) -> Path:
 def write(folder: str | Path, name: str, step: int, identity: dict, half: bool = False, **objects):
     """Writes the trackable objects as `folder/name-step`, whole or not at all.
 
-    TensorFlow writes into a temporary folder. Its files are then moved out, the index last. Only a
-    checkpoint with an index counts. half: in float16, see half.py. OSError or OpError if it cannot
-    be written, InputError if a weight is too large for float16.
+    TensorFlow writes into a temporary folder. When its files are on the disk, they are moved out,
+    the index last. Only a checkpoint with an index counts. half: in float16, see half.py. OSError
+    or OpError if it cannot be written, InputError if a weight is too large for float16.
     """
     partial = Path(folder) / ".checkpoint.part"
     try:
@@ -87,6 +87,7 @@ def write(folder: str | Path, name: str, step: int, identity: dict, half: bool =
         if half:
             halves.narrow(prefix)
         for path in index_last(partial):
+            wait_for_disk(path)
             os.replace(path, Path(folder) / path.name)
     finally:
         shutil.rmtree(partial, ignore_errors=True)

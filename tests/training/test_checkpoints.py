@@ -23,6 +23,18 @@ def test_a_restored_network_is_the_saved_one(tmp_path):
         np.testing.assert_array_equal(a, b)
 
 
+def test_a_checkpoint_is_on_the_disk_before_it_counts(tmp_path, monkeypatch):
+    done = []
+    monkeypatch.setattr(checkpoints, "wait_for_disk", lambda path: done.append(("on the disk", path.name)))
+    replace = os.replace
+    monkeypatch.setattr(os, "replace", lambda path, to: (done.append(("moved", path.name)), replace(path, to)))
+    checkpoints.write(tmp_path, "ckpt", 7, WHO, model=toy.network())
+    files = ["ckpt-7.data-00000-of-00001", "ckpt-7.index"]
+    moves = [done.index(("moved", file)) for file in files]
+    assert moves == sorted(moves) and len(done) == 4
+    assert all(done.index(("on the disk", file)) < move for file, move in zip(files, moves, strict=True))
+
+
 def test_find_takes_a_folder_or_a_prefix_and_refuses_the_rest(tmp_path):
     model = toy.network()
     with pytest.raises(InputError, match="no checkpoint at"):
