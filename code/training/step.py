@@ -12,7 +12,8 @@ from training.devices import Devices
 from training.optimizer import step_of
 
 # Names that train.py and eval.py give to numbers of their own, so no term of a loss has one.
-RESERVED = ("accuracy", "error", "gradient_norm", "learning_rate", "split", "step")
+RESERVED = ("accuracy", "error", "gradient_norm", "images", "learning_rate", "some_right", "split",
+            "step")
 
 
 class NotFinite(ArithmeticError):

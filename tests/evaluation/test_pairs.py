@@ -287,6 +287,11 @@ def test_reconstruct_measures_the_segmentation_of_every_pair(evaluate, run, tmp_
     assert sum(tables["by_overlap"]["pairs"]) == 60
 
 
+def test_show_all_of_pairs_is_refused(evaluate):
+    status, out, lines = evaluate("--mode", "reconstruct", "--show", "all")
+    assert (status, out, len(lines)) == (2, "", 1) and "--show all: expected images of one digit" in lines[0]
+
+
 def test_the_sheet_shows_input_digits_and_reconstructions(evaluate, monkeypatch):
     drawn, rows_of_images = [], sheets.rows_of_images
     monkeypatch.setattr(sheets, "rows_of_images", lambda *given: (drawn.append(given), rows_of_images(*given))[1])

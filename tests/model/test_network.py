@@ -88,7 +88,7 @@ def test_a_loss_that_is_no_number_for_each_image_is_refused(loss):
         loss_terms(mine, mine(batch.images), batch)
 
 
-@pytest.mark.parametrize("name", ["accuracy", "step", "learning_rate"])
+@pytest.mark.parametrize("name", ["accuracy", "step", "learning_rate", "images", "some_right"])
 def test_a_term_with_the_name_of_another_record_is_refused(monkeypatch, name):
     """It would take its place, or end the run at its first record."""
     mine, batch = Mine(), Batch(np.zeros((3, 4, 4, 1), np.float32), np.zeros((3, 1), np.int32))

@@ -66,12 +66,16 @@ def check(cfg):
             raise InputError(f"--{name.lower()}: expected --attack {' or '.join(owners)}, which "
                              f"has this setting, received --attack {cfg.ATTACK}")
 
-    # the largest budget; of several networks EPSILON is also that of transfer and checks
-    norm, several = attacks.norm_of(cfg.ATTACK, cfg.NORM), len(split_paths(cfg.CKPT)) > 1
-    unused = "EPSILON_L2" if norm == "linf" else "EPSILON"
-    if unused in changed and not (several and unused == "EPSILON"):
-        raise InputError(f"--{unused.lower()}: expected an attack in the other norm, received "
-                         f"--attack {cfg.ATTACK} in {norm}" + ("; see --norm" if follows else ""))
+    # the largest budget
+    norm = attacks.norm_of(cfg.ATTACK, cfg.NORM)
+    used = {"EPSILON" if norm == "linf" else "EPSILON_L2"}
+    if len(split_paths(cfg.CKPT)) > 1:
+        used.add("EPSILON")  # of transfer and checks
+    for name in ("EPSILON", "EPSILON_L2"):
+        if name in changed - used:
+            raise InputError(f"--{name.lower()}: expected an attack in the other norm, received "
+                             f"--attack {cfg.ATTACK} in {norm}"
+                             + ("; see --norm" if follows else ""))
 
 
 def check_dataset(dataset: Dataset, cfg):

@@ -72,6 +72,8 @@ def run(predictors: dict[str, "Predictor"], dataset: Dataset, cfg,
     centred = dataset.further[affnist.CENTRED]()
     name = next(name for name in dataset.further if name != affnist.CENTRED)
     whole = dataset.further[name]()
+    # They follow from the ink around an image's middle. So a digit on 40 x 40 pixels has the same
+    # ones as on 28 x 28, from which the synthetic images are made.
     transforms = affnist.transforms_of(centred) if name == affnist.SYNTHETIC else None
     chosen = sampling.spread_evenly(whole.labels[:, 0], cfg.AFFNIST_IMAGES, cfg.SEED)
     digits = centred.take(sampling.spread_evenly(centred.labels[:, 0], cfg.NUM_IMAGES, cfg.SEED))

@@ -13,7 +13,7 @@ from evaluation.figures import shorten
 from evaluation.report import Report
 from evaluation.sampling import check_one_or_two_labels
 from output import progress
-from settings import Setting, one_of
+from settings import InputError, Setting, one_of
 
 if TYPE_CHECKING:  # at run time these would import TensorFlow
     from evaluation.predictor import Predictions, Predictor
@@ -33,9 +33,21 @@ SETTINGS = {
 NEEDS = frozenset({"capsules", "decoder"})
 
 
+def check(cfg):
+    """InputError for a MASK that has no effect."""
+    if cfg.SHOW == "errors" and cfg.MASK == "label":
+        raise InputError("--mask label: expected --show all, received --show errors, which draws "
+                         "both capsules")
+
+
 def check_dataset(dataset: Dataset, cfg):
-    """InputError unless every image has one label, or shows two digits that are known apart."""
+    """InputError unless every image has one label, or shows two digits that are known apart. Of
+    two digits also for a SHOW that has no effect.
+    """
     check_one_or_two_labels(dataset, "reconstruct")
+    if dataset.test.labels.shape[1] == 2 and cfg.SHOW == "all":
+        raise InputError("--show all: expected images of one digit, received pairs, which are "
+                         "drawn in one way only")
 
 
 def run(predictor: "Predictor", dataset: Dataset, cfg, report: Report) -> tuple[dict, dict]:
