@@ -30,7 +30,7 @@ def decode_tweaked(predictor: "Predictor", capsule: np.ndarray, classes: np.ndar
 
 
 def measure_tweaked(predictor: "Predictor", capsule: np.ndarray, classes: np.ndarray,
-                    values: np.ndarray, title: str | None = None) -> np.ndarray:
+                    values: np.ndarray, title: str) -> np.ndarray:
     """-> the measures (shapes.MEASURES) of every tweaked image [N, E, K, M]
 
     Channels are averaged.

@@ -20,9 +20,10 @@ def squash(s: tf.Tensor, axis: int = -1) -> tf.Tensor:
     return s * (n2 * tf.math.rsqrt(n2 + EPSILON)) / (1 + n2)
 
 
-def length(v: tf.Tensor, axis: int = -1) -> tf.Tensor:
-    """The Euclidean length ||v|| of the capsules along `axis`: how probable their entity is."""
-    return tf.sqrt(tf.reduce_sum(tf.square(v), axis=axis) + EPSILON)
+def length(v: tf.Tensor) -> tf.Tensor:
+    """The Euclidean length ||v|| of the capsules along the last axis: how probable their entity is.
+    """
+    return tf.sqrt(tf.reduce_sum(tf.square(v), axis=-1) + EPSILON)
 
 
 def votes(u: tf.Tensor, W: tf.Tensor) -> tf.Tensor:

@@ -1,6 +1,6 @@
 """A convolution layer, the forms in which it can be computed, and the choice of the fastest.
 
-    direct     tf.nn.conv2d: the fastest on a GPU, very slow where XLA compiles it for a CPU
+    direct     tf.nn.conv2d: for a GPU; very slow where XLA compiles it for a CPU
     patches    one product of matrices (patches.py)
     fourier    fewer products for each image, but each batch transforms the kernel (fourier.py)
 """
@@ -63,10 +63,10 @@ class Convolution(tf.keras.layers.Layer):
 
 # ---- the choice ----
 
-# To compute, write and read one number of a transformed kernel takes a CPU as long as so many
-# products. So the paper's network takes the Fourier form from 18 images on. Measured on two AVX-512
-# cores, in ms for 16 and 20 images: training 154 and 187 by patches, 159 and 142 by Fourier;
-# prediction 57 and 68 by patches, 87 and 63 by Fourier.
+# One number of a transformed kernel, computed, written and read, takes a CPU as long as 60 products.
+# So the paper's network takes the Fourier form from 18 images on. Measured on two AVX-512 cores, in
+# ms for 16 and 20 images: training 154 and 187 by patches, 159 and 142 by Fourier; prediction 57
+# and 68 by patches, 87 and 63 by Fourier.
 PRODUCTS_FOR_A_NUMBER = 60
 LARGE = 10_000  # images in a batch whose number is unknown
 
@@ -74,9 +74,9 @@ LARGE = 10_000  # images in a batch whose number is unknown
 def fastest(image_shape: tuple, kernel_shape: tuple, stride: int) -> str:
     """-> the fastest form for images (B, H, W, C) and a kernel (k_h, k_w, O, C).
 
-    On a GPU that is its library's own convolution. On a CPU the Fourier form saves products with
-    every image. For every batch it has a price, the transformed kernel: 155 MB in the paper's
-    network, whatever B is. A B that is unknown, None, counts as large.
+    On a GPU the choice is left to its library. On a CPU the Fourier form saves products with every
+    image. For every batch it has a price, the transformed kernel: 155 MB in the paper's network,
+    whatever B is. A B that is unknown, None, counts as large.
     """
     if tf.config.get_visible_devices("GPU"):
         return "direct"

@@ -14,11 +14,11 @@ approximation beyond rounding:
 
        y = A [(B x) * (G w)]     B: [R, n n], G: [R, taps taps], A: [out out, R]
 
-   where * is a product of matrices over the channels for each of the R rows: 148 for the paper's
-   network, each over the 4 * 256 channels of the phases. The direct convolution has 36 * 81
-   products, each over 256 channels. That is as much as 729 of the others, 4.9 times as many. With
-   the transforms 2.9 times are left. Gradients come from
-   automatic differentiation: they are made of the same matrices.
+   where * is a product of matrices over the channels for each of the R rows. The paper's network
+   has 148 rows, and 4 * 256 channels of the phases. The direct convolution has 36 * 81 such
+   products, but over 256 channels: as much work as 729 of the others, 4.9 times as much. With the
+   transforms, 2.9 times are left. Gradients come from automatic differentiation: they are made of
+   the same matrices.
 
 R grows with the number of positions computed at once, and with it the transformed kernel. So a
 large result is computed in *tiles*: each is the convolution of a piece of the image, and the pieces

@@ -155,7 +155,7 @@ def backward(u_hat: tf.Tensor, history: list[Iteration],
     return sum(du_hat_terms), db
 
 
-def squash_gradient(s: tf.Tensor, dv: tf.Tensor, axis: int = -1) -> tf.Tensor:
+def squash_gradient(s: tf.Tensor, dv: tf.Tensor, axis: int) -> tf.Tensor:
     """dv, the gradient with respect to v = squash(s) -> that with respect to s, of the same shape.
 
     Let n2 = |s|^2 and r = 1 / sqrt(n2 + EPSILON). Then v = g s with g = n2 r / (1 + n2), and
