@@ -29,7 +29,7 @@ def test_tweaks_are_measured_one_by_one_in_any_chunks(network, images, monkeypat
     predictor = Predictor(network, toy.settings(), 7)
     capsule = network.encode(images).numpy()[np.arange(11), labels]
     monkeypatch.setattr(tweaks, "DECODED", 50)
-    measured = tweaks.measure_tweaked(predictor, capsule, labels, VALUES)
+    measured = tweaks.measure_tweaked(predictor, capsule, labels, VALUES, "tweak")
     grid = tweaks.decode_tweaked(predictor, capsule, labels, VALUES)
     assert measured.shape == (11, 4, 5, len(shapes.MEASURES))
     for n, e, k in [(0, 0, 0), (4, 3, 2), (10, 1, 4)]:

@@ -242,5 +242,5 @@ def test_the_gradient_of_squash():
         tape.watch(s)
         v = capsules.squash(s)
     expected = tape.gradient(v, s, dv)
-    np.testing.assert_allclose(routing.squash_gradient(s, dv), expected, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(routing.squash_gradient(s, dv, axis=-1), expected, rtol=1e-4, atol=1e-6)
     assert np.isfinite(routing.squash_gradient(s * 0, dv)).all()
