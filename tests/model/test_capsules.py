@@ -243,4 +243,4 @@ def test_the_gradient_of_squash():
         v = capsules.squash(s)
     expected = tape.gradient(v, s, dv)
     np.testing.assert_allclose(routing.squash_gradient(s, dv, axis=-1), expected, rtol=1e-4, atol=1e-6)
-    assert np.isfinite(routing.squash_gradient(s * 0, dv)).all()
+    assert np.isfinite(routing.squash_gradient(s * 0, dv, axis=-1)).all()
