@@ -7,6 +7,7 @@ Each is one file of that name.
 """
 import ast
 import importlib
+from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
 
@@ -61,6 +62,18 @@ def settings_of(folder: str, name: str) -> dict[str, Setting]:
 def owners(folder: str, setting: str) -> list[str]:
     """-> the names of the files in `folder` that have this setting"""
     return [name for name in names(folder) if setting in settings_of(folder, name)]
+
+
+def check_owned(given: Iterable[str], folder: str, flag: str, chosen: str):
+    """InputError for a setting among `given` that only other files of `folder` have than `chosen`.
+
+    flag: the one that chooses the file
+    """
+    for name in given:
+        having = owners(folder, name)
+        if having and chosen not in having:
+            raise InputError(f"--{name.lower()}: expected {flag} {' or '.join(having)}, which has "
+                             f"this setting, received {flag} {chosen}")
 
 
 def merged(*tables: dict[str, Setting]) -> dict[str, Setting]:

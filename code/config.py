@@ -124,6 +124,9 @@ TRAINING = {
     "LR_FLOOR": Setting(
         0.0, "the learning rate falls no further", "ours; the authors' code has 0.000001",
         NOT_NEGATIVE, may_change=True),
+    "WARMUP": Setting(
+        0, "in this many first steps the learning rate rises linearly from almost 0; 0: in none",
+        "ours", at_least(0), may_change=True),
     "COOLDOWN": Setting(
         0, "in this many last steps the learning rate is also multiplied by a factor that falls "
         "linearly from 1 to 0; 0: in none", "ours", at_least(0), may_change=True),

@@ -1,4 +1,5 @@
 """Trains a network. `python train.py --help` lists every setting with its source in the paper."""
+import catalog
 import cli
 import config
 from training.train import train
@@ -43,6 +44,8 @@ def main() -> int:
         parser.error("--devices: expected 1 or more, with --strategy mirrored, received "
                      f"{args.devices} and {args.strategy}")
     if not args.ckpt:
+        network = given.get("MODEL", config.cfg.MODEL)
+        catalog.check_owned(given, "model.networks", "--model", network)
         dataset = given.get("DATASET", config.cfg.DATASET)
         given = {**config.filled_in(args.preset, dataset), **given}
     return train(given, args.train_dir, args.ckpt, args.strategy, args.devices)

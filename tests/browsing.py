@@ -60,6 +60,8 @@ def lively(network):
     """Larger weights: the capsules of an untrained network are too short to see anything in them."""
     random = np.random.default_rng(1)
     for variable in network.trainable_variables:
-        spread = {1: 0.1, 2: 0.5, 4: 0.2}[len(variable.shape)] if "digit_caps" not in variable.path else 1
+        spread = {1: 0.1, 2: 0.5, 4: 0.2}[len(variable.shape)]
+        if "digit_caps" in variable.path:
+            spread = 0.1 if variable.path.endswith("bias") else 1
         variable.assign(random.normal(0, spread, variable.shape))
     return network

@@ -32,7 +32,7 @@ def evaluate(given: dict) -> int:
     given: the settings that the user gave. InputError if networks or images cannot be had.
     """
     cfg = Config(TABLE, given)
-    check_settings(given, cfg.MODE)
+    catalog.check_owned(given, FOLDER, "--mode", cfg.MODE)
     mode = catalog.module(FOLDER, cfg.MODE)
     if hasattr(mode, "check"):
         mode.check(cfg)
@@ -80,15 +80,6 @@ def evaluate(given: dict) -> int:
                "trained_on": ", ".join(trained_on), "evaluated_on": dataset.name}
     report.close(subject, numbers, details)
     return 0
-
-
-def check_settings(given: dict, mode: str):
-    """InputError for a setting that the user gave, if only other modes have it."""
-    for name in given:
-        owners = catalog.owners(FOLDER, name)
-        if owners and mode not in owners:
-            raise InputError(f"--{name.lower()}: expected --mode {' or '.join(owners)}, which has "
-                             f"this setting, received --mode {mode}")
 
 
 def check_count(count: int, mode: ModuleType, name: str):

@@ -56,16 +56,19 @@ def agree(u_hat: tf.Tensor, v: tf.Tensor) -> tf.Tensor:
     return tf.reduce_sum(u_hat * v[:, None], axis=-1)
 
 
-def route(u_hat: tf.Tensor, iterations: int, prior: tf.Tensor | None = None) -> tf.Tensor:
+def route(u_hat: tf.Tensor, iterations: int, prior: tf.Tensor | None = None,
+          bias: tf.Tensor | None = None) -> tf.Tensor:
     """Procedure 1, routing by agreement. u_hat [B, I, J, E] -> v [B, J, E]
 
-    prior [I, J]: the initial logits of every image, zero if None. r iterations have r softmaxes and
-    r - 1 updates of the logits: no softmax would read another update. The gradient, TensorFlow's
-    own, goes through every iteration.
+    prior [I, J]: the initial logits of every image, zero if None. bias [J, E]: is added to s in
+    every iteration, as in the authors' code; None: equation 2 has none. r iterations have r
+    softmaxes and r - 1 updates of the logits: no softmax would read another update. The gradient,
+    TensorFlow's own, goes through every iteration.
     """
     def class_capsules(b):
         c = couple(b)                                       # [B, I, J]     line 4 of the procedure
         s = weigh(c, u_hat)                                 # [B, J, E]     line 5
+        s = s if bias is None else s + bias
         return squash(s)                                    # [B, J, E]     line 6
 
     def iterate(n, b):

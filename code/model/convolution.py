@@ -4,6 +4,8 @@
     patches    one product of matrices (patches.py)
     fourier    fewer products for each image, but each batch transforms the kernel (fourier.py)
 """
+from collections.abc import Callable
+
 import tensorflow as tf
 
 from model import fourier, patches
@@ -17,21 +19,28 @@ class Convolution(tf.keras.layers.Layer):
     All have the same variables: kernel [k, k, filters, C] and bias [filters]. next_stride: the
     stride of the convolution that reads the result. Above 1, "patches" orders its result for the
     Fourier form of that one, which saves time. The numbers are the same.
+    initializer: makes the initializer of the kernel; bias: its first value; divisor: what the
+    products are divided by before the bias is added.
     """
 
     def __init__(self, filters: int, kernel: int, stride: int = 1, form: str = "auto",
-                 activation=None, next_stride: int = 1, same: bool = False, **kwargs):
+                 activation=None, next_stride: int = 1, same: bool = False,
+                 initializer: Callable = tf.keras.initializers.GlorotUniform, bias: float = 0.0,
+                 divisor: float = 1.0, **kwargs):
         super().__init__(**kwargs)
         if same and stride != 1:
             raise ValueError(f"expected stride 1 with padding, received {stride}")
         self.filters, self.kernel_size, self.stride = filters, (kernel, kernel), stride
         self.form, self.next_stride, self.same = form, next_stride, same
         self.activation = tf.keras.activations.get(activation)
+        self.initializer, self.first_bias, self.divisor = initializer, bias, divisor
 
     def build(self, shape):
         kernel_shape = (*self.kernel_size, self.filters, shape[-1])
-        self.kernel = self.add_weight(name="kernel", shape=kernel_shape)
-        self.bias = self.add_weight(name="bias", shape=(self.filters,), initializer="zeros")
+        self.kernel = self.add_weight(name="kernel", shape=kernel_shape,
+                                      initializer=self.initializer())
+        self.bias = self.add_weight(name="bias", shape=(self.filters,),
+                                    initializer=tf.keras.initializers.Constant(self.first_bias))
 
     def call(self, images):
         form = self.form
@@ -50,6 +59,8 @@ class Convolution(tf.keras.layers.Layer):
         else:
             tile = best_tile(images.shape, self.kernel.shape, self.stride)
             y = fourier.convolve(images, self.kernel, self.stride, tile)
+        if self.divisor != 1:
+            y /= self.divisor
         return self.activation(y + self.bias)
 
     def _has_whole_phases(self, images) -> bool:

@@ -103,6 +103,13 @@ class Network(tf.keras.Model):
         """capsules [B, J, E], labels [B, K] -> an image for each label [B, K, H, W, C] in [0, 1]"""
         raise NotImplementedError
 
+    def health(self, images, labels) -> dict[str, tf.Tensor]:
+        """Numbers by which one sees whether the layers are alive; training/health.py records them.
+
+        images [B, H, W, C] in [0, 1], labels [B, K] -> each [B], or [B, n] for n channels
+        """
+        return {}
+
     def encode_unrouted(self, images):
         """images [B, H, W, C] in [0, 1] -> the class capsules [B, J, E] as without any routing"""
         raise NotImplementedError
@@ -118,6 +125,17 @@ class Network(tf.keras.Model):
 def targets(labels, classes: int):
     """labels [B, K] -> [B, J] float32, 1 where a class is present"""
     return tf.reduce_max(tf.one_hot(labels, classes), axis=1)
+
+
+def activity(features) -> dict[str, tf.Tensor]:
+    """What `Network.health` says of the first convolution, whose ReLU gives features [B, h, w, C].
+
+    -> "fires" [B, C], 1 where a channel is positive at some position, and "positive_activations"
+    [B], the fraction of all activations
+    """
+    positive = tf.cast(features > 0, tf.float32)                               # [B, h, w, C]
+    return {"fires": tf.reduce_max(positive, axis=[1, 2]),
+            "positive_activations": tf.reduce_mean(positive, axis=[1, 2, 3])}
 
 
 def longest(scores, count: int):

@@ -26,21 +26,43 @@ class Iteration(NamedTuple):
 
 
 def route(u_hat: tf.Tensor, iterations: int, way: str = "dynamic",
-          prior: tf.Tensor | None = None) -> tf.Tensor:
+          prior: tf.Tensor | None = None, bias: tf.Tensor | None = None) -> tf.Tensor:
     """Procedure 1. u_hat [I, J, E, B] -> v [B, J, E]
 
     way: "dynamic" (tf.while_loop) or "static" (unrolled). prior [I, J]: the initial logits, zero if
-    None.
+    None. bias [J, E]: is added to s in every iteration, nothing if None.
     """
     @tf.custom_gradient
-    def procedure(u_hat, b):
-        history = forward(u_hat, b, iterations, way, all_zero=prior is None)
+    def procedure(u_hat, b, bias):
+        history = forward(u_hat, b, bias, iterations, way, all_zero=prior is None)
         v = squash(history[-1].s, axis=1)                               # [J, E, B]
         return v, lambda dv: backward(u_hat, history, dv)
 
-    b = tf.zeros_like(u_hat[:, :, 0])                                   # [I, J, B]
-    v = procedure(u_hat, b if prior is None else b + prior[..., None])  # [J, E, B]
+    b = initial_logits(u_hat, prior)                                    # [I, J, B]
+    bias = class_bias(u_hat, bias)                                      # [J, E]
+    v = procedure(u_hat, b, bias)                                       # [J, E, B]
     return tf.transpose(v, [2, 0, 1])                                   # [B, J, E]
+
+
+def couplings(u_hat: tf.Tensor, iterations: int, prior: tf.Tensor | None = None,
+              bias: tf.Tensor | None = None) -> tf.Tensor:
+    """The coupling coefficients of the last iteration. u_hat [I, J, E, B] -> c [I, J, B]
+
+    The other arguments are those of `route`.
+    """
+    b, bias = initial_logits(u_hat, prior), class_bias(u_hat, bias)
+    return forward(u_hat, b, bias, iterations, "static", all_zero=prior is None)[-1].c
+
+
+def initial_logits(u_hat: tf.Tensor, prior: tf.Tensor | None) -> tf.Tensor:
+    """The logits before the first iteration: the prior [I, J], zero if None. -> b [I, J, B]"""
+    b = tf.zeros_like(u_hat[:, :, 0])
+    return b if prior is None else b + prior[..., None]
+
+
+def class_bias(u_hat: tf.Tensor, bias: tf.Tensor | None) -> tf.Tensor:
+    """The bias [J, E] as a tensor, zero if None."""
+    return tf.zeros(u_hat.shape[1:3]) if bias is None else tf.convert_to_tensor(bias)
 
 
 # ---- the steps of an iteration, batch last ----
@@ -87,15 +109,15 @@ def agree(u_hat: tf.Tensor, v: tf.Tensor) -> tf.Tensor:
 
 # ---- all iterations, forward and backward ----
 
-def forward(u_hat: tf.Tensor, b: tf.Tensor, iterations: int, way: str,
+def forward(u_hat: tf.Tensor, b: tf.Tensor, bias: tf.Tensor, iterations: int, way: str,
             all_zero: bool) -> list[Iteration]:
     """-> c and s of every iteration. The result of the routing is squash(s) of the last one.
 
-    u_hat [I, J, E, B]; b [I, J, B]: the initial logits; all_zero: whether all are 0
+    u_hat [I, J, E, B]; b [I, J, B]: the initial logits; all_zero: whether all are 0; bias [J, E]
     """
     def iterate(n, b, cs, ss):
         c = couple(b)                                                   # [I, J, B]
-        s = weigh(c, u_hat)                                             # [J, E, B]
+        s = weigh(c, u_hat) + bias[..., None]                           # [J, E, B]
         b += agree(u_hat, squash(s, axis=1))                            # [I, J, B]
         return n + 1, b, cs.write(n, c), ss.write(n, s)
 
@@ -118,21 +140,23 @@ def forward(u_hat: tf.Tensor, b: tf.Tensor, iterations: int, way: str,
         c = couple(b[..., :1]) + tf.zeros_like(b)
     else:
         c = couple(b)
-    last = Iteration(c, weigh(c, u_hat))
+    last = Iteration(c, weigh(c, u_hat) + bias[..., None])
     return [Iteration(cs.read(n), ss.read(n)) for n in range(updates)] + [last]
 
 
 def backward(u_hat: tf.Tensor, history: list[Iteration],
-             dv: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """The gradient of some loss with respect to the votes and to the initial logits.
+             dv: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """The gradient of some loss with respect to the votes, the initial logits and the bias.
 
-    dv [J, E, B]: its gradient with respect to the result. -> du_hat [I, J, E, B], db [I, J, B]
+    dv [J, E, B]: its gradient with respect to the result. -> du_hat [I, J, E, B], db [I, J, B],
+    dbias [J, E]
 
     What one iteration computes, and beside each line its gradients. Here dx is the gradient with
     respect to x. The gradients are computed from the last line to the first:
 
         c = softmax(b)               db += softmax_gradient(c, dc)
         s_j = sum_i c_ij u_hat_ij    dc_ij = u_hat_ij . ds_j        du_hat_ij += c_ij ds_j
+              + bias_j               dbias_j += ds_j
         v = squash(s)                ds = squash_gradient(s, dv)
         b_ij += u_hat_ij . v_j       dv_j = sum_i db_ij u_hat_ij    du_hat_ij += db_ij v_j
 
@@ -144,6 +168,7 @@ def backward(u_hat: tf.Tensor, history: list[Iteration],
     dc = agree(u_hat, ds)                                               # [I, J, B]
     du_hat_terms = [c[:, :, None] * ds]                                 # to be summed in one pass
     db = softmax_gradient(c, dc)                                        # [I, J, B]
+    dbias = ds                                                          # [J, E, B]
 
     # Those before, from the latest to the first.
     for c, s in reversed(earlier):
@@ -152,7 +177,8 @@ def backward(u_hat: tf.Tensor, history: list[Iteration],
         dc = agree(u_hat, ds)                                           # [I, J, B]
         du_hat_terms += [db[:, :, None] * squash(s, axis=1), c[:, :, None] * ds]
         db += softmax_gradient(c, dc)                                   # [I, J, B]
-    return sum(du_hat_terms), db
+        dbias += ds                                                     # [J, E, B]
+    return sum(du_hat_terms), db, tf.reduce_sum(dbias, axis=-1)
 
 
 def squash_gradient(s: tf.Tensor, dv: tf.Tensor, axis: int) -> tf.Tensor:

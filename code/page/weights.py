@@ -62,9 +62,10 @@ def describe_capsules(network: capsnet.CapsNet) -> tuple[dict, dict[str, np.ndar
 
     # weights
     prior = np.zeros((I, J), np.float32) if digits.prior is None else digits.prior.numpy()
-    arrays = {"W": digits.W.numpy(), "prior": prior}
+    bias = np.zeros((J, E), np.float32) if digits.bias is None else digits.bias.numpy()
+    arrays = {"W": digits.W.numpy(), "prior": prior, "bias": bias}
     for layer, conv in (("conv1", conv1), ("primary", primary.conv)):
-        arrays.update(arrays_of(layer, columns_of(conv.kernel), conv.bias))
+        arrays.update(arrays_of(layer, columns_of(conv.kernel) / conv.divisor, conv.bias))
     for layer in ("hidden1", "hidden2", "pixels"):
         dense = getattr(network.decoder, layer)
         arrays.update(arrays_of(layer, dense.kernel, dense.bias))

@@ -7,7 +7,7 @@ from output import progress
 
 
 def evaluate(test_step: Callable, split: Examples, batch_size: int,
-             title: str | None = None) -> dict[str, float]:
+             title: str | None = None) -> dict:
     """-> the means of the metrics over all images of the split.
 
     test_step: of step.make_test_step; title: of a progress bar, None for no bar.

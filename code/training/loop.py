@@ -7,12 +7,13 @@ from data.dataset import Batch, Dataset, training_batch
 from model.network import Network
 from output import progress
 from settings import InputError
+from training import health
 from training.average import averaged
 from training.devices import Devices, WorkerLost
 from training.evaluate import evaluate
 from training.optimizer import step_of
 from training.signals import StopSignals
-from training.step import NotFinite, make_train_step
+from training.step import NotFinite, make_health_step, make_train_step
 
 SHOWN = 8  # images that TensorBoard shows with their reconstructions
 
@@ -30,6 +31,7 @@ def fit(network: Network, optimizer, dataset: Dataset, cfg, run, devices: Device
     is resumed at MAX_ITERS takes no step, and does not validate.
     """
     train_step = make_train_step(network, optimizer, cfg, devices)
+    health_step = make_health_step(network, cfg, devices)
     step = step_of(optimizer)
 
     def due(every):
@@ -67,7 +69,7 @@ def fit(network: Network, optimizer, dataset: Dataset, cfg, run, devices: Device
             if due(cfg.PRINT_EVERY):
                 run.record(step, "train", **metrics, learning_rate=learning_rate)
             if due(cfg.VAL_EVERY):
-                lines = validate(network, optimizer, dataset, cfg, run, test_step)
+                lines = validate(network, optimizer, dataset, cfg, run, test_step, health_step)
                 reached = is_reached()
                 if "decoder" in network.capabilities:
                     run.images(step, *reconstructions(network, batch))
@@ -85,8 +87,8 @@ def fit(network: Network, optimizer, dataset: Dataset, cfg, run, devices: Device
     return stop.received
 
 
-def validate(network: Network, optimizer, dataset: Dataset, cfg, run,
-             test_step: Callable) -> list[str]:
+def validate(network: Network, optimizer, dataset: Dataset, cfg, run, test_step: Callable,
+             health_step: Callable) -> list[str]:
     """Measures the validation split, and keeps the network if it is the best. -> lines to show
 
     With EMA there are two networks: the trained weights, and their moving average. The average is
@@ -97,6 +99,7 @@ def validate(network: Network, optimizer, dataset: Dataset, cfg, run,
     step = step_of(optimizer)
     validated = evaluate(test_step, dataset.val, cfg.BATCH_SIZE, "validation")
     lines = [run.record(step, "val", **validated)]
+    run.record(step, "health", **health.measure(health_step, dataset.val, cfg.BATCH_SIZE))
     if not cfg.EMA:
         run.save_if_best(step, validated["accuracy"])
     else:

@@ -5,18 +5,23 @@ import tensorflow as tf
 class Decay(tf.keras.optimizers.schedules.LearningRateSchedule):
     """The learning rate of step s: LR * DECAY_RATIO ** (s / STEP_SIZE).
 
-    The exponent is rounded down with STAIRCASE. In the last COOLDOWN steps before MAX_ITERS the
-    rate is also multiplied by a factor that falls linearly from 1 to 0. LR_FLOOR comes last: the
-    rate is never below it, in the cooldown neither.
+    The exponent is rounded down with STAIRCASE. In the first WARMUP steps the rate is also
+    multiplied by a factor that rises linearly to 1, which it reaches in the last of them. In the
+    last COOLDOWN steps before MAX_ITERS it is multiplied by a factor that falls linearly from 1 to
+    0. LR_FLOOR comes last: the rate is never below it, in the cooldown neither.
     """
 
     def __init__(self, cfg):
         self.end, self.cooldown, self.floor = cfg.MAX_ITERS, cfg.COOLDOWN, cfg.LR_FLOOR
+        self.warmup = cfg.WARMUP
         self.decay = tf.keras.optimizers.schedules.ExponentialDecay(
             cfg.LR, cfg.STEP_SIZE, cfg.DECAY_RATIO, staircase=cfg.STAIRCASE)
 
     def __call__(self, step):
         rate = self.decay(step)
+        if self.warmup:
+            begun = tf.cast(step + 1, tf.float32)
+            rate *= tf.minimum(begun / self.warmup, 1.0)
         if self.cooldown:
             left = tf.cast(self.end - step, tf.float32)
             rate *= tf.minimum(left / self.cooldown, 1.0)

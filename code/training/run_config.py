@@ -10,6 +10,9 @@ from data.files import from_json
 from output import write_whole
 from settings import ROOT, Config, InputError
 
+# Settings that came later: what a run did that does not record them.
+BEFORE = {"INIT": "keras", "WARMUP": 0}
+
 
 class RunConfig(NamedTuple):
     """What a run records: its settings, what the network takes from the data, and which data."""
@@ -65,8 +68,8 @@ def save_config(folder: str | Path, run: RunConfig):
 def load_config(folder: str | Path) -> RunConfig:
     """Reads folder/config.json. InputError if it is missing or damaged.
 
-    A setting that is newer than the run takes its default. DATA_DIR becomes that of this machine:
-    CAPSNET_DATA_DIR, or where the run had it, or the default.
+    A setting that is newer than the run takes its value of BEFORE, or its default. DATA_DIR becomes
+    that of this machine: CAPSNET_DATA_DIR, or where the run had it, or the default.
     """
     path = Path(folder) / "config.json"
 
@@ -74,7 +77,8 @@ def load_config(folder: str | Path) -> RunConfig:
     try:
         saved = from_json(path.read_text(encoding="utf-8"))
         height, width, channels = (int(side) for side in saved["image_shape"])
-        settings, classes = Config(TRAIN, saved["settings"]), int(saved["classes"])
+        settings = Config(TRAIN, {**BEFORE, **saved["settings"]})
+        classes = int(saved["classes"])
         if min(height, width) < MIN_SIDE or channels < 1 or not 1 < classes <= MAX_CLASSES:
             raise ValueError(f"image_shape {height, width, channels}, classes {classes}")
         names = saved.get("class_names", list(range(classes)))  # older runs did not record them

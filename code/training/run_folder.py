@@ -51,7 +51,7 @@ class Run:
         with writing(self.folder):
             save_config(self.folder, config)
             rewind(folder, step)
-            splits = ("train", "val", "val_average") if self.cfg.EMA else ("train", "val")
+            splits = ["train", "val", "health"] + (["val_average"] if self.cfg.EMA else [])
             self.writers = {split: self._writer(split) for split in splits}
 
         # say so

@@ -86,16 +86,35 @@ def make_test_step(network: Network, cfg, devices: Devices) -> Callable:
         terms = loss_terms(network, output, part)
         return {name: tf.reduce_sum(term * weights) for name, term in terms.items()}
 
-    of_batch = devices.sum(compiled(test, cfg))  # every replica's part, added up
+    return summed(test, cfg, devices)
 
-    def test_step(batch: Batch, size: int = 0) -> dict[str, float]:
+
+def make_health_step(network: Network, cfg, devices: Devices) -> Callable:
+    """Returns the same function for the sums of what `network.health` says of each image."""
+
+    def health(padded: tuple[Batch, tf.Tensor]):
+        part, weights = padded
+        terms = network.health(part.images, part.labels)
+        return {name: tf.tensordot(weights, term, 1) for name, term in terms.items()}
+
+    return summed(health, cfg, devices)
+
+
+def summed(function: Callable, cfg, devices: Devices) -> Callable:
+    """Returns a function of a Batch: the sums of `function` over the parts of all replicas.
+
+    function: of a part and the weight of each of its images, as `pad` returns them
+    """
+    of_batch = devices.sum(compiled(function, cfg))  # every replica's part, added up
+
+    def step(batch: Batch, size: int = 0) -> dict[str, float | np.ndarray]:
         # equally many images for each replica
         least = max(size, len(batch.labels))
         filled = math.ceil(least / devices.replicas) * devices.replicas
         sums = devices.local(of_batch(pad(batch, filled)))
-        return {name: float(value) for name, value in sums.items()}
+        return {name: np.asarray(value, float)[()] for name, value in sums.items()}
 
-    return test_step
+    return step
 
 
 def loss_terms(network: Network, output, part: Batch) -> dict[str, tf.Tensor]:

@@ -20,9 +20,10 @@ def train(given: dict, train_dir: str | None = None, ckpt: str | None = None,
     # settings and images: refused before TensorFlow starts, which takes seconds
     began = load_config(ckpt) if ckpt else None
     cfg = began.resumed(ckpt, given) if began else Config(TRAIN, given)
-    if cfg.COOLDOWN > cfg.MAX_ITERS:
-        raise InputError(f"--cooldown: expected at most --max_iters, {cfg.MAX_ITERS}, "
-                         f"received {cfg.COOLDOWN}")
+    for name in ("COOLDOWN", "WARMUP"):
+        if cfg[name] > cfg.MAX_ITERS:
+            raise InputError(f"--{name.lower()}: expected at most --max_iters, {cfg.MAX_ITERS}, "
+                             f"received {cfg[name]}")
     if cfg.LR_FLOOR > cfg.LR:
         raise InputError(f"--lr_floor: expected at most --lr, {cfg.LR}, received {cfg.LR_FLOOR}")
     dataset = data.load(cfg)

@@ -19,12 +19,12 @@ def batch_last(x):
     return tf.constant(np.moveaxis(x, 0, -1), tf.float32)
 
 
-def route(u_hat, iterations, way="dynamic", prior=None):
+def route(u_hat, iterations, way="dynamic", prior=None, bias=None):
     """u_hat [B, I, J, E] -> v [B, J, E], by either module."""
-    prior = None if prior is None else tf.convert_to_tensor(prior)
+    prior, bias = (None if x is None else tf.convert_to_tensor(x) for x in (prior, bias))
     if way == "plain":
-        return capsules.route(tf.constant(u_hat, tf.float32), iterations, prior)
-    return routing.route(batch_last(u_hat), iterations, way, prior)
+        return capsules.route(tf.constant(u_hat, tf.float32), iterations, prior, bias)
+    return routing.route(batch_last(u_hat), iterations, way, prior, bias)
 
 
 # ---- the oracle ----
@@ -44,8 +44,8 @@ def votes_by_hand(u, W):
     return u_hat
 
 
-def route_by_hand(u_hat, iterations, prior):
-    """Procedure 1 of the paper, line by line, one image at a time."""
+def route_by_hand(u_hat, iterations, prior, bias):
+    """Procedure 1 of the paper with a bias, line by line, one image at a time. -> v, the last c"""
     v, c = np.zeros((B, J, E)), np.zeros((B, I, J))
     for b in range(B):
         logits = np.array(prior, np.float64)
@@ -53,11 +53,11 @@ def route_by_hand(u_hat, iterations, prior):
             for i in range(I):
                 c[b, i] = np.exp(logits[i]) / np.sum(np.exp(logits[i]))
             for j in range(J):
-                v[b, j] = squash_by_hand(sum(c[b, i, j] * u_hat[b, i, j] for i in range(I)))
+                v[b, j] = squash_by_hand(bias[j] + sum(c[b, i, j] * u_hat[b, i, j] for i in range(I)))
             for i in range(I):
                 for j in range(J):
                     logits[i, j] += np.dot(u_hat[b, i, j], v[b, j])
-    return v
+    return v, c
 
 
 # ---- the equations ----
@@ -131,13 +131,18 @@ def test_mask_lets_only_the_chosen_capsule_through():
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("iterations", [1, 2, 3, 4, 5])
-@pytest.mark.parametrize("with_prior", [False, True])
-def test_route_is_procedure_1(way, iterations, with_prior):
+@pytest.mark.parametrize("with_prior, with_bias", [(False, False), (True, False), (False, True)])
+def test_route_is_procedure_1(way, iterations, with_prior, with_bias):
     u_hat = normal(B, I, J, E)
     prior = normal(I, J, seed=1) if with_prior else None
-    by_hand = route_by_hand(u_hat, iterations, prior if with_prior else np.zeros((I, J)))
-    v = route(u_hat, iterations, way, prior)
+    bias = normal(J, E, seed=2) if with_bias else None
+    by_hand, c = route_by_hand(u_hat, iterations, prior if with_prior else np.zeros((I, J)),
+                               bias if with_bias else np.zeros((J, E)))
+    v = route(u_hat, iterations, way, prior, bias)
     np.testing.assert_allclose(v, by_hand, rtol=2e-5, atol=1e-6)
+    if way != "plain":
+        received = routing.couplings(batch_last(u_hat), iterations, prior, bias)
+        np.testing.assert_allclose(received, batch_last(c), rtol=2e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -165,37 +170,36 @@ def route_tensor(u_hat, way):
     return capsules.route(u_hat, 3) if way == "plain" else routing.route(u_hat, 3, way)
 
 
-def loss_and_gradients(u, W, prior, way, iterations):
-    """Of a loss that weighs each dimension differently. prior: None if there is none"""
-    arguments = [tf.convert_to_tensor(x) for x in (u, W, prior) if x is not None]
+def loss_and_gradients(u, W, more, way, iterations):
+    """Of a loss that weighs each dimension differently. more: the prior and the bias, or nothing"""
+    arguments = [tf.convert_to_tensor(x) for x in (u, W, *more)]
     with tf.GradientTape() as tape:
         tape.watch(arguments)
-        u, W, *rest = arguments
-        prior = rest[0] if rest else None
+        u, W, *more = arguments
         if way == "plain":
-            v = capsules.route(capsules.votes(u, W), iterations, prior)
+            v = capsules.route(capsules.votes(u, W), iterations, *more)
         else:
-            v = routing.route(routing.votes(u, W), iterations, way, prior)
+            v = routing.route(routing.votes(u, W), iterations, way, *more)
         loss = tf.reduce_sum(v * tf.range(1.0, E + 1))
     return [loss, *tape.gradient(loss, arguments)]
 
 
-def by_every_way(u, W, prior, iterations):
-    return [loss_and_gradients(u, W, prior, way, iterations) for way in WAYS]
+def by_every_way(u, W, more, iterations):
+    return [loss_and_gradients(u, W, more, way, iterations) for way in WAYS]
 
 
 @pytest.mark.parametrize("compiled", ["eager", "graph", "xla"])
 @pytest.mark.parametrize("iterations", [1, 2, 3, 4, 5])
-@pytest.mark.parametrize("with_prior", [False, True])
-def test_plain_dynamic_and_static_agree_in_value_and_gradient(compiled, iterations, with_prior):
-    if compiled == "xla" and not with_prior and iterations != 3:
+@pytest.mark.parametrize("with_more", [False, True])
+def test_plain_dynamic_and_static_agree_in_value_and_gradient(compiled, iterations, with_more):
+    if compiled == "xla" and not with_more and iterations != 3:
         pytest.skip("compiling takes seconds, and no prior is a prior of zeros")
-    u, W, prior = normal(B, I, D), normal(I, D, J, E), normal(I, J) if with_prior else None
-    expected = loss_and_gradients(u, W, prior, "plain", iterations)
+    u, W, more = normal(B, I, D), normal(I, D, J, E), (normal(I, J), normal(J, E)) if with_more else ()
+    expected = loss_and_gradients(u, W, more, "plain", iterations)
     function = by_every_way
     if compiled != "eager":
         function = tf.function(by_every_way, jit_compile=compiled == "xla")
-    for received in function(u, W, prior, iterations):
+    for received in function(u, W, more, iterations):
         for value, plain in zip(received, expected, strict=True):
             np.testing.assert_allclose(value, plain, rtol=2e-4, atol=2e-5)
 
@@ -203,13 +207,14 @@ def test_plain_dynamic_and_static_agree_in_value_and_gradient(compiled, iteratio
 @pytest.mark.parametrize("iterations", [1, 2, 3])
 def test_the_gradient_goes_through_every_iteration(iterations):
     """Against central differences of the loops in float64: a cut anywhere would show."""
-    arguments = normal(B, I, D), normal(I, D, J, E), normal(I, J)
+    arguments = normal(B, I, D), normal(I, D, J, E), normal(I, J), normal(J, E)
 
-    def loss_by_hand(u, W, prior):
-        v = route_by_hand(votes_by_hand(u, W), iterations, prior)
+    def loss_by_hand(u, W, prior, bias):
+        v, _ = route_by_hand(votes_by_hand(u, W), iterations, prior, bias)
         return np.sum(v * np.arange(1.0, E + 1))
 
-    gradients = {way: loss_and_gradients(*arguments, way, iterations)[1:] for way in WAYS}
+    u, W, *more = arguments
+    gradients = {way: loss_and_gradients(u, W, more, way, iterations)[1:] for way in WAYS}
     for which, argument in enumerate(arguments):
         for index in list(np.ndindex(*argument.shape))[::7]:
             there = [np.float64(x) for x in arguments]

@@ -100,7 +100,7 @@ def test_a_term_with_the_name_of_another_record_is_refused(monkeypatch, name):
 def test_settings_that_are_not_one_statement_are_an_error(monkeypatch):
     """They are no flags, which nobody would notice."""
     monkeypatch.setattr(catalog.module("model.networks", "capsnet"), "SETTINGS", {"HEADS": 4}, raising=False)
-    with pytest.raises(ValueError, match="capsnet.py: expected SETTINGS in one statement, .* makes only none"):
+    with pytest.raises(ValueError, match="capsnet.py: expected SETTINGS in one statement, .* makes only INIT"):
         toy.network()
 
 

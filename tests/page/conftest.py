@@ -50,12 +50,14 @@ def evaluate(browser):
 
 @pytest.fixture(scope="session")
 def toy_page(tmp_path_factory):
-    """-> the network, and the file of its page"""
+    """-> the network, with biases and a divisor, and the file of its page"""
     folder = tmp_path_factory.mktemp("page")
     images, labels = toy.images(60, 0, IMAGE_SHAPE)
     np.savez(folder / "bars.npz", x_train=images, y_train=labels)
-    cfg = toy.settings(DATASET=str(folder / "bars.npz"))
-    network = lively(toy.network(IMAGE_SHAPE))
+    cfg = toy.settings(DATASET=str(folder / "bars.npz"), INIT="authors")
+    network = lively(toy.network(IMAGE_SHAPE, INIT="authors"))
+    conv = network.primary_caps.conv
+    conv.kernel.assign(conv.divisor * conv.kernel)
     save(folder / "run", network, cfg)
     assert write_page(folder / "toy.html", "--ckpt", folder / "run") == 0
     return network, folder / "toy.html"

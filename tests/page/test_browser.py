@@ -132,7 +132,7 @@ def test_the_steps_of_the_routing_are_those_of_procedure_1_and_share_1(browser, 
     b = tf.zeros_like(u_hat[..., 0])
     for step in history:
         c = capsules.couple(b)
-        v = capsules.squash(capsules.weigh(c, u_hat))
+        v = capsules.squash(capsules.weigh(c, u_hat) + network.digit_caps.bias)
         agreement = capsules.agree(u_hat, v)
         b += agreement
         coefficients = np.reshape(step["c"], (-1, toy.CLASSES))

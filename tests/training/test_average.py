@@ -94,7 +94,7 @@ def test_without_an_average_nothing_is_said_of_one(tmp_path):
     assert runs.start(tmp_path / "run") == 0
     assert runs.metrics(tmp_path / "run", "val_average") == []
     assert "average" not in json.loads((tmp_path / "run" / "results.json").read_text())
-    assert sorted(path.name for path in (tmp_path / "run" / "tensorboard").iterdir()) == ["train", "val"]
+    assert sorted(path.name for path in (tmp_path / "run" / "tensorboard").iterdir()) == ["health", "train", "val"]
 
 
 @pytest.mark.parametrize("staircase, floor, rates", [
@@ -120,6 +120,15 @@ def test_the_learning_rate_falls_to_the_floor_at_the_end(floor, rates):
         optimizer.iterations.assign(step)
         found.append(float(optimizer.learning_rate))
     np.testing.assert_allclose(found, rates, rtol=1e-6)
+
+
+def test_the_learning_rate_rises_linearly_in_the_first_steps():
+    optimizer = make_optimizer(toy.settings(LR=0.1, STEP_SIZE=10, DECAY_RATIO=0.5, WARMUP=4))
+    found = []
+    for step in (0, 1, 3, 4, 10):
+        optimizer.iterations.assign(step)
+        found.append(float(optimizer.learning_rate))
+    np.testing.assert_allclose(found, [0.025, 0.05, 0.1, 0.1, 0.05], rtol=1e-6)
 
 
 def test_a_run_without_validation_says_so_and_keeps_no_best(tmp_path, capsys, monkeypatch):

@@ -17,6 +17,16 @@ def test_saved_settings_come_back(tmp_path):
     assert run_config.load_config(tmp_path) == run
 
 
+def test_a_run_older_than_a_setting_did_what_there_was_then(tmp_path):
+    run = run_config.RunConfig(Config(TRAIN, {"INIT": "small", "WARMUP": 9}), (28, 28, 1), 10, "0123", DIGITS)
+    run_config.save_config(tmp_path, run)
+    saved = json.loads((tmp_path / "config.json").read_text())
+    assert (saved["settings"].pop("INIT"), saved["settings"].pop("WARMUP")) == ("small", 9)
+    (tmp_path / "config.json").write_text(json.dumps(saved))
+    found = run_config.load_config(tmp_path).settings
+    assert (found.INIT, found.WARMUP) == ("keras", 0)
+
+
 @pytest.mark.parametrize("content", [
     "", "{", "[]", "{}", "\xff", '{"settings": 3}', '{"settings": {}, "classes": 10}',
     '{"settings": {}, "image_shape": [28, 28], "classes": 10, "data": ""}',

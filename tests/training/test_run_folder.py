@@ -271,6 +271,8 @@ def test_what_is_refused_leaves_nothing_behind(tmp_path, folder):
     assert not (tmp_path / "new").exists()
     with pytest.raises(InputError, match="--cooldown: expected at most --max_iters, 9, received 10"):
         start(tmp_path / "new", "--max_iters", 9, "--cooldown", 10)
+    with pytest.raises(InputError, match="--warmup: expected at most --max_iters, 9, received 10"):
+        start(tmp_path / "new", "--max_iters", 9, "--warmup", 10)
     with pytest.raises(InputError, match="--lr_floor: expected at most --lr, 0.001, received 0.01"):
         start(tmp_path / "new", "--lr_floor", 0.01)
     assert not (tmp_path / "new").exists()

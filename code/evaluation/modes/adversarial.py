@@ -60,11 +60,7 @@ def check(cfg):
         return
 
     # settings of the other attacks
-    for name in changed:
-        owners = catalog.owners(attacks.FOLDER, name)
-        if owners and cfg.ATTACK not in owners:
-            raise InputError(f"--{name.lower()}: expected --attack {' or '.join(owners)}, which "
-                             f"has this setting, received --attack {cfg.ATTACK}")
+    catalog.check_owned(changed, attacks.FOLDER, "--attack", cfg.ATTACK)
 
     # the largest budget
     norm = attacks.norm_of(cfg.ATTACK, cfg.NORM)

@@ -9,8 +9,17 @@ import tensorflow as tf
 from model import capsules, routing
 from model.convolution import Convolution
 from model.losses import margin_loss, reconstruction_loss
-from model.network import Network, Output, longest, targets
+from model.network import Network, Output, activity, longest, targets
+from model.start import Start, start_of
+from settings import Setting, one_of
 
+SETTINGS = {
+    "INIT": Setting(
+        "keras", "how the weights of --model capsnet begin: keras (convolutions by Keras' default), "
+        "authors (as in the authors' code, with biases) or small (small routing weights)",
+        "ours; authors: their code", one_of(("keras", "authors", "small"))),
+}
+SHORT = 0.1  # a primary capsule that is shorter says next to nothing: m- of the class capsules
 KERNEL = 9  # both convolutions are 9 x 9: conv1 at stride 1, the primary capsules at stride 2
 
 
@@ -23,16 +32,17 @@ class CapsNet(Network):
 
     def __init__(self, cfg, image_shape: tuple[int, int, int], classes: int, **kwargs):
         super().__init__(image_shape, classes, **kwargs)
+        start = start_of(cfg.INIT)
         # conv1 has few input channels, so the Fourier form is never faster there. Of CONV_WAY it
         # obeys only "direct". next_stride is for speed: it orders the result for primary_caps.
         self.conv1 = Convolution(cfg.CONV1_CHANNELS, KERNEL, activation="relu", next_stride=2,
                                  form="direct" if cfg.CONV_WAY == "direct" else "auto",
-                                 name="conv1")
+                                 initializer=start.conv1, bias=start.bias, name="conv1")
         self.primary_caps = PrimaryCaps(cfg.PRIMARY_CAPS_CHANNELS, cfg.PRIMARY_DIM, cfg.CONV_WAY,
-                                        name="primary_caps")
+                                        start, name="primary_caps")
         self.digit_caps = DigitCaps(classes, cfg.DIGIT_DIM, cfg.ROUTING_ITERS, cfg.ROUTING_WAY,
-                                    cfg.PRIOR_TRAINING, name="digit_caps")
-        self.decoder = Decoder(image_shape, cfg.DECODER_UNITS, name="decoder")
+                                    cfg.PRIOR_TRAINING, start, name="digit_caps")
+        self.decoder = Decoder(image_shape, cfg.DECODER_UNITS, start, name="decoder")
         self.m_pos, self.m_neg, self.absent_weight = cfg.M_POS, cfg.M_NEG, cfg.LAMBDA
         self.reconstruction_weight = cfg.RECONSTRUCT_W
         self.make_variables()
@@ -68,6 +78,23 @@ class CapsNet(Network):
         images = [self.decoder(capsules.mask(v, chosen)) for chosen in tf.unstack(labels, axis=1)]
         return tf.stack(images, axis=1)
 
+    def health(self, images, labels) -> dict[str, tf.Tensor]:
+        features = self.conv1(images)                          # [B, h, w, channels]
+        u = self.primary_caps(features)                        # [B, I, D]
+        lengths = capsules.length(self.digit_caps(u))          # [B, J]
+        present = targets(labels, self.classes)                # [B, J]
+        absent = 1 - present
+        c = self.digit_caps.couplings(u)                       # [I, J, B]
+        entropy = -tf.reduce_sum(tf.math.xlogy(c, c), axis=1)  # [I, B]
+        is_short = tf.cast(capsules.length(u) < SHORT, tf.float32)
+        return {
+            **activity(features),
+            "short_primary_capsules": tf.reduce_mean(is_short, axis=1),
+            "length_correct": tf.reduce_sum(lengths * present, 1) / tf.reduce_sum(present, 1),
+            "length_wrong": tf.reduce_sum(lengths * absent, 1) / tf.reduce_sum(absent, 1),
+            "coupling_entropy": tf.reduce_mean(entropy, axis=0) / math.log(self.classes),
+        }
+
     def loss_terms(self, output, labels, sources) -> dict[str, tf.Tensor]:
         """loss = margin + RECONSTRUCT_W * reconstruction, each [B].
 
@@ -87,10 +114,12 @@ class PrimaryCaps(tf.keras.layers.Layer):
     I = positions * types. There is no ReLU: a capsule may point anywhere.
     """
 
-    def __init__(self, types: int, dim: int, conv_way: str, **kwargs):
+    def __init__(self, types: int, dim: int, conv_way: str, start: Start, **kwargs):
         super().__init__(**kwargs)
         self.dim = dim
-        self.conv = Convolution(types * dim, KERNEL, stride=2, form=conv_way, name="conv")
+        self.conv = Convolution(types * dim, KERNEL, stride=2, form=conv_way,
+                                initializer=start.primary, bias=start.bias,
+                                divisor=start.primary_divisor, name="conv")
 
     def call(self, features):
         s = self.conv(features)                                # [B, 6, 6, 256] for MNIST
@@ -103,43 +132,55 @@ class DigitCaps(tf.keras.layers.Layer):
     """One capsule of E dimensions for each class, by routing. [B, I, D] -> [B, J, E]"""
 
     def __init__(self, classes: int, dim: int, iterations: int, way: str, prior_training: bool,
-                 **kwargs):
+                 start: Start, **kwargs):
         super().__init__(**kwargs)
         self.classes, self.dim = classes, dim
         self.iterations, self.way, self.prior_training = iterations, way, prior_training
-        self.prior = None
+        self.start = start
+        self.prior = self.bias = None
 
     def build(self, shape):
         _, I, D = shape
-        # As in the authors' code. With Keras' default the votes are too small to learn from.
-        initializer = tf.keras.initializers.TruncatedNormal(stddev=0.1)
         self.W = self.add_weight(name="W", shape=(I, D, self.classes, self.dim),
-                                 initializer=initializer)
+                                 initializer=self.start.W())
         if self.prior_training:
             self.prior = self.add_weight(name="prior", shape=(I, self.classes), initializer="zeros")
+        if self.start.class_bias:
+            self.bias = self.add_weight(name="bias", shape=(self.classes, self.dim),
+                                        initializer=tf.keras.initializers.Constant(self.start.bias))
 
     def call(self, u):
         if self.way == "plain":
             u_hat = capsules.votes(u, self.W)                  # [B, I, J, E]
-            return capsules.route(u_hat, self.iterations, self.prior)
+            return capsules.route(u_hat, self.iterations, self.prior, self.bias)
         u_hat = routing.votes(u, self.W)                       # [I, J, E, B]
-        return routing.route(u_hat, self.iterations, self.way, self.prior)
+        return routing.route(u_hat, self.iterations, self.way, self.prior, self.bias)
+
+    def couplings(self, u):
+        """The coupling coefficients of the last iteration. u [B, I, D] -> c [I, J, B]"""
+        return routing.couplings(routing.votes(u, self.W), self.iterations, self.prior, self.bias)
 
     def unrouted(self, u):
         """Every vote with the same coupling coefficient 1 / J. u [B, I, D] -> [B, J, E]"""
-        return capsules.squash(tf.einsum("bid,idje->bje", u, self.W) / self.classes)
+        s = tf.einsum("bid,idje->bje", u, self.W) / self.classes
+        return capsules.squash(s if self.bias is None else s + self.bias)
 
 
 class Decoder(tf.keras.layers.Layer):
     """Three dense layers from the masked capsules [B, J, E] to an image [B, H, W, C] in [0, 1]."""
 
-    def __init__(self, image_shape: tuple[int, int, int], units: int, **kwargs):
+    def __init__(self, image_shape: tuple[int, int, int], units: int, start: Start, **kwargs):
         super().__init__(**kwargs)
         self.image_shape = tuple(image_shape)
-        self.hidden1 = tf.keras.layers.Dense(units, activation="relu", name="hidden1")
-        self.hidden2 = tf.keras.layers.Dense(2 * units, activation="relu", name="hidden2")
-        pixels = math.prod(self.image_shape)
-        self.pixels = tf.keras.layers.Dense(pixels, activation="sigmoid", name="pixels")
+
+        def dense(units, activation, name):
+            bias = tf.keras.initializers.Constant(start.bias)
+            return tf.keras.layers.Dense(units, activation, kernel_initializer=start.dense(),
+                                         bias_initializer=bias, name=name)
+
+        self.hidden1 = dense(units, "relu", "hidden1")
+        self.hidden2 = dense(2 * units, "relu", "hidden2")
+        self.pixels = dense(math.prod(self.image_shape), "sigmoid", "pixels")
 
     def call(self, masked):
         flat = tf.reshape(masked, [-1, masked.shape[1] * masked.shape[2]])     # [B, J E]

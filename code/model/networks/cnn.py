@@ -22,7 +22,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from model.convolution import Convolution
-from model.network import Chain, Network, Output, Step, targets
+from model.network import Chain, Network, Output, Step, activity, targets
 from settings import Setting, one_of
 
 SETTINGS = {
@@ -108,6 +108,9 @@ class CNN(Network):
                 steps.append(Step("max_pool"))
         steps += [Step("dense", layer) for layer in (*self.dense, self.scores)]
         return Chain(steps, "softmax" if self.layout.exclusive else "sigmoid")
+
+    def health(self, images, labels) -> dict[str, tf.Tensor]:
+        return activity(self.conv1(images))
 
     def loss_terms(self, output, labels, sources) -> dict[str, tf.Tensor]:
         """The cross-entropy as "loss" [B], with a softmax, or summed over sigmoids of the classes.

@@ -65,15 +65,16 @@ function agree(uHat, v, E) {
  *
  * @param {Float32Array} uHat [I, J, E]
  * @param {Float32Array} prior the initial logits [I, J]
+ * @param {Float32Array} bias of the class capsules [J, E]
  * @returns {{c: Float32Array, v: Float32Array, agreement: Float32Array}[]} of each iteration: c
  *   [I, J], v [J, E], and the agreement uHat . v [I, J]
  */
-export function route(uHat, prior, J, E, iterations) {
+export function route(uHat, prior, bias, J, E, iterations) {
   const I = prior.length / J, b = Float64Array.from(prior);
   const history = [];
   while (history.length < iterations) {
     const c = couple(b, J);                                              // line 4
-    const s = new Float64Array(J * E);                                   // line 5
+    const s = Float64Array.from(bias);                                   // line 5
     for (let i = 0; i < I; i++) {
       for (let j = 0; j < J; j++) {
         const weight = c[i * J + j], from = (i * J + j) * E;
