@@ -16,7 +16,7 @@ def main() -> int:
     _, args = parser.parse({})
 
     cli.start_tensorflow()
-    from training.release import release
+    from runs.release import release
     return release(args.ckpt, args.to)
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import explore
-from training import checkpoints
-from training.run_config import RunConfig, save_config
+from runs import checkpoints
+from runs.config import RunConfig, save_config
 
 
 def desktop(driver, width=1280, height=900, mobile=False, **features):

@@ -2,7 +2,7 @@
 import numpy as np
 
 from data.dataset import MAX_CLASSES, MIN_SIDE, Dataset, Examples, Split
-from data.files import expect
+from data.readers.files import expect
 
 
 def check(dataset: Dataset, where: str):

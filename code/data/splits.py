@@ -4,7 +4,7 @@ from typing import Any
 import numpy as np
 
 from data.dataset import Split, stream
-from data.files import expect
+from data.readers.files import expect
 
 PARTS = ("train", "val", "test")
 

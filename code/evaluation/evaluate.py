@@ -16,7 +16,7 @@ from settings import Config, InputError, split_paths
 
 if TYPE_CHECKING:  # at run time these would import TensorFlow
     from model.network import Network
-    from training.run_config import RunConfig
+    from runs.config import RunConfig
 
 FOLDER = "evaluation.modes"
 
@@ -41,8 +41,8 @@ def evaluate(given: dict) -> int:
 
     # the networks
     cli.start_tensorflow()
-    from evaluation.predictor import Predictor
-    from training import checkpoints
+    from evaluation.network.predictor import Predictor
+    from runs import checkpoints
     # of each: the network, the config.json of its run, the prefix of its checkpoint
     loaded = [checkpoints.load_run(path) for path in paths]
     for network, run, prefix in loaded:

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from data.files import from_json
-from evaluation import figures
+from data.readers.files import from_json
+from evaluation.figures import style
 from output import is_writable, reason_of, say, write_whole
+from runs.about import about
 from settings import PATH, PATHS, Config, InputError
-from training.about import about
 
 RESULTS = "results.json"
 # Shown in per cent, as accuracies and rates are. Other names that end with "error" are no shares.
@@ -46,7 +46,7 @@ class Report:
 
     def draw(self, name: str, figure: Figure):
         """Draws name.png, which `close` writes."""
-        self.figures[f"{name}.png"] = figures.png(figure)
+        self.figures[f"{name}.png"] = style.png(figure)
 
     def close(self, subject: dict[str, str], numbers: dict, details: dict):
         """Writes the figures and results.json, and prints subject and numbers.

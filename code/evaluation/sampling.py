@@ -7,7 +7,7 @@ from data.dataset import Dataset, Examples, scale, stream
 from settings import InputError
 
 if TYPE_CHECKING:  # at run time these would import TensorFlow
-    from evaluation.predictor import Predictions, Predictor
+    from evaluation.network.predictor import Predictions, Predictor
 
 
 FEWEST_CLASSES = 5  # of pairs: a class that is neither of 2 labels nor of 2 predictions is needed

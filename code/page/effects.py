@@ -3,7 +3,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from data.files import from_json
+from data.readers.files import from_json
 from settings import ROOT, InputError
 
 if TYPE_CHECKING:  # at run time it would import TensorFlow

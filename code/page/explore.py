@@ -26,9 +26,9 @@ def explore(given: dict, out: str, effects_file: str | None):
 
     # the network
     cli.start_tensorflow()
-    from evaluation.predictor import Predictor
+    from evaluation.network.predictor import Predictor
     from page import weights
-    from training import checkpoints
+    from runs import checkpoints
     network, run, prefix = checkpoints.load_run(given["CKPT"])
     trained, class_names = run.settings, run.class_names
     name = f"{prefix.parent.name}/{prefix.name}"

@@ -11,7 +11,7 @@ from evaluation.sampling import spread_evenly
 from output import progress
 
 if TYPE_CHECKING:  # at run time these would import TensorFlow
-    from evaluation.predictor import Predictor
+    from evaluation.network.predictor import Predictor
 
 MOST_IMAGES = 10_000  # test images measured, spread evenly over the classes
 PIECE = 1_000         # images measured at a time

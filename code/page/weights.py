@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import tensorflow as tf
 
-from data.files import expect
+from data.readers.files import expect
 from model.convolution import Convolution
 from model.networks import capsnet
 from model.patches import columns_of

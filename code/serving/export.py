@@ -40,7 +40,7 @@ def export(ckpt: str, kind: str, out: str | None) -> int:
     missing, or if `out` is there already or cannot be written.
     """
     cli.start_tensorflow()
-    from training import checkpoints
+    from runs import checkpoints
 
     # the format, the network and the place
     form = catalog.module("serving.exports", kind)

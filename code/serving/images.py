@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from data.dataset import scale
-from data.files import damage, expect
+from data.readers.files import damage, expect
 from settings import InputError
 
 LARGEST = 1024  # pixels, of the longer side of a picture before it is prepared

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 import cli
-from evaluation import figures, sheets
+from evaluation.figures import sheets, style
 from output import check_writable, progress, reason_of, say, write_whole
 from serving import images
 from serving.trained import Answer, Trained, load
@@ -87,7 +87,7 @@ def draw(answers: list[Answer], path: Path) -> str:
     """
     answers = answers[:MOST_DRAWN]
     seen = np.stack([answer.image for answer in answers])
-    captions = [f"{figures.shorten(answer.name, MOST_LETTERS)}\n({answer.score:.2f})"
+    captions = [f"{style.shorten(answer.name, MOST_LETTERS)}\n({answer.score:.2f})"
                 for answer in answers]
     blank, unmarked = [""] * len(answers), np.zeros(len(answers), bool)
     rows = [sheets.Row("as the network saw it", seen, captions, unmarked)]
@@ -96,7 +96,7 @@ def draw(answers: list[Answer], path: Path) -> str:
         rows.append(sheets.Row("reconstruction", drawn, blank, unmarked))
     sheet = sheets.rows_of_images("class (score)", rows)
     try:
-        write_whole(path, figures.png(sheet))
+        write_whole(path, style.png(sheet))
     except OSError as error:
         raise InputError(f"--figure: expected a file to write, received {path} "
                          f"({reason_of(error)})") from None

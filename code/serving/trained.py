@@ -13,7 +13,7 @@ from serving import images
 from settings import InputError
 
 if TYPE_CHECKING:  # at run time these would import TensorFlow
-    from evaluation.predictor import Predictor
+    from evaluation.network.predictor import Predictor
     from model.network import Network
 
 BATCH = 100  # images at once
@@ -86,8 +86,8 @@ def load(path: str | Path = EVAL["CKPT"].default) -> Trained:
     Without a path it is the released one. Starts TensorFlow. InputError if there is none.
     """
     cli.start_tensorflow()
-    from evaluation.predictor import Predictor
-    from training import checkpoints
+    from evaluation.network.predictor import Predictor
+    from runs import checkpoints
 
     network, run, _ = checkpoints.load_run(path)
     return Trained(Predictor(network, run.settings, BATCH), run.class_names)

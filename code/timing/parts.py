@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from data.augment import random_shift
 from data.dataset import Batch, Dataset, Split, training_batch
-from data.overlay import random_pairs
+from data.making.overlay import random_pairs
 from model.compile import compiled
 from timing.clock import timed
 

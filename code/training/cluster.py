@@ -5,7 +5,7 @@ import signal
 
 import tensorflow as tf
 
-from data.files import from_json
+from data.readers.files import from_json
 from output import first_line, say
 from settings import InputError
 

@@ -23,7 +23,7 @@ def fit(network: Network, optimizer, dataset: Dataset, cfg, run, devices: Device
     """Trains from the optimizer's step to MAX_ITERS, or until the accuracy on validation is
     STOP_AT. -> the signal that stopped it, or None.
 
-    run: a run_folder.Run, or a Follower. test_step: what step.make_test_step returns, for the
+    run: a runs.folder.Run, or a Follower. test_step: what step.make_test_step returns, for the
     validation. Raises WorkerLost and NotFinite.
 
     Whether to record, validate or save depends only on the step and on MAX_ITERS. So a resumed run

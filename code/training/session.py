@@ -8,14 +8,14 @@ import tensorflow as tf
 import model
 from data.dataset import Dataset
 from model.network import Network
+from runs.config import RunConfig
+from runs.folder import Follower, Run
 from settings import InputError
 from training.average import averaged
 from training.devices import Devices, WorkerLost
 from training.evaluate import evaluate
 from training.loop import fit
 from training.optimizer import make_optimizer, step_of
-from training.run_config import RunConfig
-from training.run_folder import Follower, Run
 from training.step import NotFinite, make_test_step
 
 
@@ -105,7 +105,7 @@ def test(network: Network, optimizer, dataset: Dataset, cfg, run: Run | Follower
 
 
 def ended_by(reached: dict | None, step: int, cfg) -> dict:
-    """-> why a run with STOP_AT ended, for results.json. reached: see run_folder.Run.reached"""
+    """-> why a run with STOP_AT ended, for results.json. reached: see runs.folder.Run.reached"""
     if reached is None:
         return {"step": step, "why": f"MAX_ITERS {cfg.MAX_ITERS} before STOP_AT {cfg.STOP_AT}"}
     why = (f"the accuracy on validation, {reached['accuracy']:.4%} at step {reached['step']}, has "

@@ -6,8 +6,8 @@ from pathlib import Path
 import cli
 import data
 from config import TRAIN
+from runs.config import RunConfig, load_config
 from settings import ROOT, Config, InputError
-from training.run_config import RunConfig, load_config
 
 
 def train(given: dict, train_dir: str | None = None, ckpt: str | None = None,
@@ -32,7 +32,8 @@ def train(given: dict, train_dir: str | None = None, ckpt: str | None = None,
 
     # devices
     cli.start_tensorflow()
-    from training import claim, session
+    from runs import claim
+    from training import session
     from training.devices import devices_of
     used = devices_of(strategy, devices)
     session.check_batch(cfg, used)

@@ -2,8 +2,8 @@
 import numpy as np
 import pytest
 
-from data import affine
-from data.affine import Transforms, apply, draw, identity
+from data.making import affine
+from data.making.affine import Transforms, apply, draw, identity
 
 DIGITS = np.zeros((6, 28, 28, 1), np.uint8)
 DIGITS[:, 4:24, 6:22, 0] = np.random.default_rng(0).integers(0, 256, (6, 20, 16))

@@ -5,10 +5,11 @@ import pytest
 import config
 import data
 from config import TRAIN, Config
-from data import affine, files, mat
 from data.augment import random_shift
 from data.dataset import Dataset, Split, training_batch
 from data.datasets import affnist
+from data.making import affine
+from data.readers import files, mat
 from settings import InputError
 from untrusted import CANVASES, DIGITS, refusal
 from untrusted import mat as content

@@ -8,7 +8,7 @@ import catalog
 import data
 from data.check import check
 from data.dataset import Dataset, Split
-from data.overlay import Pairs
+from data.making.overlay import Pairs
 from settings import InputError
 from untrusted import settings
 

@@ -5,7 +5,7 @@ import io
 import numpy as np
 import pytest
 
-from data.files import PIECE, expect, is_there, read_at_most, verify
+from data.readers.files import PIECE, expect, is_there, read_at_most, verify
 from untrusted import refusal
 
 

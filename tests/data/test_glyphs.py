@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from matplotlib.font_manager import get_font
 
-from data import glyphs
+from data.making import glyphs
 from settings import InputError
 
 SIZES = {"train": 500, "val": 50, "test": 200}

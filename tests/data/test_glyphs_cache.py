@@ -21,7 +21,7 @@ def drawing(tmp_path, monkeypatch):
     drawing = types.SimpleNamespace(make=make, drawn=[], source=tmp_path / "glyphs.py")
     drawing.__file__ = str(drawing.source)
     drawing.source.write_text("version 1")
-    monkeypatch.setitem(sys.modules, "data.glyphs", drawing)
+    monkeypatch.setitem(sys.modules, "data.making.glyphs", drawing)
     monkeypatch.setattr(data, "glyphs", drawing, raising=False)
     monkeypatch.setattr(glyphs, "ROOT", tmp_path / "repository")
     return drawing

@@ -9,8 +9,8 @@ from PIL import Image
 import data
 from config import TRAIN
 from data.datasets import affnist
-from data.handwriting import as_mnist
-from data.image_file import read_grey
+from data.making.handwriting import as_mnist
+from data.readers.image_file import read_grey
 from settings import Config, InputError
 
 DATA_DIR = Path(os.environ.get("CAPSNET_DATA_DIR", "nowhere"))

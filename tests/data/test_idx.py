@@ -8,7 +8,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from data.idx import parse as parse_idx
+from data.readers.idx import parse as parse_idx
 from settings import InputError
 from untrusted import IMAGES, LABELS, idx, mutate, peak_of, refusal
 
@@ -61,9 +61,9 @@ def test_any_bytes_are_labels():
 
 
 def test_a_file_may_have_the_most_that_is_read_and_not_one_byte_more(monkeypatch):
-    monkeypatch.setattr("data.idx.MAX_BYTES", IMAGES.size)
+    monkeypatch.setattr("data.readers.idx.MAX_BYTES", IMAGES.size)
     parse(GOOD)
-    monkeypatch.setattr("data.idx.MAX_BYTES", IMAGES.size - 1)
+    monkeypatch.setattr("data.readers.idx.MAX_BYTES", IMAGES.size - 1)
     assert "1 to 14,399 bytes" in refusal(parse, GOOD)
 
 

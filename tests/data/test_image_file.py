@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data.image_file import read
+from data.readers.image_file import read
 from settings import InputError
 from untrusted import mutate, refusal
 

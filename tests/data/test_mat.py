@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from data import mat
+from data.readers import mat
 from settings import InputError
 from untrusted import CANVASES, DIGITS, mutate, packed, refusal
 from untrusted import mat as content

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data import files
 from data.dataset import Dataset
 from data.datasets import fashion_mnist, mnist
+from data.readers import files
 from settings import InputError
 from untrusted import IMAGES, LABELS, idx, refusal, settings
 

@@ -10,9 +10,9 @@ import config
 import data
 import toy
 from config import TRAIN, Config
-from data import overlay
 from data.dataset import Dataset, Split, as_batch, batches, scale, stream, training_batch
 from data.datasets import multimnist
+from data.making import overlay
 from untrusted import refusal
 
 SIDE, BORDER, CLASSES = 9, 2, 4

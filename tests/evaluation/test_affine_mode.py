@@ -12,19 +12,19 @@ from matplotlib.image import imread
 import cli
 import data
 import eval as command
-import runs
 import toy
-from data import affine
+import toy_runs
 from data.dataset import Dataset, Split, scale, training_batch
 from data.datasets import affnist
-from evaluation.intervals import of_copies, wilson
+from data.making import affine
 from evaluation.modes import affine as mode
+from evaluation.statistics.intervals import of_copies, wilson
 from model.networks import cnn
+from runs import checkpoints
+from runs.config import RunConfig, save_config
 from settings import split_paths
-from training import checkpoints
 from training.devices import Devices
 from training.optimizer import make_optimizer
-from training.run_config import RunConfig, save_config
 from training.step import make_train_step
 from untrusted import mat
 
@@ -73,7 +73,7 @@ def evaluate(house, tmp_path, capsys):
     def call(names, *flags):
         flags += ("--ckpt", ",".join(str(folder / name) for name in names.split(",")))
         flags += ("--fig_dir", tmp_path, "--batch_size", 16)
-        return runs.evaluate(capsys, *flags)
+        return toy_runs.evaluate(capsys, *flags)
 
     return call
 

@@ -10,12 +10,12 @@ import config
 import toy
 from data.dataset import stream
 from evaluation import attacks, sampling
-from evaluation.balls import BALLS
-from evaluation.climbing import climb, success_curve
-from evaluation.detection import reconstruction_distance
-from evaluation.growing import climb_in_growing_balls
+from evaluation.attacking.balls import BALLS
+from evaluation.attacking.budgets import climb_in_growing_balls
+from evaluation.attacking.steps import climb, success_curve
 from evaluation.modes import adversarial
-from evaluation.predictor import Gradient, Predictor
+from evaluation.network.predictor import Gradient, Predictor
+from evaluation.robustness.detection import reconstruction_distance
 from model.capsules import length, squash
 from settings import Config
 

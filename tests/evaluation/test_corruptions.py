@@ -2,8 +2,8 @@
 import numpy as np
 import pytest
 
-from evaluation import corruptions
-from evaluation.robustness import CORRUPTIONS
+from evaluation.robustness import corruptions
+from evaluation.robustness.compare import CORRUPTIONS
 
 IMAGES = np.random.default_rng(0).random((6, 30, 20, 1), np.float32)
 ALL = list(CORRUPTIONS.values())

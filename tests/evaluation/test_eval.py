@@ -17,20 +17,22 @@ import cli
 import config
 import data
 import eval as command
-import runs
 import toy
+import toy_runs
 from data.dataset import Dataset, Split, scale, training_batch
-from evaluation import charts, figures, report, sheets, side_by_side
-from evaluation.climbing import Attacked
+from evaluation import report
+from evaluation.attacking.steps import Attacked
 from evaluation.evaluate import TABLE
+from evaluation.figures import charts, sheets, side_by_side
+from evaluation.figures import style as figures
 from evaluation.modes import adversarial, reconstruct
-from evaluation.predictor import Predictor
+from evaluation.network.predictor import Predictor
 from model.network import Network, Output, targets
+from runs import checkpoints
+from runs.config import RunConfig, save_config
 from settings import Config, InputError
-from training import checkpoints
 from training.devices import Devices
 from training.optimizer import make_optimizer
-from training.run_config import RunConfig, save_config
 from training.step import make_train_step
 
 
@@ -64,7 +66,7 @@ def evaluate(run, tmp_path, capsys):
         for name, value in known.items():
             if name not in flags:
                 flags += (name, value)
-        return runs.evaluate(capsys, *flags)
+        return toy_runs.evaluate(capsys, *flags)
 
     return call
 

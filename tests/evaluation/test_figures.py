@@ -7,9 +7,11 @@ import pytest
 from matplotlib.image import imread
 
 import config
-from evaluation import charts, figures, report, sheets, side_by_side
-from evaluation.calibration import Reliability
-from evaluation.intervals import with_interval
+from evaluation import report
+from evaluation.figures import charts, sheets, side_by_side
+from evaluation.figures import style as figures
+from evaluation.statistics.calibration import Reliability
+from evaluation.statistics.intervals import with_interval
 
 RANDOM = np.random.default_rng(0)
 

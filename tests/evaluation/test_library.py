@@ -8,8 +8,9 @@ from art.estimators.classification import TensorFlowV2Classifier
 import catalog
 import config
 import toy
-from evaluation import attacks, growing
-from evaluation.predictor import Predictor
+from evaluation import attacks
+from evaluation.attacking import budgets
+from evaluation.network.predictor import Predictor
 from settings import Config
 
 STEPS, RESTARTS = 20, 2  # for each budget
@@ -19,7 +20,7 @@ BUDGET = {"linf": 0.01, "l2": 0.1}  # at which about half of the images withstan
 def library(classifier, norm, targeted):
     """-> two attacks of the library, with as many steps and restarts as ours"""
     budget = BUDGET[norm]
-    same = {"eps": budget, "eps_step": budget * growing.STRETCH / STEPS, "max_iter": STEPS, "targeted": targeted,
+    same = {"eps": budget, "eps_step": budget * budgets.STRETCH / STEPS, "max_iter": STEPS, "targeted": targeted,
             "norm": {"linf": np.inf, "l2": 2}[norm], "batch_size": 100, "verbose": False}
     yield ProjectedGradientDescent(classifier, num_random_init=RESTARTS, **same)
     yield AutoProjectedGradientDescent(classifier, nb_random_init=RESTARTS, **same)
@@ -37,10 +38,10 @@ def test_the_strong_attack_succeeds_at_least_as_often_as_the_library(norm, targe
     goals = (labels + 1) % toy.CLASSES if targeted else labels
 
     # ours, at half of the budget and then at all of it
-    monkeypatch.setattr(growing, "BUDGETS", 2)
+    monkeypatch.setattr(budgets, "BUDGETS", 2)
     table = {**config.EVAL, **catalog.settings("evaluation.modes")}
     cfg = Config(table, {"NORM": norm, "EPSILON": BUDGET["linf"], "EPSILON_L2": BUDGET["l2"], "TARGETED": targeted,
-                         "MAX_ITERS": STEPS * growing.BUDGETS, "RESTARTS": RESTARTS})
+                         "MAX_ITERS": STEPS * budgets.BUDGETS, "RESTARTS": RESTARTS})
     predictor = Predictor(network, toy.settings(), len(images))
     ours = attacks.run("strong", predictor, images, goals, cfg, None).success.mean()
 

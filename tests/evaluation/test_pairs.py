@@ -15,14 +15,17 @@ import data
 import eval as command
 import toy
 from data.dataset import Batch, as_batch, stream, training_batch
-from evaluation import figures, overlap, pair_figures, segmentation, sheets
-from evaluation.intervals import of_pairs, wilson
+from evaluation.figures import sheets
+from evaluation.figures import style as figures
 from evaluation.modes import cap_tweak
-from evaluation.predictor import Predictions, Predictor
-from training import checkpoints
+from evaluation.network.predictor import Predictions, Predictor
+from evaluation.pairs import figures as pair_figures
+from evaluation.pairs import overlap, segmentation
+from evaluation.statistics.intervals import of_pairs, wilson
+from runs import checkpoints
+from runs.config import RunConfig, save_config
 from training.devices import Devices
 from training.optimizer import make_optimizer
-from training.run_config import RunConfig, save_config
 from training.step import make_train_step
 
 

@@ -4,8 +4,8 @@ import pytest
 import tensorflow as tf
 
 import toy
-from evaluation import objectives
-from evaluation.predictor import Predictions, Predictor
+from evaluation.network import objectives
+from evaluation.network.predictor import Predictions, Predictor
 from model.network import Output
 
 

@@ -9,10 +9,12 @@ import catalog
 import config
 import toy
 from data.dataset import Dataset, Split
-from evaluation import robustness, sampling, trust
-from evaluation.climbing import Climb
-from evaluation.predictor import Gradient, Predictor
+from evaluation import sampling
+from evaluation.attacking.steps import Climb
+from evaluation.network.predictor import Gradient, Predictor
 from evaluation.report import Report
+from evaluation.robustness import compare as robustness
+from evaluation.robustness import gradient_masking
 from model.network import Network, Output
 from settings import Config, InputError
 
@@ -115,8 +117,9 @@ def test_the_original_attack_counts_in_l2_and_up_to_the_budget(predictors, datas
 def test_transfer_is_measured_on_fresh_predictions(predictors, dataset):
     cfg = settings()
     _, sample = sampling.right_for_all(predictors, dataset, cfg)
-    rates = trust.transfer(predictors, sample, cfg)
-    made = trust.in_one_ball(predictors["one"], sample, cfg, cfg.EPSILON / 2, trust.STEPS, stop=False)
+    rates = gradient_masking.transfer(predictors, sample, cfg)
+    made = gradient_masking.in_one_ball(predictors["one"], sample, cfg, cfg.EPSILON / 2, gradient_masking.STEPS,
+                                        stop=False)
     assert np.abs(made.images - sample.images).max() <= cfg.EPSILON / 2 + 1e-6
     predicted = np.argmax(predictors["two"].network(made.images).scores, axis=1)
     assert rates[0, 1] == pytest.approx((predicted != sample.labels).mean())
@@ -127,7 +130,8 @@ def test_targeted_attacks_go_to_another_class_than_the_label(predictors, dataset
     cfg = settings(TARGETED=True)
     _, sample = sampling.right_for_all(predictors, dataset, cfg)
     assert (sample.goals != sample.labels).all() and len(set(sample.goals)) == toy.CLASSES
-    made = trust.in_one_ball(predictors["one"], sample, cfg, cfg.EPSILON / 2, trust.STEPS, stop=False)
+    made = gradient_masking.in_one_ball(predictors["one"], sample, cfg, cfg.EPSILON / 2, gradient_masking.STEPS,
+                                        stop=False)
     reached = [(np.argmax(predictors[name].network(made.images).scores, axis=1) == sample.goals).mean()
                for name in ("one", "two")]
     _, results = compare(predictors, dataset, tmp_path, ATTACK="pgd", TARGETED=True)
@@ -159,15 +163,16 @@ def test_a_gradient_of_zero_is_found(predictors, dataset):
     """Without other networks, too: then no check speaks of them."""
     flat, cfg = Flat(predictors["one"].network, toy.settings(), 8), settings()
     _, sample = sampling.right_for_all({"flat": flat}, dataset, cfg)
-    found = trust.check(flat, sample, cfg, 0, np.array([]))
+    found = gradient_masking.check(flat, sample, cfg, 0, np.array([]))
     unbounded = found["an_unbounded_attack_always_succeeds"]
     assert unbounded["success_rates"][0] < 0.5 and not unbounded["holds"]
     assert "no_image_made_elsewhere_does_better" not in found
 
 
 def test_a_success_rate_that_falls_fails():
-    assert trust.never_falls([0.1, 0.5, 0.49, 0.9]) and not trust.never_falls([0.1, 0.5, 0.4, 0.9])
-    assert not trust.never_falls([0.9, 0.885, 0.87]), "little by little"
+    assert gradient_masking.never_falls([0.1, 0.5, 0.49, 0.9])
+    assert not gradient_masking.never_falls([0.1, 0.5, 0.4, 0.9])
+    assert not gradient_masking.never_falls([0.9, 0.885, 0.87]), "little by little"
 
 
 def test_the_checks_grow_the_budget_and_then_the_steps(monkeypatch):
@@ -177,9 +182,9 @@ def test_the_checks_grow_the_budget_and_then_the_steps(monkeypatch):
         asked.append((radius, steps))
         return Climb(None, np.arange(10) < 10 * radius + (steps == 10), None)
 
-    monkeypatch.setattr(trust, "in_one_ball", in_one_ball)
+    monkeypatch.setattr(gradient_masking, "in_one_ball", in_one_ball)
     sample = sampling.Shared(*np.zeros((3, 10)))
-    found = trust.check(None, sample, settings(EPSILON=0.8), 0.5, np.array([0.4, 0.53]))
+    found = gradient_masking.check(None, sample, settings(EPSILON=0.8), 0.5, np.array([0.4, 0.53]))
     assert asked == [(0.1, 20), (0.2, 20), (0.4, 20), (0.8, 20), (0.2, 5), (0.2, 10), (0.2, 40), (1, 40)]
     assert found["a_larger_budget_never_does_worse"] == {"success_rates": [0.1, 0.2, 0.4, 0.8], "holds": True}
     assert found["more_steps_never_do_worse"] == {"success_rates": [0.2, 0.3, 0.2, 0.2], "holds": False}
@@ -199,8 +204,8 @@ def test_a_masked_gradient_is_found(predictors, dataset):
     masked = Masked(predictors["one"].network, toy.settings(), 8)
     both, cfg = {"masked": masked, "plain": predictors["one"]}, settings()
     _, sample = sampling.right_for_all(both, dataset, cfg)
-    rates = trust.transfer(both, sample, cfg)
-    found = trust.check(masked, sample, cfg, rates[0, 0], rates[1:, 0])
+    rates = gradient_masking.transfer(both, sample, cfg)
+    found = gradient_masking.check(masked, sample, cfg, rates[0, 0], rates[1:, 0])
     assert not found["no_image_made_elsewhere_does_better"]["holds"]
     assert rates[0, 0] < rates[1, 0]
 

@@ -5,7 +5,7 @@ import pytest
 import config
 from data.dataset import Dataset, Split, scale
 from evaluation import sampling
-from evaluation.predictor import Predictions
+from evaluation.network.predictor import Predictions
 from settings import Config, InputError
 
 

@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 
-from evaluation import shapes
+from evaluation.capsules import shapes
 
 NAMES = list(shapes.MEASURES)
 

@@ -3,9 +3,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from evaluation import detection, intervals, tables
-from evaluation.calibration import Reliability, expected_calibration_error, reliability
 from evaluation.modes.reconstruct import squared_error
+from evaluation.robustness import detection
+from evaluation.statistics import intervals, tables
+from evaluation.statistics.calibration import Reliability, expected_calibration_error, reliability
 
 
 def test_confusion_counts_label_by_prediction():

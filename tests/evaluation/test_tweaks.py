@@ -4,8 +4,8 @@ import pytest
 from scipy import stats
 
 import toy
-from evaluation import effects, shapes, tweaks
-from evaluation.predictor import Predictor
+from evaluation.capsules import effects, shapes, tweaks
+from evaluation.network.predictor import Predictor
 
 VALUES = np.array([-0.2, -0.1, 0, 0.1, 0.2])
 

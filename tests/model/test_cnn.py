@@ -11,12 +11,12 @@ import tensorflow as tf
 import config
 import data
 import model
-import runs
 import toy
+import toy_runs
 from data.dataset import Batch
 from model.networks import cnn
+from runs import checkpoints
 from settings import ROOT
-from training import checkpoints
 from training.devices import Devices
 from training.optimizer import make_optimizer
 from training.step import make_train_step
@@ -187,11 +187,11 @@ FLAGS = ["--model", "cnn", "--cnn_layers", "pooled", "--val_every", 2]
 @pytest.mark.parametrize("jit", ["on", "off"])
 def test_a_run_in_pieces_is_the_run_in_one_piece(small, tmp_path, jit):
     straight, pieces = tmp_path / "straight", tmp_path / "pieces"
-    assert runs.start(straight, *FLAGS, "--jit", jit) == 0
-    with runs.in_step(3, runs.send(15)):
-        assert runs.start(pieces, *FLAGS, "--jit", jit) == 128 + 15
-    assert runs.run("--ckpt", pieces) == 0
-    assert runs.same(pieces, straight)
+    assert toy_runs.start(straight, *FLAGS, "--jit", jit) == 0
+    with toy_runs.in_step(3, toy_runs.send(15)):
+        assert toy_runs.start(pieces, *FLAGS, "--jit", jit) == 128 + 15
+    assert toy_runs.run("--ckpt", pieces) == 0
+    assert toy_runs.same(pieces, straight)
     assert json.loads((straight / "results.json").read_text())["last"].keys() == {"step", "loss", "accuracy"}
 
 
@@ -209,13 +209,13 @@ sys.exit(train.main())
 def test_logical_devices_train_the_network_of_one_with_its_dropout(small, tmp_path):
     """Each image has its own noise, wherever it is computed. 10 images are 5 and 5."""
     single, folder = tmp_path / "single", tmp_path / "run"
-    assert runs.start(single, *FLAGS) == 0
+    assert toy_runs.start(single, *FLAGS) == 0
     flags = ["--dataset", tmp_path / "bars.npz", *toy.FLAGS, *FLAGS, "--train_dir", folder]
     command = [sys.executable, "-c", SMALL_TRAINING, "--strategy", "mirrored", "--devices", 2, *flags]
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "code")}
     ended = subprocess.run(list(map(str, command)), env=environment, text=True, capture_output=True)
     assert ended.returncode == 0, ended.stderr
-    expected, received = runs.variables(single), runs.variables(folder)
+    expected, received = toy_runs.variables(single), toy_runs.variables(folder)
     for name, value in expected.items():
         if "optimizer" not in name:
             assert np.max(np.abs(received[name] - value)) < 1e-5 * np.max(np.abs(value)) + 1e-7, name

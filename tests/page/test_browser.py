@@ -12,8 +12,8 @@ from browsing import desktop, open_page, when, write_page
 from data.dataset import scale
 from model import capsules
 from page import measure
+from runs import checkpoints
 from settings import ROOT
-from training import checkpoints
 
 DATA_DIR = Path(os.environ.get("CAPSNET_DATA_DIR", "nowhere"))
 MNIST_IS_THERE = any(DATA_DIR.glob("**/t10k-images-idx3-ubyte*"))

@@ -2,8 +2,8 @@
 import pytest
 
 import toy
-from training import checkpoints
-from training.run_config import RunConfig, save_config
+from runs import checkpoints
+from runs.config import RunConfig, save_config
 
 
 @pytest.fixture(scope="session")

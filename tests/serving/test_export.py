@@ -5,9 +5,9 @@ import tensorflow as tf
 
 import catalog
 import export
+from runs import checkpoints
 from serving import export as exporting
 from settings import InputError
-from training import checkpoints
 
 
 @pytest.fixture(scope="module")

@@ -7,17 +7,17 @@ import pytest
 import tensorflow as tf
 
 import data
-import runs
 import toy
+import toy_runs
 import train
 from data.dataset import training_batch
 from data.datasets import glyphs
-from training import checkpoints
+from runs import checkpoints
+from runs.config import load_config
 from training.average import averaged
 from training.devices import Devices, Replicas
 from training.evaluate import evaluate
 from training.optimizer import make_optimizer
-from training.run_config import load_config
 from training.step import make_test_step, make_train_step
 
 
@@ -59,19 +59,19 @@ def test_the_trained_weights_come_back_after_an_error(dataset):
 
 
 def test_a_run_with_an_average_in_pieces_is_the_run_in_one_piece(tmp_path):
-    assert runs.start(tmp_path / "straight", "--ema", 0.7) == 0
-    with runs.in_step(4, runs.send(signal.SIGTERM)):
-        assert runs.start(tmp_path / "pieces", "--ema", 0.7) == 128 + signal.SIGTERM
-    assert runs.run("--ckpt", tmp_path / "pieces") == 0
-    assert runs.same(tmp_path / "pieces", tmp_path / "straight")
+    assert toy_runs.start(tmp_path / "straight", "--ema", 0.7) == 0
+    with toy_runs.in_step(4, toy_runs.send(signal.SIGTERM)):
+        assert toy_runs.start(tmp_path / "pieces", "--ema", 0.7) == 128 + signal.SIGTERM
+    assert toy_runs.run("--ckpt", tmp_path / "pieces") == 0
+    assert toy_runs.same(tmp_path / "pieces", tmp_path / "straight")
     results = [json.loads((tmp_path / name / "results.json").read_text()) for name in ("pieces", "straight")]
     assert results[0]["average"] == results[1]["average"] != results[0]["last"]
 
 
 def test_the_average_is_validated_tested_and_kept(tmp_path, dataset):
     folder = tmp_path / "run"
-    assert runs.start(folder, "--ema", 0.7, "--lr", 0.01) == 0
-    both = [runs.metrics(folder, split) for split in ("val", "val_average")]
+    assert toy_runs.start(folder, "--ema", 0.7, "--lr", 0.01) == 0
+    both = [toy_runs.metrics(folder, split) for split in ("val", "val_average")]
     assert [line["step"] for line in both[0]] == [line["step"] for line in both[1]] == [2, 4, 6]
     assert both[0][-1]["loss"] != both[1][-1]["loss"]
 
@@ -91,8 +91,8 @@ def test_the_average_is_validated_tested_and_kept(tmp_path, dataset):
 
 
 def test_without_an_average_nothing_is_said_of_one(tmp_path):
-    assert runs.start(tmp_path / "run") == 0
-    assert runs.metrics(tmp_path / "run", "val_average") == []
+    assert toy_runs.start(tmp_path / "run") == 0
+    assert toy_runs.metrics(tmp_path / "run", "val_average") == []
     assert "average" not in json.loads((tmp_path / "run" / "results.json").read_text())
     assert sorted(path.name for path in (tmp_path / "run" / "tensorboard").iterdir()) == ["health", "train", "val"]
 
@@ -139,20 +139,20 @@ def test_a_run_without_validation_says_so_and_keeps_no_best(tmp_path, capsys, mo
         return type(dataset)(**{**vars(dataset), "val": dataset.val.take(slice(0, 0))})
 
     monkeypatch.setattr(data, "load", without_validation)
-    assert runs.start(tmp_path / "run", "--ema", 0.7) == 0
+    assert toy_runs.start(tmp_path / "run", "--ema", 0.7) == 0
     assert "no image is held out for validation" in capsys.readouterr().out
     results = json.loads((tmp_path / "run" / "results.json").read_text())
     assert "best" not in results and results["average"]["step"] == 6
-    assert {line["split"] for line in runs.metrics(tmp_path / "run")} == {"train"}
+    assert {line["split"] for line in toy_runs.metrics(tmp_path / "run")} == {"train"}
 
 
 def test_a_preset_fills_in_what_no_flag_says(tmp_path, capsys):
-    assert runs.start(tmp_path / "run", "--preset", "official", "--lr", 0.01) == 0
+    assert toy_runs.start(tmp_path / "run", "--preset", "official", "--lr", 0.01) == 0
     settings = load_config(tmp_path / "run").settings
     assert (settings.STEP_SIZE, settings.DECAY_RATIO, settings.STAIRCASE) == (2000, 0.96, False)
     assert (settings.LR_FLOOR, settings.LR, settings.BATCH_SIZE) == (1e-6, 0.01, 10), "flags come first"
     with pytest.raises(SystemExit):
-        runs.run("--ckpt", tmp_path / "run", "--preset", "official")
+        toy_runs.run("--ckpt", tmp_path / "run", "--preset", "official")
     assert "--preset: a resumed run keeps its settings" in capsys.readouterr().err
 
 def test_a_dataset_s_own_defaults_come_after_flags_and_preset(monkeypatch):
@@ -160,8 +160,8 @@ def test_a_dataset_s_own_defaults_come_after_flags_and_preset(monkeypatch):
     given = []
     monkeypatch.setattr(train, "train", lambda *arguments: given.append(arguments[0]))
     monkeypatch.setattr(glyphs, "DEFAULTS", {"STEP_SIZE": 77, "LR": 0.002, "SHIFT": 3}, raising=False)
-    runs.run("--dataset", "glyphs", "--preset", "official", "--lr", 0.01)
-    runs.run("--dataset", "mnist", "--lr", 0.01)
-    runs.run("--ckpt", "output/run", "--dataset", "glyphs")
+    toy_runs.run("--dataset", "glyphs", "--preset", "official", "--lr", 0.01)
+    toy_runs.run("--dataset", "mnist", "--lr", 0.01)
+    toy_runs.run("--ckpt", "output/run", "--dataset", "glyphs")
     assert (given[0]["STEP_SIZE"], given[0]["DECAY_RATIO"], given[0]["LR"], given[0]["SHIFT"]) == (2000, 0.96, 0.01, 3)
     assert given[1:] == [{"DATASET": "mnist", "LR": 0.01}, {"DATASET": "glyphs"}]

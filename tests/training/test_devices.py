@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-import runs
 import toy
+import toy_runs
+from runs import checkpoints
 from settings import ROOT, InputError
-from training import checkpoints, cluster, devices
+from training import cluster, devices
 
 TRAIN = ROOT / "code" / "train.py"
 FLAGS = [*toy.FLAGS, "--lr", "0.01", "--max_iters", "20", "--val_every", "10", "--save_every", "10"]
@@ -25,7 +26,7 @@ FLAGS = [*toy.FLAGS, "--lr", "0.01", "--max_iters", "20", "--val_every", "10", "
 def single(tmp_path_factory):
     """A run of one process and one device."""
     folder = tmp_path_factory.mktemp("single") / "run"
-    assert runs.start(folder, *FLAGS[len(toy.FLAGS):]) == 0
+    assert toy_runs.start(folder, *FLAGS[len(toy.FLAGS):]) == 0
     return folder
 
 
@@ -67,12 +68,12 @@ def end(process, limit=120):
 
 def assert_same_network(folder, single):
     """Weights and results of the runs are equal but for rounding; every test image counts once."""
-    expected, received = runs.variables(single), runs.variables(folder)
+    expected, received = toy_runs.variables(single), toy_runs.variables(folder)
     assert expected.keys() == received.keys()
     for name, value in expected.items():
         if "optimizer" not in name:
             assert np.max(np.abs(received[name] - value)) < 1e-5 * np.max(np.abs(value)), name
-    for a, b in zip(runs.metrics(folder), runs.metrics(single), strict=True):
+    for a, b in zip(toy_runs.metrics(folder), toy_runs.metrics(single), strict=True):
         assert a.pop("split") == b.pop("split")
         assert a == pytest.approx(b, rel=1e-4)
     results = [json.loads((one / "results.json").read_text())["last"] for one in (folder, single)]
@@ -114,11 +115,11 @@ def test_when_a_worker_dies_the_others_end_and_the_run_goes_on(tmp_path, victim)
         status, output = end(processes[1 - victim], limit=60)
     assert status == 1 and "a worker was lost" in output and "continue on any number of workers" in output, output
     assert "Traceback" not in output
-    last, saved = runs.metrics(tmp_path / "run")[-1]["step"], checkpoints.steps(tmp_path / "run")[-1]
+    last, saved = toy_runs.metrics(tmp_path / "run")[-1]["step"], checkpoints.steps(tmp_path / "run")[-1]
     if victim == 1:
         assert saved == last, "the chief saves the last step that all have done"
-    assert runs.run("--ckpt", tmp_path / "run", "--max_iters", saved + 3) == 0
-    assert [line["step"] for line in runs.metrics(tmp_path / "run", "train")] == list(range(1, saved + 4))
+    assert toy_runs.run("--ckpt", tmp_path / "run", "--max_iters", saved + 3) == 0
+    assert [line["step"] for line in toy_runs.metrics(tmp_path / "run", "train")] == list(range(1, saved + 4))
 
 
 def test_workers_with_other_flags_are_refused(tmp_path):
@@ -192,5 +193,5 @@ def test_flags_that_do_not_fit_are_refused(monkeypatch, capsys):
                   ["--strategy", "multi_worker"], ["--train_dir", "x\udcff"], ["--ckpt", "x\udcff"],
                   ["--ckpt", "a", "--train_dir", "b"]):
         with pytest.raises(SystemExit):
-            runs.run(*flags)
+            toy_runs.run(*flags)
         assert capsys.readouterr().err.count("\n") == 1

@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 
 import data
-import runs
 import toy
+import toy_runs
 from model import capsules
 from training import health
 from training.devices import Devices
@@ -44,8 +44,8 @@ def test_the_numbers_of_a_capsnet(tmp_path, iterations, jit):
 
 
 def test_a_run_records_it_at_every_validation(tmp_path):
-    assert runs.start(tmp_path / "run") == 0
-    records = runs.metrics(tmp_path / "run", "health")
+    assert toy_runs.start(tmp_path / "run") == 0
+    records = toy_runs.metrics(tmp_path / "run", "health")
     assert [record["step"] for record in records] == [2, 4, 6]
     assert set(records[0]) == {"step", "split", "dead_channels", "positive_activations", "short_primary_capsules",
                                "length_correct", "length_wrong", "coupling_entropy"}
@@ -53,6 +53,6 @@ def test_a_run_records_it_at_every_validation(tmp_path):
 
 
 def test_of_a_network_without_capsules_only_what_applies(tmp_path):
-    assert runs.start(tmp_path / "run", "--model", "cnn", "--max_iters", 1) == 0
-    record, = runs.metrics(tmp_path / "run", "health")
+    assert toy_runs.start(tmp_path / "run", "--model", "cnn", "--max_iters", 1) == 0
+    record, = toy_runs.metrics(tmp_path / "run", "health")
     assert set(record) == {"step", "split", "dead_channels", "positive_activations"}

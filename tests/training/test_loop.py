@@ -5,8 +5,8 @@ from unittest.mock import Mock
 import pytest
 
 import data
-import runs
 import toy
+import toy_runs
 from settings import InputError
 from training.devices import Devices
 from training.loop import fit
@@ -51,7 +51,7 @@ def test_every_step_is_trained_and_what_is_due_is_done(dataset):
 
 def test_a_signal_ends_it_after_the_step_which_is_saved(dataset):
     run = Mock()
-    with runs.in_step(3, runs.send(signal.SIGTERM)):
+    with toy_runs.in_step(3, toy_runs.send(signal.SIGTERM)):
         stopped, optimizer = trained(dataset, run, MAX_ITERS=7, SAVE_EVERY=100)
     assert stopped == signal.SIGTERM and step_of(optimizer) == 3 and steps_of(run.save) == [3]
 
@@ -59,7 +59,7 @@ def test_a_signal_ends_it_after_the_step_which_is_saved(dataset):
 def test_a_signal_in_the_last_step_ends_it_too(dataset):
     """Who sends it does not want to wait for the test."""
     run = Mock()
-    with runs.in_step(2, runs.send(signal.SIGTERM)):
+    with toy_runs.in_step(2, toy_runs.send(signal.SIGTERM)):
         stopped, _ = trained(dataset, run, MAX_ITERS=2)
     assert stopped == signal.SIGTERM and steps_of(run.save)[-1] == 2
 

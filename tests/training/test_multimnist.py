@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 import data
-import runs
 import toy
+import toy_runs
 from data.dataset import training_batch
-from training import checkpoints
+from runs import checkpoints
+from runs.config import load_config
 from training.devices import Devices
 from training.evaluate import evaluate
 from training.optimizer import make_optimizer
-from training.run_config import load_config
 from training.step import make_test_step, make_train_step
 
 FLAGS = "--dataset", "multimnist", "--overlay_of", "glyphs", "--pairs_per_digit", 2, *toy.FLAGS
@@ -113,16 +113,16 @@ def test_a_run_on_pairs_in_pieces_is_the_run_in_one_piece(tmp_path, monkeypatch)
     """With a moving average, validation and best network. What it leaves has been trained on pairs."""
     toy.pairs_of_glyphs(monkeypatch)
     flags = (*FLAGS, "--ema", 0.7, "--lr", 0.01)
-    assert runs.run("--train_dir", tmp_path / "straight", *flags) == 0
-    with runs.in_step(4, runs.send(signal.SIGTERM)):
-        assert runs.run("--train_dir", tmp_path / "pieces", *flags) == 128 + signal.SIGTERM
-    assert runs.run("--ckpt", tmp_path / "pieces") == 0
-    assert runs.same(tmp_path / "pieces", tmp_path / "straight")
+    assert toy_runs.run("--train_dir", tmp_path / "straight", *flags) == 0
+    with toy_runs.in_step(4, toy_runs.send(signal.SIGTERM)):
+        assert toy_runs.run("--train_dir", tmp_path / "pieces", *flags) == 128 + signal.SIGTERM
+    assert toy_runs.run("--ckpt", tmp_path / "pieces") == 0
+    assert toy_runs.same(tmp_path / "pieces", tmp_path / "straight")
 
     # results are those of the fixed lists
     folder = tmp_path / "pieces"
     results = json.loads((folder / "results.json").read_text())
-    assert [line["step"] for line in runs.metrics(folder, "val_average")] == [2, 4, 6]
+    assert [line["step"] for line in toy_runs.metrics(folder, "val_average")] == [2, 4, 6]
     dataset = data.load(load_config(folder).settings)
     assert dataset.test.labels.shape == (40, 2)
     network, cfg, _ = checkpoints.load(folder / "average-6")
@@ -133,11 +133,11 @@ def test_a_run_on_pairs_in_pieces_is_the_run_in_one_piece(tmp_path, monkeypatch)
 
 def test_a_run_on_pairs_goes_on_with_the_same_pairs_alone(tmp_path, monkeypatch, capsys):
     toy.pairs_of_glyphs(monkeypatch)
-    assert runs.run("--train_dir", tmp_path / "run", *FLAGS) == 0
+    assert toy_runs.run("--train_dir", tmp_path / "run", *FLAGS) == 0
     assert load_config(tmp_path / "run").settings.STEP_SIZE == 10_000, "the dataset's own default"
     for name, value in (("overlay_shift", 3), ("pairs_per_digit", 3), ("overlay_of", "mnist")):
         with pytest.raises(ValueError, match=f"--{name} {value}: the run in .* has .* keeps it"):
-            runs.run("--ckpt", tmp_path / "run", f"--{name}", value)
+            toy_runs.run("--ckpt", tmp_path / "run", f"--{name}", value)
     toy.pairs_of_glyphs(monkeypatch, test=19)
     with pytest.raises(ValueError, match="is a run on images of .* now has"):
-        runs.run("--ckpt", tmp_path / "run", "--max_iters", 7)
+        toy_runs.run("--ckpt", tmp_path / "run", "--max_iters", 7)

@@ -3,7 +3,7 @@ import signal
 
 import pytest
 
-from runs import send
+from toy_runs import send
 from training.signals import StopSignals
 
 

@@ -7,10 +7,11 @@ import signal
 import pytest
 
 import data
-import runs
-from runs import metrics, run, same, start
+import toy_runs
+from runs import checkpoints
 from settings import InputError
-from training import checkpoints, loop
+from toy_runs import metrics, run, same, start
+from training import loop
 from training.evaluate import evaluate
 
 FOUND = {1: 0.3, 2: 0.5, 3: 0.7, 4: 0.6, 5: 0.9, 6: 0.8, 7: 0.4, 8: 0.95}
@@ -69,7 +70,7 @@ def test_training_ends_at_the_first_validation_of_the_trained_weights(tmp_path, 
 
 def test_a_run_in_pieces_stops_at_the_same_step(tmp_path, straight):
     pieces = tmp_path / "pieces"
-    with runs.in_step(2, runs.send(signal.SIGTERM)):
+    with toy_runs.in_step(2, toy_runs.send(signal.SIGTERM)):
         assert start(pieces, *FLAGS) == 128 + signal.SIGTERM
     assert run("--ckpt", pieces) == 0
     assert same(pieces, straight) and stopped(pieces) == stopped(straight)

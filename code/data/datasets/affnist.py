@@ -14,12 +14,13 @@ from pathlib import Path
 
 import numpy as np
 
-from data import affine, files, handwriting, mat
 from data.augment import random_shift
 from data.dataset import Dataset, Split, stream
 from data.datasets import mnist
 from data.formats import npz
-from data.overlay import with_border
+from data.making import affine, handwriting
+from data.making.overlay import with_border
+from data.readers import files, mat
 from settings import ROOT, SWITCH, Setting
 
 SETTINGS = {

@@ -3,8 +3,8 @@
 Xiao, Rasul, Vollgraf 2017, arXiv 1708.07747. Its authors publish the MD5 of the .gz files alone.
 A raw file can therefore not be told from MNIST's file of the same name, and is not taken.
 """
-from data import idx
 from data.dataset import Dataset
+from data.readers import idx
 
 SOURCE = idx.Source(
     name="fashion_mnist",

@@ -2,9 +2,9 @@
 import hashlib
 from pathlib import Path
 
-from data import handwriting
 from data.dataset import Dataset
 from data.formats import npz
+from data.making import handwriting
 from settings import ROOT
 
 prepare = handwriting.as_mnist  # for pictures from elsewhere

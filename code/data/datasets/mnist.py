@@ -1,6 +1,7 @@
 """MNIST, handwritten digits: 55,000 / 5,000 / 10,000 images [28, 28, 1] (LeCun, Cortes, Burges)."""
-from data import handwriting, idx
 from data.dataset import Dataset
+from data.making import handwriting
+from data.readers import idx
 
 SOURCE = idx.Source(
     name="mnist",

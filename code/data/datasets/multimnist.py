@@ -10,8 +10,8 @@ import numpy as np
 
 import catalog
 from data.dataset import Dataset, Split
-from data.files import expect
-from data.overlay import Pairs, random_pairs, with_border
+from data.making.overlay import Pairs, random_pairs, with_border
+from data.readers.files import expect
 from settings import Rule, Setting, at_least, one_of
 
 BORDER = 4        # pixels by which a digit is padded on every side

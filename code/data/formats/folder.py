@@ -14,7 +14,7 @@ import numpy as np
 
 from data.augment import random_shift
 from data.dataset import MAX_CLASSES, MIN_SIDE, Dataset, Split
-from data.files import expect
+from data.readers.files import expect
 from data.splits import PARTS, complete
 from output import progress, say
 from settings import SWITCH, InputError, Rule, Setting, suggestion

@@ -14,7 +14,7 @@ import numpy as np
 
 from data.augment import random_shift
 from data.dataset import MAX_CLASSES, MIN_SIDE, Dataset, Split
-from data.files import damage, expect, is_there
+from data.readers.files import damage, expect, is_there
 from data.splits import PARTS, complete
 from output import write_whole
 from settings import InputError

@@ -34,11 +34,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import catalog
-from evaluation.balls import BALLS
-from evaluation.climbing import Attacked
+from evaluation.attacking.balls import BALLS
+from evaluation.attacking.steps import Attacked
 
 if TYPE_CHECKING:  # at run time these would import TensorFlow
-    from evaluation.predictor import Predictor
+    from evaluation.network.predictor import Predictor
 
 FOLDER = "evaluation.attacks"
 

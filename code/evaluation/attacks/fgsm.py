@@ -1,6 +1,6 @@
 """FGSM: one step as long as the budget (Goodfellow 2015)."""
-from evaluation.climbing import Attacked
-from evaluation.growing import climb_in_growing_balls
+from evaluation.attacking.budgets import climb_in_growing_balls
+from evaluation.attacking.steps import Attacked
 
 
 def attack(predictor, images, classes, cfg, threshold, title=None) -> Attacked:

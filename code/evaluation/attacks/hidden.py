@@ -3,8 +3,8 @@
 It has succeeded where the network is wrong and the detector is silent.
 """
 from data.dataset import stream
-from evaluation.climbing import Attacked
-from evaluation.growing import climb_in_growing_balls
+from evaluation.attacking.budgets import climb_in_growing_balls
+from evaluation.attacking.steps import Attacked
 
 NEEDS = frozenset({"decoder"})
 

@@ -4,9 +4,9 @@ The attack of the original repository. It has no budget.
 """
 import numpy as np
 
-from evaluation.balls import l2_norm
-from evaluation.climbing import Attacked, climb, distances
-from evaluation.growing import sign
+from evaluation.attacking.balls import l2_norm
+from evaluation.attacking.budgets import sign
+from evaluation.attacking.steps import Attacked, climb, distances
 from output import progress
 from settings import POSITIVE, Setting
 

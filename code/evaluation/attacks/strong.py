@@ -3,8 +3,8 @@
 An image counts as robust only if all of them fail (Carlini and Wagner 2017; Croce and Hein 2020).
 """
 from data.dataset import stream
-from evaluation.climbing import Attacked
-from evaluation.growing import climb_in_growing_balls
+from evaluation.attacking.budgets import climb_in_growing_balls
+from evaluation.attacking.steps import Attacked
 from settings import Setting, at_least
 
 SETTINGS = {

@@ -1,7 +1,7 @@
 """PGD on the network without routing, which therefore cannot hide the gradient (Gu 2021)."""
 from data.dataset import stream
-from evaluation.climbing import Attacked
-from evaluation.growing import climb_in_growing_balls
+from evaluation.attacking.budgets import climb_in_growing_balls
+from evaluation.attacking.steps import Attacked
 
 NEEDS = frozenset({"routing"})
 

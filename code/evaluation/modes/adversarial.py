@@ -11,17 +11,21 @@ import numpy as np
 
 import catalog
 from data.dataset import Dataset
-from evaluation import attacks, charts, detection, robustness, sampling, tables
-from evaluation.balls import BALLS
-from evaluation.climbing import Attacked, success_curve
-from evaluation.examples import attack_examples
+from evaluation import attacks, sampling
+from evaluation.attacking.balls import BALLS
+from evaluation.attacking.steps import Attacked, success_curve
+from evaluation.figures import charts
 from evaluation.report import Report
+from evaluation.robustness import compare as robustness
+from evaluation.robustness import detection
+from evaluation.robustness.examples import attack_examples
 from evaluation.sampling import Sample
+from evaluation.statistics import tables
 from output import say
 from settings import POSITIVE, SWITCH, UP_TO_ONE, InputError, Setting, one_of, split_paths
 
 if TYPE_CHECKING:  # at run time these would import TensorFlow
-    from evaluation.predictor import Predictions, Predictor
+    from evaluation.network.predictor import Predictions, Predictor
 
 ATTACKS = catalog.names(attacks.FOLDER)
 

@@ -13,18 +13,19 @@ import numpy as np
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
-from data import affine
 from data.dataset import Dataset, Split, scale
 from data.datasets import affnist
-from evaluation import sampling, sheets
-from evaluation.intervals import of_copies
+from data.making import affine
+from evaluation import sampling
+from evaluation.figures import sheets
+from evaluation.figures.side_by_side import Panel, Style, accuracy_curves, styles_of
 from evaluation.report import Report
-from evaluation.side_by_side import Panel, Style, accuracy_curves, styles_of
+from evaluation.statistics.intervals import of_copies
 from output import progress
 from settings import InputError, Setting, at_least
 
 if TYPE_CHECKING:  # at run time these would import TensorFlow
-    from evaluation.predictor import Predictor
+    from evaluation.network.predictor import Predictor
 
 SETTINGS = {
     "AFFNIST_IMAGES": Setting(

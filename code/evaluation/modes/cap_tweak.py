@@ -1,7 +1,7 @@
 """What each dimension of a class's capsule does to the image.
 
 Measured on test images that are classified right. Of two digits in an image the first one is
-tweaked; tweaked_pairs.py measures what that does to the other one.
+tweaked; pairs/cap_tweak.py measures what that does to the other one.
 """
 from typing import TYPE_CHECKING
 
@@ -9,14 +9,18 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from data.dataset import Dataset
-from evaluation import charts, overlap, sampling, shapes, sheets, tweaked_pairs, tweaks
-from evaluation.effects import Effects, measure_effects
+from evaluation import sampling
+from evaluation.capsules import shapes, tweaks
+from evaluation.capsules.effects import Effects, measure_effects
+from evaluation.figures import charts, sheets
+from evaluation.pairs import cap_tweak as tweaked_pairs
+from evaluation.pairs import overlap
 from evaluation.report import Report
 from output import progress
 from settings import POSITIVE, InputError, Setting, at_least
 
 if TYPE_CHECKING:  # at run time these would import TensorFlow
-    from evaluation.predictor import Predictor
+    from evaluation.network.predictor import Predictor
 
 MOST_STRIDES = 50  # from 0 to the largest value that is added to a dimension
 

@@ -1,22 +1,24 @@
 """How well the capsules describe each test image, and whether their lengths are probabilities.
 
-Of images of two digits see reconstructed_pairs.py.
+Of images of two digits see pairs/reconstruct.py.
 """
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from data.dataset import Dataset, scale
-from evaluation import charts, reconstructed_pairs, sheets, tables
-from evaluation.calibration import expected_calibration_error, reliability
-from evaluation.figures import shorten
+from evaluation.figures import charts, sheets
+from evaluation.figures.style import shorten
+from evaluation.pairs import reconstruct as reconstructed_pairs
 from evaluation.report import Report
 from evaluation.sampling import check_one_or_two_labels
+from evaluation.statistics import tables
+from evaluation.statistics.calibration import expected_calibration_error, reliability
 from output import progress
 from settings import InputError, Setting, one_of
 
 if TYPE_CHECKING:  # at run time these would import TensorFlow
-    from evaluation.predictor import Predictions, Predictor
+    from evaluation.network.predictor import Predictions, Predictor
 
 MOST_IMAGES = 100  # in a figure
 MOST_LETTERS = 11  # of a class's name above an image

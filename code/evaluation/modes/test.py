@@ -9,17 +9,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from data.dataset import Dataset
-from data.files import from_json
-from evaluation import charts, overlap, pair_figures, side_by_side
-from evaluation.charts import History
-from evaluation.intervals import of_pairs, wilson
-from evaluation.overlap import ByOverlap
+from data.readers.files import from_json
+from evaluation.figures import charts, side_by_side
+from evaluation.figures.charts import History
+from evaluation.pairs import figures as pair_figures
+from evaluation.pairs import overlap
+from evaluation.pairs.overlap import ByOverlap
 from evaluation.report import Report
 from evaluation.sampling import has_sources
+from evaluation.statistics.intervals import of_pairs, wilson
 from settings import InputError, split_paths
 
 if TYPE_CHECKING:  # at run time these would import TensorFlow
-    from evaluation.predictor import Predictor
+    from evaluation.network.predictor import Predictor
 
 COMPARES = True
 

@@ -1,0 +1,1 @@
+"""Images that are made: affine transforms, pairs of digits, glyphs, drawings."""

@@ -1,0 +1,1 @@
+"""Files of images: IDX, .mat, PNG and its like; downloads."""

@@ -1,0 +1,1 @@
+"""What each dimension of a class capsule does to the decoded image."""

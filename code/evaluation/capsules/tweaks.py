@@ -1,0 +1,49 @@
+"""Decoding a capsule with one dimension changed, and the shape of what comes out.
+
+N images, E dimensions of a capsule, K values added to each, M measures of shape.
+"""
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from evaluation.capsules import shapes
+from output import progress
+
+if TYPE_CHECKING:  # at run time these would import TensorFlow
+    from evaluation.network.predictor import Predictor
+
+DECODED = 4000  # images that are decoded and measured at a time
+
+
+def decode_tweaked(predictor: "Predictor", capsule: np.ndarray, classes: np.ndarray,
+                   values: np.ndarray) -> np.ndarray:
+    """Adds each of `values` [K] to each dimension of each capsule [N, E], one at a time.
+
+    classes [N]: of each capsule -> the decoded images [N, E, K, H, W, C]
+    """
+    N, E = capsule.shape
+    K = len(values)
+    steps = np.eye(E, dtype=np.float32)[:, None] * values.astype(np.float32)[:, None]  # [E, K, E]
+    tweaked = capsule[:, None, None] + steps                                   # [N, E, K, E]
+    images = predictor.decode(tweaked.reshape(-1, E), np.repeat(classes, E * K))
+    return images.reshape(N, E, K, *images.shape[1:])
+
+
+def measure_tweaked(predictor: "Predictor", capsule: np.ndarray, classes: np.ndarray,
+                    values: np.ndarray, title: str) -> np.ndarray:
+    """-> the measures (shapes.MEASURES) of every tweaked image [N, E, K, M]
+
+    Channels are averaged.
+    """
+    N, E = capsule.shape
+    measured = []
+    chunk = max(1, DECODED // (E * len(values)))
+    with progress(title=title, total=N, unit="image") as bar:
+        for start in range(0, N, chunk):
+            some = slice(start, start + chunk)
+            images = decode_tweaked(predictor, capsule[some], classes[some], values)
+            grey = images.mean(axis=-1)                                        # [n, E, K, H, W]
+            shape = shapes.measure(grey.reshape(-1, *grey.shape[3:]))          # [n E K, M]
+            measured.append(shape.reshape(*grey.shape[:3], -1))
+            bar.update(len(images))
+    return np.concatenate(measured)

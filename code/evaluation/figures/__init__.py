@@ -1,0 +1,1 @@
+"""How figures look: style, sheets of images, charts."""

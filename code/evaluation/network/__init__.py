@@ -1,0 +1,1 @@
+"""What evaluation asks of a network: predictions, and the gradients of objectives."""

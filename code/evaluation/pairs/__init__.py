@@ -1,0 +1,1 @@
+"""What only images of two digits need."""

@@ -1,0 +1,114 @@
+"""Figures of two digits in one image: each in a colour of its own, and what depends on overlap."""
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from data.dataset import Batch, Dataset
+from evaluation.figures import charts, sheets, side_by_side
+from evaluation.figures.style import BLUE, BODY, ORANGE, RED, SMALL, shorten
+from evaluation.pairs.overlap import BINS, ByOverlap
+from evaluation.pairs.segmentation import KINDS, MEASURES, Drawn
+
+# Light of the first digit and of the second one. Together they are white. Readers who cannot tell
+# red from green tell orange from blue.
+COLOURS = np.array([[1.0, 0.6, 0.0], [0.0, 0.4, 1.0]])
+LEGEND = "orange: the first digit; blue: the second; white: both"
+MOST_LETTERS = 5  # of each class's name above an image
+EDGES = np.linspace(0, 1, BINS + 1)
+OVERLAP = "overlap of the two digits (share of the smaller ink)"
+
+
+def in_two_colours(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Two images [..., H, W, C] in [0, 1] on top of each other -> [..., H, W, 3]
+
+    Their light is added, as that of two lamps, up to white.
+    """
+    grey = np.stack([first.mean(axis=-1), second.mean(axis=-1)], axis=-1)      # [..., H, W, 2]
+    return np.clip(grey @ COLOURS, 0, 1)
+
+
+def sheet(title: str, batch: Batch, drawn: Drawn, dataset: Dataset) -> Figure:
+    """The paper's figure 5: pairs, what the capsules draw, and a capsule of an absent class."""
+    names = [shorten(name, MOST_LETTERS) for name in dataset.class_names]
+
+    def row(name, images, classes, marked=None):
+        captions = [f"{names[a]}, {names[b]}" for a, b in classes]
+        marked = np.zeros(len(images), bool) if marked is None else marked
+        return sheets.Row(name, images, captions, marked)
+
+    def coloured(pairs):
+        return in_two_colours(pairs[:, 0], pairs[:, 1])
+
+    labels = batch.labels
+    rows = [row("input", batch.images, labels), row("digits", coloured(batch.sources), labels),
+            row("predicted", coloured(drawn.from_predicted), drawn.predicted, ~drawn.right)]
+    if not drawn.right.all():
+        rows.append(row("labels", coloured(drawn.from_label), labels))
+    with_absent = in_two_colours(drawn.from_label[:, 0], drawn.from_absent)
+    rows.append(row("absent *", with_absent, np.stack([labels[:, 0], drawn.absent], axis=1)))
+    title = f"{title}\n{LEGEND}\n*: the first label, and a class that is absent"
+    return sheets.rows_of_images(title, rows)
+
+
+def errors_by_overlap(title: str, found: ByOverlap) -> Figure:
+    """Error and share of pairs with one label found or more, by overlap; how many pairs there are.
+    """
+    figure, (upper, middle, lower) = charts.chart(title, 5.5, 6, nrows=3, sharex=True,
+                                                  height_ratios=(3, 2, 1.3))
+    there = found.count > 0
+    for axes, name, colour, label in ((upper, "error", RED, "not both right"),
+                                      (middle, "some_right", BLUE, "one right or both")):
+        share, low, high = (getattr(found, f"{name}{end}")[there] for end in ("", "_low", "_high"))
+        spread = np.maximum(0, [share - low, high - share])
+        axes.errorbar(found.overlap[there], share, spread, fmt="o-", color=colour, capsize=3,
+                      markersize=4, label="pairs, 95 % interval")
+        axes.set_ylabel(label, fontsize=BODY)
+        axes.grid(color="#dddddd")
+        axes.legend(fontsize=SMALL + 1)
+    upper.set_ylim(bottom=0)
+    histogram(lower, found.count)
+    return figure
+
+
+def accuracy_by_overlap(title: str, bins: dict[str, ByOverlap],
+                        styles: dict[str, side_by_side.Style]) -> Figure:
+    """The share of pairs with both digits right, of several networks, by overlap."""
+    figure, axes = charts.chart(title, 6.5, 4)
+    overlaps = next(iter(bins.values())).overlap  # the same pairs for all
+    side_by_side.draw_accuracies(axes, overlaps, {
+        name: {"accuracy": 1 - found.error, "low": 1 - found.error_high,
+               "high": 1 - found.error_low} for name, found in bins.items()}, styles)
+    axes.set_xlabel(OVERLAP, fontsize=BODY)
+    axes.set_ylabel("accuracy (share of pairs right)", fontsize=BODY)
+    axes.grid(color="#dddddd")
+    axes.legend(fontsize=SMALL + 1)
+    return figure
+
+
+def segmentation_by_overlap(title: str, by_overlap: dict) -> Figure:
+    """Both measures of each kind against overlap, and how many pairs there are."""
+    figure, axes = charts.chart(title, 8.5, 4.6, nrows=2, ncols=2, sharex=True,
+                                height_ratios=(3, 1))
+    there = by_overlap["pairs"] > 0
+    middle = (EDGES[:-1] + EDGES[1:])[there] / 2
+    styles = ((BLUE, "o-"), (RED, "s--"), ("black", "^:"), (ORANGE, "v-."))
+    for measure, upper, lower in zip(MEASURES, *axes, strict=True):
+        for kind, (colour, style) in zip(KINDS, styles, strict=True):
+            upper.plot(middle, by_overlap[kind][measure]["mean"][there], style, color=colour,
+                       markersize=4, linewidth=1.2, label=kind)
+        upper.set_ylabel(measure.replace("_", " "), fontsize=BODY)
+        upper.set_ylim(bottom=0)
+        upper.grid(color="#dddddd")
+        histogram(lower, by_overlap["pairs"])
+    axes[0, 0].legend(fontsize=SMALL + 1)
+    return figure
+
+
+def histogram(axes, count: Sequence[int]):
+    """The number of pairs in each bin of overlap, on a logarithmic scale."""
+    axes.bar(EDGES[:-1], count, np.diff(EDGES), align="edge", color=BLUE, edgecolor="white")
+    axes.set_yscale("symlog", linthresh=1)
+    axes.set_ylabel("pairs", fontsize=BODY)
+    axes.set_xlabel(OVERLAP, fontsize=BODY)
+    axes.set_xlim(0, 1)

@@ -1,0 +1,157 @@
+"""Segmentation measured: whether each capsule draws its own digit, and not the one beside it.
+
+Both digits are known pixel by pixel, so each reconstruction is compared with the digit that its
+capsule stands for: by the squared error per pixel, and by intersection over union of the ink (see
+overlap.py). A pair counts with the mean over its two digits. N pairs, two digits each.
+"""
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from data.dataset import Batch, Examples, batches, stream
+from evaluation.pairs.overlap import BINS, bin_of, ink, overlap
+from output import progress
+
+if TYPE_CHECKING:  # at run time these would import TensorFlow
+    from evaluation.network.predictor import Predictions, Predictor
+
+# What is compared with the digits, the last two as baselines.
+KINDS = ("label capsules", "predicted capsules", "whole input", "absent class")
+MEASURES = ("squared_error_per_pixel", "intersection_over_union")
+
+
+class Drawn(NamedTuple):
+    """What is drawn of N pairs. Predictions are in the order of the labels that they stand for."""
+    predicted: np.ndarray       # [N, 2]
+    from_predicted: np.ndarray  # [N, 2, H, W, C]
+    from_label: np.ndarray      # [N, 2, H, W, C]
+    absent: np.ndarray          # [N], a class that is neither label nor predicted
+    from_absent: np.ndarray     # [N, H, W, C], decoded from its capsule
+    right: np.ndarray           # bool [N]: both labels are predicted
+
+    def take(self, which: np.ndarray) -> "Drawn":
+        """-> those of the pairs [which]"""
+        return Drawn(*(array[which] for array in self))
+
+
+def draw(predictor: "Predictor", batch: Batch, random: np.random.Generator) -> Drawn:
+    """Predicts and decodes a batch of pairs. random: draws the absent classes"""
+    predictions = predictor.predict(batch.images, batch.labels)
+    order = standing_for(batch, predictions)                                   # [N, 2]
+    predicted = np.take_along_axis(predictions.predicted, order, axis=1)
+    n = np.arange(len(order))
+    absent = absent_classes(batch.labels, predicted, predictions.scores.shape[1], random)
+    return Drawn(predicted, predictions.from_predicted[n[:, None], order], predictions.from_label,
+                 absent, predictor.decode(predictions.capsules[n, absent], absent),
+                 (predicted == batch.labels).all(axis=1))
+
+
+def standing_for(batch: Batch, predictions: "Predictions") -> np.ndarray:
+    """-> for each label, which of the two predicted classes stands for it: 0 or 1 [N, 2]
+
+    A predicted class that is a label stands for it, and the other prediction for the other label.
+    Where no prediction is a label, they are matched so that the squared error of both is smaller.
+    """
+    labels, predicted = batch.labels, predictions.predicted
+    as_they_are = (labels == predicted).any(axis=1)                            # [N]
+    crossed = (labels == predicted[:, ::-1]).any(axis=1)
+    difference = predictions.from_predicted[:, None] - batch.sources[:, :, None]
+    error = np.square(difference).sum(axis=(3, 4, 5))                          # [N, 2, 2]
+    swapped_is_better = error[:, 0, 1] + error[:, 1, 0] < error[:, 0, 0] + error[:, 1, 1]
+    # The classes of a pair differ, so at most one of the two is true. Otherwise the error decides.
+    swap = np.where(as_they_are | crossed, crossed, swapped_is_better)         # [N]
+    return np.where(swap[:, None], [1, 0], [0, 1])
+
+
+def absent_classes(labels: np.ndarray, predicted: np.ndarray, classes: int,
+                   random: np.random.Generator) -> np.ndarray:
+    """labels, predicted [N, 2] -> a random class that is neither, for each pair [N]
+
+    There are 5 classes or more, see sampling.FEWEST_CLASSES.
+    """
+    # Each class draws a number, and the largest wins. Those that may not win have -1.
+    lottery = random.random((len(labels), classes))
+    np.put_along_axis(lottery, labels, -1, axis=1)
+    np.put_along_axis(lottery, predicted, -1, axis=1)
+    return lottery.argmax(axis=1).astype(labels.dtype)
+
+
+def compare(drawn: Drawn, batch: Batch) -> np.ndarray:
+    """-> each pair's measures, the mean over its digits [N, KINDS, MEASURES]"""
+    shown = (drawn.from_label, drawn.from_predicted, batch.images[:, None],
+             drawn.from_absent[:, None])                                       # as KINDS
+    digits = ink(batch.sources)                                                # [N, 2, H, W]
+    measured = []
+    for images in shown:
+        error = np.square(images - batch.sources).mean(axis=(2, 3, 4))         # [N, 2]
+        drawn_ink = ink(images)
+        intersection = (drawn_ink & digits).sum(axis=(2, 3))                   # [N, 2] pixels
+        union = (drawn_ink | digits).sum(axis=(2, 3))
+        # Where neither has ink they agree: 1.
+        iou = np.divide(intersection, union, out=np.ones(union.shape), where=union > 0)
+        measured.append(np.stack([error.mean(axis=1), iou.mean(axis=1)], axis=1))
+    return np.stack(measured, axis=1)
+
+
+class Sums:
+    """Number, sum and sum of squares of the pairs' measures, for their mean and spread.
+
+    Each array is indexed by 0 for wrong or 1 for right pairs, then by the bin of the overlap.
+    """
+
+    def __init__(self):
+        shape = (2, BINS, len(KINDS), len(MEASURES))
+        self.count, self.total, self.squares = np.zeros(shape[:2]), np.zeros(shape), np.zeros(shape)
+
+    def add(self, measured: np.ndarray, right: np.ndarray, overlaps: np.ndarray):
+        """measured [N, KINDS, MEASURES], right bool [N], overlaps [N]"""
+        place = right.astype(int), bin_of(overlaps)
+        np.add.at(self.count, place, 1)
+        np.add.at(self.total, place, measured)
+        np.add.at(self.squares, place, np.square(measured))
+
+    def of(self, right: bool) -> dict:
+        """-> the table of all pairs that are right, or of all that are wrong"""
+        arrays = (self.count, self.total, self.squares)
+        return table(*(array[int(right)].sum(axis=0) for array in arrays))
+
+    def by_overlap(self) -> dict:
+        """-> the table of all pairs, with an entry [BINS] for each number"""
+        return table(*(array.sum(axis=0) for array in (self.count, self.total, self.squares)))
+
+
+def table(count: np.ndarray, total: np.ndarray, squares: np.ndarray) -> dict:
+    """-> pairs, and mean and standard deviation of each measure of each kind [...]
+
+    count [...], total and squares [..., KINDS, MEASURES]: see Sums
+    """
+    weight = np.expand_dims(count, (-2, -1))
+    with np.errstate(invalid="ignore", divide="ignore"):  # of empty bins
+        mean, square = total / weight, squares / weight
+        variance = np.maximum(0, square - mean**2) * weight / (weight - 1)     # of a sample
+        sd = np.sqrt(variance)
+    found = {"pairs": count.astype(int)}
+    for k, kind in enumerate(KINDS):
+        found[kind] = {measure: {"mean": mean[..., k, m], "sd": sd[..., k, m]}
+                       for m, measure in enumerate(MEASURES)}
+    return found
+
+
+class Segmentation(NamedTuple):
+    """The tables of a split, see `table`."""
+    right: dict         # pairs of which both labels are predicted
+    wrong: dict
+    by_overlap: dict    # all pairs, arrays [bins]
+    accuracy: float
+
+
+def measure(predictor: "Predictor", split: Examples, batch_size: int, seed: int) -> Segmentation:
+    """Measures the whole split, batch by batch. seed: of the absent classes"""
+    sums, total, random = Sums(), len(split.labels), stream(seed, "absent")
+    bar = progress(batches(split, batch_size), "reconstruct", math.ceil(total / batch_size))
+    for batch in bar:
+        drawn = draw(predictor, batch, random)
+        sums.add(compare(drawn, batch), drawn.right, overlap(batch.sources))
+    return Segmentation(sums.of(True), sums.of(False), sums.by_overlap(),
+                        sums.count[1].sum() / total)

@@ -1,0 +1,1 @@
+"""How robust networks are: attacks compared, gradient masking, detection, common corruptions."""

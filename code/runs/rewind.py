@@ -1,0 +1,58 @@
+"""Takes a run's folder back to the step of its checkpoint: what was recorded later is dropped."""
+import os
+import re
+import shutil
+from pathlib import Path
+
+from runs import checkpoints
+
+
+def rewind(folder: str | Path, step: int):
+    """Drops the records of steps that will be done again, and all that is half written.
+
+    TensorBoard's files stay as they are: its curves show such steps twice. results.json
+    stays until the run ends again. If there are ckpt-* of later steps, they are damaged, because
+    the newest whole one was restored. They are only renamed. OSError if the folder cannot be
+    changed.
+    """
+    folder = Path(folder)
+
+    # lines and checkpoints of later steps
+    for name in ("metrics.jsonl", "log.txt"):
+        cut_after(folder / name, step)
+    for number in later(folder, "ckpt", step):
+        for path in folder.glob(f"ckpt-{number}.*"):
+            path.replace(path.with_name("damaged-" + path.name))
+    for name in ("best", "average"):
+        checkpoints.remove(folder, name, later(folder, name, step))
+
+    # data without an index, and temporary files
+    for data in folder.glob("*-*.data-*"):
+        if not data.with_name(data.name.split(".")[0] + ".index").exists():
+            data.unlink()
+    for partial in folder.glob(".*.part"):
+        if partial.is_dir():
+            shutil.rmtree(partial)
+        else:
+            partial.unlink()
+
+
+def later(folder: Path, name: str, step: int) -> list[int]:
+    """-> the steps of the checkpoints called `name` that come after `step`"""
+    return [number for number in checkpoints.steps(folder, name) if number > step]
+
+
+def cut_after(path: Path, step: int):
+    """Cuts the file before its first line about a later step, or after its last whole line."""
+    if not path.exists():
+        return
+    with open(path, "rb") as file:
+        lines = list(file)
+    kept = 0
+    for line in lines:
+        # {"step": 12, ... of metrics.jsonl, step 12 ... of log.txt; other lines have no step
+        found = re.match(rb'(?:\{"step": |step )(\d+)', line)
+        if not line.endswith(b"\n") or (found and int(found[1]) > step):
+            os.truncate(path, kept)
+            return
+        kept += len(line)
