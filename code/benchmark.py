@@ -3,9 +3,9 @@ import signal
 import sys
 from pathlib import Path
 
-import catalog
 import cli
 import config
+import registry
 from output import check_writable
 from timing.compare import benchmark
 from timing.rows import rows
@@ -17,7 +17,7 @@ def main() -> int:
                     "whole steps in every implementation, their parts, and how cost grows. The "
                     "whole table takes 20 minutes or more.",
         epilog="example: python benchmark.py --rows 'batch *'")
-    of_networks = catalog.settings("model.networks")
+    of_networks = registry.settings("model.networks")
     settings = {name: config.TRAIN[name] for name in ("MODEL", *of_networks, "BATCH_SIZE")}
     parser.add_settings("network", settings)
     table = parser.add_argument_group("table")

@@ -12,8 +12,8 @@ its own file. A dataset may also have DEFAULTS, values for settings of TRAIN tha
 """
 import os
 
-import catalog
 import data
+import registry
 from settings import (
     FRACTION,
     NOT_NEGATIVE,
@@ -32,9 +32,9 @@ from settings import (
     one_of,
 )
 
-DATASETS = catalog.names("data.datasets")
-NETWORKS = catalog.names("model.networks")
-MODES = catalog.names("evaluation.modes")
+DATASETS = registry.names("data.datasets")
+NETWORKS = registry.names("model.networks")
+MODES = registry.names("evaluation.modes")
 
 
 def dataset_path(text: str) -> str:
@@ -48,7 +48,7 @@ DATASET = Rule(
     lambda value: data.is_dataset(value) and is_text_everywhere(value),
     dataset_path)
 
-MODEL = catalog.merged({
+MODEL = registry.merged({
     "MODEL": Setting(
         "capsnet", f"the network: {', '.join(NETWORKS)}", "ours", one_of(NETWORKS)),
     "CONV1_CHANNELS": Setting(
@@ -74,7 +74,7 @@ MODEL = catalog.merged({
     "DECODER_UNITS": Setting(
         512, "units of the decoder's first layer; the second has twice as many", "paper, fig. 2",
         at_least(1)),
-}, catalog.settings("model.networks"))
+}, registry.settings("model.networks"))
 LOSS = {
     "M_POS": Setting(
         0.9, "m+, the length wanted of a class that is present", "paper, eq. 4", FRACTION),
@@ -85,7 +85,7 @@ LOSS = {
     "RECONSTRUCT_W": Setting(
         0.0005, "weight of the squared error summed over pixels", "paper, sec. 4.1", NOT_NEGATIVE),
 }
-DATA = catalog.merged({
+DATA = registry.merged({
     "DATASET": Setting(
         "mnist", f"the images: {DATASET.words}", "ours", DATASET, may_change=True),
     "DATA_DIR": Setting(
@@ -95,7 +95,7 @@ DATA = catalog.merged({
     "VALIDATION": Setting(
         5000, "mnist, fashion_mnist, and what is made of them: training images held out for "
         "validation, the last ones; 0: none", "ours; the paper trains on all 60,000", at_least(0)),
-}, catalog.settings("data.datasets"), catalog.settings("data.formats"))
+}, registry.settings("data.datasets"), registry.settings("data.formats"))
 TRAINING = {
     "SEED": Setting(
         0, "seed of all that is random: weights, batch order, shifts, glyphs, splits", "ours",
@@ -147,7 +147,7 @@ TRAINING = {
         "TF_DETERMINISTIC_OPS=1 in the environment) or auto (off only where XLA's convolution is "
         "slow)", "ours", one_of(("auto", "on", "off")), may_change=True),
 }
-TRAIN = catalog.merged(MODEL, LOSS, DATA, TRAINING)
+TRAIN = registry.merged(MODEL, LOSS, DATA, TRAINING)
 
 # Other defaults for the settings named. A run records the settings, not the preset.
 PRESETS = {
@@ -184,7 +184,10 @@ EVAL = {
 
 # Settings of the images, as flags of eval.py: as in training where they are not given.
 OF_DATASETS = {name: row for name, row in DATA.items() if name not in ("DATASET", "DATA_DIR")}
-EVAL_ON = catalog.merged(EVAL, OF_DATASETS)
+# The flags of all modes and attacks, and all flags of eval.py.
+OF_MODES = registry.merged(
+    registry.settings("evaluation.modes"), registry.settings("evaluation.attacks"))
+EVAL_ALL = registry.merged(EVAL, OF_DATASETS, OF_MODES)
 
 cfg = Config(TRAIN)
 
@@ -194,11 +197,11 @@ def settings_of_others(cfg) -> set[str]:
 
     A run does not record their defaults: one day these files may be gone.
     """
-    tables = [catalog.settings_of("model.networks", name) for name in NETWORKS if name != cfg.MODEL]
-    tables += [catalog.settings_of("data.datasets", name) for name in DATASETS
+    tables = [registry.settings_of("model.networks", name) for name in NETWORKS if name != cfg.MODEL]
+    tables += [registry.settings_of("data.datasets", name) for name in DATASETS
                if name != cfg.DATASET]
     if cfg.DATASET in DATASETS:
-        tables.append(catalog.settings("data.formats"))
+        tables.append(registry.settings("data.formats"))
     return set().union(*tables)
 
 
@@ -209,5 +212,5 @@ def filled_in(preset: str, dataset: str) -> dict:
     """
     own = {}
     if dataset in DATASETS:
-        own = getattr(catalog.module("data.datasets", dataset), "DEFAULTS", {})
+        own = getattr(registry.module("data.datasets", dataset), "DEFAULTS", {})
     return {**own, **PRESETS[preset]}

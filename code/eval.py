@@ -1,7 +1,6 @@
 """Measures a trained network. `python eval.py --help` lists every setting."""
 import cli
 import config
-from evaluation.evaluate import OF_MODES, TABLE, evaluate
 
 
 def main() -> int:
@@ -10,9 +9,12 @@ def main() -> int:
                     "results.json, and its figures.",
         epilog="example: python eval.py --mode cap_tweak --ckpt output/RUN --tweak_target 3")
     parser.add_settings("settings", config.EVAL)
-    parser.add_settings("settings of a mode", OF_MODES)
+    parser.add_settings("settings of a mode", config.OF_MODES)
     parser.add_settings("settings of a dataset; not given: as in training", config.OF_DATASETS)
-    given, _ = parser.parse(TABLE)
+    given, _ = parser.parse(config.EVAL_ALL)
+
+    cli.start_tensorflow()
+    from evaluation.evaluate import evaluate
     return evaluate(given)
 
 

@@ -1,7 +1,6 @@
 """Writes a page in which one draws and looks inside a network. `python explore.py --help`."""
 import cli
 import config
-from page.explore import explore
 from settings import ROOT
 
 
@@ -22,6 +21,9 @@ def main() -> int:
                              "(default: that in figs/cap_tweak, if it is of a "
                              "checkpoint of this name)")
     given, args = parser.parse({**settings, **config.OF_DATASETS})
+
+    cli.start_tensorflow()
+    from page.explore import explore
     explore({"CKPT": config.EVAL["CKPT"].default, **given}, args.out, args.effects)
     return 0
 

@@ -1,7 +1,7 @@
 """Writes a trained network for other programs. `python export.py --help` lists the flags."""
 import cli
 import config
-from serving.export import FORMATS, export
+import registry
 
 
 def main() -> int:
@@ -9,7 +9,7 @@ def main() -> int:
         description="Write a trained network as a file for other programs, and check that its "
                     "numbers are the network's.",
         epilog="example: python export.py --format onnx --out output/capsnet.onnx")
-    parser.add_argument("--format", choices=FORMATS, required=True,
+    parser.add_argument("--format", choices=registry.names("serving.exports"), required=True,
                         help="saved_model: a folder for TensorFlow and TensorFlow Serving; tflite: "
                              "a file for phones; onnx: a file for onnxruntime and others")
     parser.add_argument("--ckpt", type=cli.path, metavar="DIR", default=config.EVAL["CKPT"].default,
@@ -18,6 +18,9 @@ def main() -> int:
     parser.add_argument("--out", type=cli.path, metavar="PATH",
                         help="where to write it, in a new place (default output/NAME)")
     _, args = parser.parse({})
+
+    cli.start_tensorflow()
+    from serving.export import export
     return export(args.ckpt, args.format, args.out)
 
 

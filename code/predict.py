@@ -1,7 +1,6 @@
 """Says what a trained network sees in your images. `python predict.py --help` lists the flags."""
 import cli
 import config
-from serving.predict import predict
 
 
 def main() -> int:
@@ -23,6 +22,9 @@ def main() -> int:
     parser.add_argument("--figure", type=cli.path, metavar="FILE",
                         help="write a .png with the images and their reconstructions")
     _, args = parser.parse({})
+
+    cli.start_tensorflow()
+    from serving.predict import predict
     return predict(args.images, args.ckpt, args.as_is, args.json, args.figure)
 
 

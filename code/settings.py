@@ -32,8 +32,12 @@ class Setting(NamedTuple):
     may_change: bool = False
 
 
+def between(low: int, high: int) -> Rule:
+    return Rule(f"a whole number from {low} to {high}", lambda value: low <= value <= high)
+
+
 def at_least(low: int) -> Rule:
-    return Rule(f"a whole number from {low} to {LARGEST}", lambda value: low <= value <= LARGEST)
+    return between(low, LARGEST)
 
 
 def one_of(choices: Iterable[str]) -> Rule:

@@ -1,8 +1,7 @@
 """Trains a network. `python train.py --help` lists every setting with its source in the paper."""
-import catalog
 import cli
 import config
-from training.train import train
+import registry
 
 
 def main() -> int:
@@ -45,9 +44,12 @@ def main() -> int:
                      f"{args.devices} and {args.strategy}")
     if not args.ckpt:
         network = given.get("MODEL", config.cfg.MODEL)
-        catalog.check_owned(given, "model.networks", "--model", network)
+        registry.check_owned(given, "model.networks", "--model", network)
         dataset = given.get("DATASET", config.cfg.DATASET)
         given = {**config.filled_in(args.preset, dataset), **given}
+
+    cli.start_tensorflow()
+    from training.train import train
     return train(given, args.train_dir, args.ckpt, args.strategy, args.devices)
 
 

@@ -1,13 +1,13 @@
 """The table of settings: every default, and that each is a flag with a meaning and a source."""
 import pytest
 
-import catalog
+import registry
 import config
 from cli import Parser, flag
 from config import EVAL, TRAIN, Config, cfg
 from settings import InputError
 
-MODES = {**EVAL, **catalog.settings("evaluation.modes")}
+MODES = {**EVAL, **registry.settings("evaluation.modes")}
 
 # Numbers that results and older runs depend on. Whoever changes one has to say so here, too.
 TRAIN_DEFAULTS = {

@@ -2,7 +2,7 @@
 import numpy as np
 import tensorflow as tf
 
-import catalog
+import registry
 import model
 from config import TRAIN, Config
 from data.dataset import Dataset, Split
@@ -43,7 +43,7 @@ def npz(path, count=64):
 
 def pairs_of_glyphs(monkeypatch, train=100, val=10, test=20, **changes):
     """-> settings of toy size for multimnist of so many glyphs, until the monkeypatch is undone"""
-    dataset = catalog.module("data.datasets", "glyphs").load(settings())
+    dataset = registry.module("data.datasets", "glyphs").load(settings())
     sizes = {"train": train, "val": val, "test": test}
     splits = {part: getattr(dataset, part).take(slice(0, size)) for part, size in sizes.items()}
     few = Dataset("glyphs", **splits, class_names=dataset.class_names)

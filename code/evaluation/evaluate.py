@@ -1,27 +1,22 @@
 """One evaluation from its settings to its report."""
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-import catalog
-import cli
 import config
 import data
+import registry
 from data.dataset import Dataset
+from evaluation.network.predictor import Predictor
 from evaluation.report import Report
+from model.network import Network
 from output import say
+from runs import checkpoints
+from runs.config import RunConfig
 from settings import Config, InputError, split_paths
 
-if TYPE_CHECKING:  # at run time these would import TensorFlow
-    from model.network import Network
-    from runs.config import RunConfig
-
 FOLDER = "evaluation.modes"
-
-OF_MODES = catalog.settings(FOLDER)               # the flags of all modes
-TABLE = catalog.merged(config.EVAL_ON, OF_MODES)  # and those of eval.py
 
 
 def evaluate(given: dict) -> int:
@@ -31,18 +26,19 @@ def evaluate(given: dict) -> int:
 
     given: the settings that the user gave. InputError if networks or images cannot be had.
     """
-    cfg = Config(TABLE, given)
-    catalog.check_owned(given, FOLDER, "--mode", cfg.MODE)
-    mode = catalog.module(FOLDER, cfg.MODE)
+    cfg = Config(config.EVAL_ALL, given)
+    registry.check_owned(given, FOLDER, "--mode", cfg.MODE)
+    of_attacks = sorted(given.keys() & registry.settings("evaluation.attacks").keys())
+    if of_attacks and cfg.MODE != "adversarial":
+        raise InputError(f"--{of_attacks[0].lower()}: expected --mode adversarial, which has this "
+                         f"setting, received --mode {cfg.MODE}")
+    mode = registry.module(FOLDER, cfg.MODE)
     if hasattr(mode, "check"):
         mode.check(cfg)
     paths = split_paths(cfg.CKPT)
     check_count(len(paths), mode, cfg.MODE)
 
     # the networks
-    cli.start_tensorflow()
-    from evaluation.network.predictor import Predictor
-    from runs import checkpoints
     # of each: the network, the config.json of its run, the prefix of its checkpoint
     loaded = [checkpoints.load_run(path) for path in paths]
     for network, run, prefix in loaded:
@@ -88,8 +84,8 @@ def check_count(count: int, mode: ModuleType, name: str):
     name: of the mode
     """
     if count > 1 and not getattr(mode, "COMPARES", False):
-        able = [other for other in catalog.names(FOLDER)
-                if getattr(catalog.module(FOLDER, other), "COMPARES", False)]
+        able = [other for other in registry.names(FOLDER)
+                if getattr(registry.module(FOLDER, other), "COMPARES", False)]
         raise InputError(f"--ckpt: expected one network for --mode {name}, received {count}; "
                          f"several go with --mode {', '.join(able)}")
 
@@ -114,20 +110,20 @@ def needs_of(mode: ModuleType) -> frozenset[str]:
     return getattr(mode, "NEEDS", frozenset())
 
 
-def check_needs(needs: frozenset[str], network: "Network", name: str, mode: str):
+def check_needs(needs: frozenset[str], network: Network, name: str, mode: str):
     """InputError, with the modes that work, if the network lacks anything of what the mode needs.
 
     name: of the network
     """
     lacks = needs - network.capabilities
     if lacks:
-        working = [other for other in catalog.names(FOLDER)
-                   if needs_of(catalog.module(FOLDER, other)) <= network.capabilities]
+        working = [other for other in registry.names(FOLDER)
+                   if needs_of(registry.module(FOLDER, other)) <= network.capabilities]
         raise InputError(f"--mode {mode}: expected a network with {' and '.join(sorted(lacks))}, "
                          f"received {name} without; --mode {' or '.join(working)} works")
 
 
-def check_unseen(run: "RunConfig", images: dict, prefix: Path, dataset: Dataset):
+def check_unseen(run: RunConfig, images: dict, prefix: Path, dataset: Dataset):
     """InputError if the network was trained on test images of `dataset`, the user's own images.
 
     Without a test split of their own, the seed of the training splits them. So test images of one
@@ -144,7 +140,7 @@ def check_unseen(run: "RunConfig", images: dict, prefix: Path, dataset: Dataset)
             "images a test split of their own, or compare networks of one seed")
 
 
-def say_differences(run: "RunConfig", prefix: Path, cfg: Config, dataset: Dataset):
+def say_differences(run: RunConfig, prefix: Path, cfg: Config, dataset: Dataset):
     """Says where the network may not be meant for this dataset, although the shapes fit.
 
     run: that trained the network; cfg: the settings by which the dataset was loaded
@@ -167,7 +163,7 @@ def shown(names: tuple[str, ...], most: int = 5) -> str:
     return ", ".join(names[:most]) + (", ..." if len(names) > most else "")
 
 
-def check_fit(network: "Network", prefix: Path, dataset: Dataset):
+def check_fit(network: Network, prefix: Path, dataset: Dataset):
     """InputError unless the network is one for images of that size and that many classes."""
     if (network.image_shape, network.classes) != (dataset.image_shape, dataset.classes):
         raise InputError(

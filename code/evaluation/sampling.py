@@ -1,14 +1,11 @@
 """Which test images a mode measures."""
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from data.dataset import Dataset, Examples, scale, stream
+from evaluation.network.predictor import Predictions, Predictor
 from settings import InputError
-
-if TYPE_CHECKING:  # at run time these would import TensorFlow
-    from evaluation.network.predictor import Predictions, Predictor
-
 
 FEWEST_CLASSES = 5  # of pairs: a class that is neither of 2 labels nor of 2 predictions is needed
 
@@ -18,7 +15,7 @@ class Sample(NamedTuple):
     images: np.ndarray  # float32 [N, H, W, C] in [0, 1]
     labels: np.ndarray  # [N], the first label of each
     others: np.ndarray  # [N, K - 1], its further labels
-    predictions: "Predictions"
+    predictions: Predictions
     index: np.ndarray   # [N], which images of the split they are
     drawn: int          # how many images were tried, with those that are classified wrong
 
@@ -76,7 +73,7 @@ def draw_targets(labels: np.ndarray, classes: int, seed: int) -> np.ndarray:
     return ((labels + further) % classes).astype(labels.dtype)
 
 
-def classified_right(predictor: "Predictor", split: Examples, candidates: np.ndarray,
+def classified_right(predictor: Predictor, split: Examples, candidates: np.ndarray,
                      cfg) -> Sample:
     """Takes cfg.NUM_IMAGES of the split's [candidates], spread evenly over their first labels.
 
@@ -97,7 +94,7 @@ def classified_right(predictor: "Predictor", split: Examples, candidates: np.nda
                   chosen[right], len(chosen))
 
 
-def right_for_all(predictors: dict[str, "Predictor"], dataset: Dataset,
+def right_for_all(predictors: dict[str, Predictor], dataset: Dataset,
                   cfg) -> tuple[tuple[np.ndarray, np.ndarray], Shared]:
     """-> cfg.NUM_IMAGES test images and labels; and those that all networks classify right.
 

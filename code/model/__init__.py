@@ -1,5 +1,5 @@
 """The networks: found by name in networks/, and built in one way by all who need one."""
-import catalog
+import registry
 
 
 def build(cfg, image_shape: tuple[int, int, int], classes: int):
@@ -9,8 +9,8 @@ def build(cfg, image_shape: tuple[int, int, int], classes: int):
     cfg: settings of a training. Imports TensorFlow. ValueError if the network has no variables, or
     SETTINGS that were not found without importing its file.
     """
-    module = catalog.module("model.networks", cfg.MODEL)
-    found = catalog.settings_of("model.networks", cfg.MODEL)
+    module = registry.module("model.networks", cfg.MODEL)
+    found = registry.settings_of("model.networks", cfg.MODEL)
     if getattr(module, "SETTINGS", {}).keys() != found.keys():
         raise ValueError(f"{module.__file__}: expected SETTINGS in one statement, SETTINGS = "
                          f"{{...}}, received one that makes only {', '.join(found) or 'none'}")

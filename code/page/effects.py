@@ -1,19 +1,16 @@
 """What each dimension does, from the results.json of eval.py --mode cap_tweak."""
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from data.readers.files import from_json
+from model.network import Network
 from settings import ROOT, InputError
-
-if TYPE_CHECKING:  # at run time it would import TensorFlow
-    from model.network import Network
 
 DEFAULT = ROOT / "figs" / "cap_tweak" / "results.json"
 LARGEST = 2 ** 26  # bytes; 10 classes of 16 dimensions have 256,000
 
 
-def read(path: str | None, network: "Network", name: str, dims: int) -> dict | None:
+def read(path: str | None, network: Network, name: str, dims: int) -> dict | None:
     """-> {"per": the change, "classes": [J][E] words}, or None where nothing was measured
 
     path: the user's file, which has to be of this network's weights; None: DEFAULT if it is of
@@ -28,7 +25,7 @@ def read(path: str | None, network: "Network", name: str, dims: int) -> dict | N
         raise
 
 
-def parse(path: Path, network: "Network", name: str, dims: int) -> dict:
+def parse(path: Path, network: Network, name: str, dims: int) -> dict:
     """-> as `read` does. InputError if the file is not of that network."""
     # the file, which may be anything
     try:

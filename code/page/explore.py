@@ -3,13 +3,14 @@ from pathlib import Path
 
 import numpy as np
 
-import cli
 import config
 import data
 from data.dataset import Dataset
 from evaluation.evaluate import check_fit
+from evaluation.network.predictor import Predictor
 from output import check_writable, reason_of, say, write_whole
-from page import assemble, effects, measure
+from page import assemble, effects, measure, weights
+from runs import checkpoints
 from settings import Config, InputError
 
 GLYPHS = (28, 28, 1), tuple("0123456789")  # image_shape and class_names of the glyphs
@@ -25,10 +26,6 @@ def explore(given: dict, out: str, effects_file: str | None):
     check_writable("--out", out)
 
     # the network
-    cli.start_tensorflow()
-    from evaluation.network.predictor import Predictor
-    from page import weights
-    from runs import checkpoints
     network, run, prefix = checkpoints.load_run(given["CKPT"])
     trained, class_names = run.settings, run.class_names
     name = f"{prefix.parent.name}/{prefix.name}"

@@ -2,16 +2,14 @@
 
 N images, J classes, E dimensions of a class capsule.
 """
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from data.dataset import Dataset, Split, scale
+from evaluation.network.predictor import Predictor
 from evaluation.sampling import spread_evenly
 from output import progress
-
-if TYPE_CHECKING:  # at run time these would import TensorFlow
-    from evaluation.network.predictor import Predictor
 
 MOST_IMAGES = 10_000  # test images measured, spread evenly over the classes
 PIECE = 1_000         # images measured at a time
@@ -26,7 +24,7 @@ class Measured(NamedTuple):
     ranges: np.ndarray | None  # [J, E, 4]: least, 5th percentile, 95th percentile, largest
 
 
-def measure(predictor: "Predictor", dataset: Dataset) -> Measured:
+def measure(predictor: Predictor, dataset: Dataset) -> Measured:
     """Measures test images of the dataset, and the network's capsules on them if it has any."""
     labels = dataset.test.labels
     chosen = np.sort(spread_evenly(labels[:, 0], MOST_IMAGES, 0))

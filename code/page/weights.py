@@ -1,24 +1,20 @@
 """A network as the page computes it: sizes, and every weight as a matrix of rows."""
-from typing import TYPE_CHECKING
-
 import numpy as np
 import tensorflow as tf
 
 from data.readers.files import expect
 from model.convolution import Convolution
+from model.network import Chain, Network
 from model.networks import capsnet
 from model.patches import columns_of
 from settings import InputError
-
-if TYPE_CHECKING:
-    from model.network import Chain, Network
 
 # What web/chain.js computes.
 ACTIVATIONS = (tf.keras.activations.relu, tf.keras.activations.linear)
 PROBABILITIES = ("softmax", "sigmoid")
 
 
-def describe(network: "Network", name: str) -> tuple[dict, dict[str, np.ndarray]]:
+def describe(network: Network, name: str) -> tuple[dict, dict[str, np.ndarray]]:
     """-> what the page has to know of the network, and the weights by name
 
     "kind" says who computes it: "capsules" is web/capsnet.js, "chain" is web/chain.js. A layer's
@@ -72,7 +68,7 @@ def describe_capsules(network: capsnet.CapsNet) -> tuple[dict, dict[str, np.ndar
     return described, arrays
 
 
-def describe_chain(chain: "Chain", name: str) -> tuple[dict, dict[str, np.ndarray]]:
+def describe_chain(chain: Chain, name: str) -> tuple[dict, dict[str, np.ndarray]]:
     """InputError if the page cannot compute a step. name: of the network"""
     expect(chain.probabilities in PROBABILITIES, name, f"probabilities by {PROBABILITIES}",
            chain.probabilities)

@@ -13,20 +13,19 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+import tensorflow as tf
 
-import catalog
 import cli
+import model
+import registry
+from model.network import Network
 from output import reason_of, say
+from runs import checkpoints
 from settings import ROOT, InputError
 
-if TYPE_CHECKING:  # at run time these would import TensorFlow
-    from model.network import Network
-
-FORMATS = catalog.names("serving.exports")
-READERS = catalog.CODE / "serving" / "readers"
+READERS = registry.CODE / "serving" / "readers"
 # The largest difference allowed between the file's numbers and the network's. Where a number of the
 # network is above 1, as logits are, it is this share of the largest one.
 TOLERANCE = 1e-5
@@ -39,11 +38,8 @@ def export(ckpt: str, kind: str, out: str | None) -> int:
     out: None for output/NETWORK with the format's suffix. InputError if the format's packages are
     missing, or if `out` is there already or cannot be written.
     """
-    cli.start_tensorflow()
-    from runs import checkpoints
-
     # the format, the network and the place
-    form = catalog.module("serving.exports", kind)
+    form = registry.module("serving.exports", kind)
     missing = [name for name in form.PACKAGES if not importlib.util.find_spec(name)]
     if missing:
         raise InputError(f"--format {kind}: expected the packages {' and '.join(form.PACKAGES)}; "
@@ -76,8 +72,6 @@ def export(ckpt: str, kind: str, out: str | None) -> int:
 @contextlib.contextmanager
 def writing(target: Path) -> Iterator[None]:
     """Errors of the system while `target` is written become an InputError."""
-    import tensorflow as tf
-
     try:
         yield
     except (OSError, tf.errors.OpError) as error:
@@ -85,27 +79,23 @@ def writing(target: Path) -> Iterator[None]:
                          f"({reason_of(error)})") from None
 
 
-def rebuilt(network: "Network", trained) -> "Network":
+def rebuilt(network: Network, trained) -> Network:
     """-> the same network, computed as the paper writes it.
 
     The fast forms would bring the constants of a Fourier transform, and a gradient that nobody
     needs. The numbers are equal to float32 rounding.
     """
-    import model
-
     plain = trained.changed(CONV_WAY="direct", ROUTING_WAY="plain")
     copy = model.build(plain, network.image_shape, network.classes)
     copy.set_weights(network.get_weights())
     return copy
 
 
-def as_function(network: "Network") -> Callable:
+def as_function(network: Network) -> Callable:
     """-> images [N, H, W, C] -> {name: array}, a tf.function with the weights as constants.
 
     Constants, because TensorFlow Lite's converter loses the variables of a Keras 3 network.
     """
-    import tensorflow as tf
-
     trainable = [variable.numpy() for variable in network.trainable_variables]
     other = [variable.numpy() for variable in network.non_trainable_variables]
 
@@ -119,7 +109,7 @@ def as_function(network: "Network") -> Callable:
     return answer
 
 
-def largest_difference(path: Path, kind: str, network: "Network") -> float:
+def largest_difference(path: Path, kind: str, network: Network) -> float:
     """-> the largest difference between the numbers of the exported file and of the network
 
     The file is read without our code. RuntimeError if TOLERANCE does not allow the difference: then

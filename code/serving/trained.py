@@ -1,20 +1,18 @@
 """A trained network that answers questions about images, with no set-up call to remember."""
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from scipy import special
 
-import catalog
-import cli
+import registry
 from config import DATASETS, EVAL
+from evaluation.network.predictor import Predictor
+from model.network import Network
+from runs import checkpoints
 from serving import images
 from settings import InputError
-
-if TYPE_CHECKING:  # at run time these would import TensorFlow
-    from evaluation.network.predictor import Predictor
-    from model.network import Network
 
 BATCH = 100  # images at once
 
@@ -33,7 +31,7 @@ class Answer(NamedTuple):
 class Trained:
     """A trained network, the names of its classes, and how pictures are made fit for it."""
 
-    def __init__(self, predictor: "Predictor", class_names: Sequence[str]):
+    def __init__(self, predictor: Predictor, class_names: Sequence[str]):
         self.predictor, self.class_names = predictor, tuple(class_names)
         self.image_shape = predictor.network.image_shape
         self.prepare = preparation(predictor.trained.DATASET)
@@ -83,17 +81,13 @@ class Trained:
 def load(path: str | Path = EVAL["CKPT"].default) -> Trained:
     """The network of a run's folder, a folder of checkpoints or a checkpoint's prefix.
 
-    Without a path it is the released one. Starts TensorFlow. InputError if there is none.
+    Without a path it is the released one. InputError if there is none.
     """
-    cli.start_tensorflow()
-    from evaluation.network.predictor import Predictor
-    from runs import checkpoints
-
     network, run, _ = checkpoints.load_run(path)
     return Trained(Predictor(network, run.settings, BATCH), run.class_names)
 
 
-def probabilities(network: "Network", scores: np.ndarray) -> np.ndarray:
+def probabilities(network: Network, scores: np.ndarray) -> np.ndarray:
     """scores [N, J] -> the same in [0, 1]
 
     Lengths of capsules stay as they are. Logits become probabilities by a softmax, or by sigmoids
@@ -114,4 +108,4 @@ def preparation(dataset: str) -> images.Prepare | None:
     """
     if dataset not in DATASETS:
         return None
-    return getattr(catalog.module("data.datasets", dataset), "prepare", None)
+    return getattr(registry.module("data.datasets", dataset), "prepare", None)

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from typing import Any
 
-from catalog import CODE
+from registry import CODE
 from settings import InputError
 from timing.rows import Row
 

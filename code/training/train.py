@@ -3,11 +3,13 @@ import shlex
 import sys
 from pathlib import Path
 
-import cli
 import data
 from config import TRAIN
+from runs import claim
 from runs.config import RunConfig, load_config
 from settings import ROOT, Config, InputError
+from training import session
+from training.devices import devices_of
 
 
 def train(given: dict, train_dir: str | None = None, ckpt: str | None = None,
@@ -17,7 +19,7 @@ def train(given: dict, train_dir: str | None = None, ckpt: str | None = None,
     given: settings of config.TRAIN by name; train_dir: None for a new folder in output/; strategy,
     devices: see devices.devices_of. InputError if something does not fit.
     """
-    # settings and images: refused before TensorFlow starts, which takes seconds
+    # settings and images
     began = load_config(ckpt) if ckpt else None
     cfg = began.resumed(ckpt, given) if began else Config(TRAIN, given)
     for name in ("COOLDOWN", "WARMUP"):
@@ -31,10 +33,6 @@ def train(given: dict, train_dir: str | None = None, ckpt: str | None = None,
                        dataset.class_names)
 
     # devices
-    cli.start_tensorflow()
-    from runs import claim
-    from training import session
-    from training.devices import devices_of
     used = devices_of(strategy, devices)
     session.check_batch(cfg, used)
     session.check_validation(cfg, dataset)

@@ -4,7 +4,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-import catalog
+import registry
 import data
 from data.check import check
 from data.dataset import Dataset, Split
@@ -91,6 +91,6 @@ def test_what_training_makes_of_its_images_is_checked(augment, words):
 
 
 def test_every_dataset_is_checked_when_it_is_loaded(monkeypatch):
-    monkeypatch.setattr(catalog.module("data.datasets", "glyphs"), "load", lambda cfg: "no dataset")
+    monkeypatch.setattr(registry.module("data.datasets", "glyphs"), "load", lambda cfg: "no dataset")
     with pytest.raises(InputError, match="--dataset glyphs: expected a Dataset, received str"):
         data.load(settings(DATASET="glyphs"))

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-import catalog
+import registry
 import config
 import data
 import toy
@@ -212,7 +212,7 @@ def test_the_dataset_is_the_papers_but_for_the_number_of_partners(small_glyphs):
 
     no_shift = data.load(small_glyphs.changed(OVERLAY_SHIFT=0, PAIRS_PER_DIGIT=2))
     taken = no_shift.test.take(slice(0, 2)).sources[:, 0]
-    alone = catalog.module("data.datasets", "glyphs").load(small_glyphs).test.images[0]
+    alone = registry.module("data.datasets", "glyphs").load(small_glyphs).test.images[0]
     np.testing.assert_array_equal(taken, np.pad(alone, [(4, 4), (4, 4), (0, 0)])[None].repeat(2, axis=0))
 
 
@@ -229,7 +229,7 @@ def test_the_learning_rate_falls_ten_times_slower_by_default():
 def test_what_cannot_be_overlaid_is_refused(small_glyphs, monkeypatch):
     for name, value in (("OVERLAY_OF", "multimnist"), ("OVERLAY_SHIFT", 18), ("PAIRS_PER_DIGIT", 0)):
         assert f"{name}: expected" in refusal(Config, TRAIN, {name: value})
-    load = catalog.module("data.datasets", "glyphs").load
+    load = registry.module("data.datasets", "glyphs").load
 
     def one_class(cfg):
         dataset = load(cfg)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-import catalog
+import registry
 import config
 import toy
 from data.dataset import stream
@@ -25,7 +25,7 @@ EPSILON = 0.2
 
 
 def settings(**changes):
-    table = {**config.EVAL, **catalog.settings("evaluation.modes")}
+    table = {**config.EVAL, **registry.settings("evaluation.modes")}
     return Config(table, {"EPSILON": EPSILON, "LR": 0.5, "MAX_ITERS": 12, **changes})
 
 
@@ -57,7 +57,7 @@ def goals(labels, targeted):
 
 
 def test_an_attack_is_found_by_its_file(predictor, images, labels):
-    assert set(KINDS) <= set(catalog.names("evaluation.attacks")), "there may be more"
+    assert set(KINDS) <= set(registry.names("evaluation.attacks")), "there may be more"
     assert adversarial.SETTINGS["ATTACK"].rule.words == f"one of {', '.join(adversarial.ATTACKS)}, all"
     for name in ("LR", "RESTARTS"):
         assert adversarial.SETTINGS[name].help.startswith("adversarial")
@@ -70,7 +70,7 @@ def test_an_attack_that_breaks_the_rules_is_an_error(monkeypatch, predictor, ima
     change, cfg = {**change, "images": np.full_like(images, change.get("images", 0.5))}, settings(TARGETED=False)
     found = attacks.run("fgsm", predictor, images, labels, cfg, None)
     mine = SimpleNamespace(attack=lambda *given: found._replace(**change))
-    monkeypatch.setattr(catalog, "module", lambda folder, name: mine)
+    monkeypatch.setattr(registry, "module", lambda folder, name: mine)
     with pytest.raises(ValueError, match=f"attack mine: {words}"):
         attacks.run("mine", predictor, images, labels, cfg, None)
 
@@ -158,7 +158,7 @@ def test_an_attack_that_knows_one_norm_gets_it_in_its_settings(monkeypatch, pred
 
     cfg, mine = settings(TARGETED=False), SimpleNamespace(NORM="l2", attack=attack)
     assert cfg.NORM == "linf"
-    monkeypatch.setattr(catalog, "module", lambda folder, name: mine)
+    monkeypatch.setattr(registry, "module", lambda folder, name: mine)
     assert attacks.run("mine", predictor, images, labels, cfg, None).norm == "L2"
 
 

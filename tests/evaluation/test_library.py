@@ -5,7 +5,7 @@ import tensorflow as tf
 from art.attacks.evasion import AutoProjectedGradientDescent, ProjectedGradientDescent
 from art.estimators.classification import TensorFlowV2Classifier
 
-import catalog
+import registry
 import config
 import toy
 from evaluation import attacks
@@ -39,7 +39,7 @@ def test_the_strong_attack_succeeds_at_least_as_often_as_the_library(norm, targe
 
     # ours, at half of the budget and then at all of it
     monkeypatch.setattr(budgets, "BUDGETS", 2)
-    table = {**config.EVAL, **catalog.settings("evaluation.modes")}
+    table = {**config.EVAL, **registry.settings("evaluation.modes")}
     cfg = Config(table, {"NORM": norm, "EPSILON": BUDGET["linf"], "EPSILON_L2": BUDGET["l2"], "TARGETED": targeted,
                          "MAX_ITERS": STEPS * budgets.BUDGETS, "RESTARTS": RESTARTS})
     predictor = Predictor(network, toy.settings(), len(images))

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-import catalog
+import registry
 import config
 import toy
 from data.dataset import Dataset, Split
@@ -18,7 +18,7 @@ from evaluation.robustness import gradient_masking
 from model.network import Network, Output
 from settings import Config, InputError
 
-TABLE = {**config.EVAL, **catalog.settings("evaluation.modes")}
+TABLE = {**config.EVAL, **registry.settings("evaluation.modes")}
 
 
 def settings(**changes):

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-import catalog
+import registry
 import model
 import toy
 from data.dataset import Batch
@@ -99,13 +99,13 @@ def test_a_term_with_the_name_of_another_record_is_refused(monkeypatch, name):
 
 def test_settings_that_are_not_one_statement_are_an_error(monkeypatch):
     """They are no flags, which nobody would notice."""
-    monkeypatch.setattr(catalog.module("model.networks", "capsnet"), "SETTINGS", {"HEADS": 4}, raising=False)
+    monkeypatch.setattr(registry.module("model.networks", "capsnet"), "SETTINGS", {"HEADS": 4}, raising=False)
     with pytest.raises(ValueError, match="capsnet.py: expected SETTINGS in one statement, .* makes only INIT"):
         toy.network()
 
 
 def test_a_network_without_variables_is_refused(monkeypatch):
-    monkeypatch.setattr(catalog.module("model.networks", "capsnet"), "build",
+    monkeypatch.setattr(registry.module("model.networks", "capsnet"), "build",
                         lambda cfg, image_shape, classes: network.Network(image_shape, classes))
     with pytest.raises(ValueError, match=r"its constructor has to end with make_variables\(\)"):
         model.build(toy.settings(), (28, 28, 1), 10)

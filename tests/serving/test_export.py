@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-import catalog
+import registry
 import export
 from runs import checkpoints
 from serving import export as exporting
@@ -92,7 +92,7 @@ def test_a_full_disk_is_not_a_lack_of_memory(call, monkeypatch, tmp_path):
     def write(function, path):
         raise tf.errors.ResourceExhaustedError(None, None, f"{path}; No space left on device")
 
-    monkeypatch.setattr(catalog.module("serving.exports", "saved_model"), "write", write)
+    monkeypatch.setattr(registry.module("serving.exports", "saved_model"), "write", write)
     with pytest.raises(InputError, match="--out: expected a path to write, .*No space left on device"):
         call("--format", "saved_model", "--out", tmp_path / "a")
     assert not list(tmp_path.iterdir())

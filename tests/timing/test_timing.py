@@ -13,7 +13,7 @@ import pytest
 
 import benchmark
 import toy
-from catalog import CODE
+from registry import CODE
 from config import TRAIN, Config
 from model import fourier
 from settings import InputError

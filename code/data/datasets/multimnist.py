@@ -8,14 +8,13 @@ import dataclasses
 
 import numpy as np
 
-import catalog
+import registry
 from data.dataset import Dataset, Split
 from data.making.overlay import Pairs, random_pairs, with_border
 from data.readers.files import expect
-from settings import Rule, Setting, at_least, one_of
+from settings import Setting, at_least, between, one_of
 
 BORDER = 4        # pixels by which a digit is padded on every side
-MOST_SHIFT = 17   # pixels; one more could move a centred digit almost out of the image
 
 SETTINGS = {
     "OVERLAY_OF": Setting(
@@ -25,7 +24,7 @@ SETTINGS = {
     "OVERLAY_SHIFT": Setting(
         4, "multimnist: largest shift of each digit, in pixels, in place of --shift",
         "paper, sec. 6; the authors' README says 6",
-        Rule(f"a whole number from 0 to {MOST_SHIFT}", lambda value: 0 <= value <= MOST_SHIFT)),
+        between(0, 17)),  # 18 could move a centred digit almost out of the image
     "PAIRS_PER_DIGIT": Setting(
         10, "multimnist: partners of each validation and test digit", "ours; the paper has 1,000",
         at_least(1)),
@@ -37,7 +36,7 @@ DEFAULTS = {"STEP_SIZE": 10_000, "VAL_EVERY": 2_000, "CNN_LAYERS": "multimnist"}
 
 def load(cfg) -> Dataset:
     """The digits of cfg.OVERLAY_OF, in pairs. InputError if they cannot be had."""
-    alone = catalog.module("data.datasets", cfg.OVERLAY_OF).load(cfg.changed(SHIFT=0))  # pairs move
+    alone = registry.module("data.datasets", cfg.OVERLAY_OF).load(cfg.changed(SHIFT=0))  # pairs move
     digits = {part: with_border(getattr(alone, part), BORDER) for part in ("train", "val", "test")}
     for part, split in digits.items():
         check_classes(split, part)

@@ -13,11 +13,11 @@ from typing import NamedTuple
 import numpy as np
 
 from data.augment import random_shift
-from data.dataset import MAX_CLASSES, MIN_SIDE, Dataset, Split
+from data.dataset import MAX_CLASSES, Dataset, Split
 from data.readers.files import expect
 from data.splits import PARTS, complete
 from output import progress, say
-from settings import SWITCH, InputError, Rule, Setting, suggestion
+from settings import SWITCH, InputError, Setting, between, suggestion
 
 MAX_SIDE = 1024
 NAMED = 3        # most files that a message names
@@ -27,8 +27,7 @@ SETTINGS = {
     "IMAGE_SIZE": Setting(
         28, "own folder of images: height and width, in pixels, into which each image is fitted "
         "whole, centred and padded with black", "ours; MNIST's size",
-        Rule(f"a whole number from {MIN_SIDE} to {MAX_SIDE}",
-             lambda value: MIN_SIDE <= value <= MAX_SIDE)),
+        between(17, 1024)),  # data.dataset.MIN_SIDE
     "COLOUR": Setting(
         False, "own folder of images: red, green and blue instead of grey", "ours", SWITCH),
     "SKIP_BAD_IMAGES": Setting(

@@ -1,23 +1,20 @@
 """The budgets of an attack, one after the other: a small ball around the image comes first."""
 import itertools
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from evaluation.attacking import balls
 from evaluation.attacking.balls import BALLS
 from evaluation.attacking.steps import Attacked, climb, distances
+from evaluation.network.predictor import Predictor
 from output import progress
-
-if TYPE_CHECKING:  # at run time these would import TensorFlow
-    from evaluation.network.predictor import Predictor
 
 BUDGETS = 10   # budgets tried on the way to EPSILON
 STRETCH = 2.5  # all steps for a budget are together so many budgets long (Madry 2018)
 
 
-def climb_in_growing_balls(predictor: "Predictor", images: np.ndarray, classes: np.ndarray, cfg,
+def climb_in_growing_balls(predictor: Predictor, images: np.ndarray, classes: np.ndarray, cfg,
                            title: str | None, steps: int | None = None,
                            random: np.random.Generator | None = None,
                            objectives: Sequence[str | Callable] = ("margin",), restarts: int = 1,

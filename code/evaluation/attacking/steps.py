@@ -1,14 +1,12 @@
 """Moving images along a gradient until the network is fooled: the part that all attacks share."""
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from tqdm import tqdm
 
 from evaluation.attacking.balls import l2_norm
-
-if TYPE_CHECKING:  # at run time these would import TensorFlow
-    from evaluation.network.predictor import Predictor
+from evaluation.network.predictor import Predictor
 
 
 class Attacked(NamedTuple):
@@ -31,7 +29,7 @@ class Climb(NamedTuple):
     steps: np.ndarray    # [N]
 
 
-def climb(predictor: "Predictor", objective: str | Callable, images: np.ndarray,
+def climb(predictor: Predictor, objective: str | Callable, images: np.ndarray,
           classes: np.ndarray, targeted: bool, move: Callable, max_steps: int, bar: tqdm,
           threshold: float | None = None, stop: bool = True) -> Climb:
     """Moves each image until it succeeds, its gradient vanishes or max_steps are made.

@@ -29,27 +29,23 @@ that one is flat, its gradient exactly zero, where the true capsule is longer th
 are shorter than m-. So for most images such an attack would fail by not moving, and the network
 would look more robust than it is.
 """
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-import catalog
+import registry
 from evaluation.attacking.balls import BALLS
 from evaluation.attacking.steps import Attacked
-
-if TYPE_CHECKING:  # at run time these would import TensorFlow
-    from evaluation.network.predictor import Predictor
+from evaluation.network.predictor import Predictor
 
 FOLDER = "evaluation.attacks"
 
 
-def run(name: str, predictor: "Predictor", images: np.ndarray, classes: np.ndarray, cfg,
+def run(name: str, predictor: Predictor, images: np.ndarray, classes: np.ndarray, cfg,
         threshold: float | None, title: str | None = None) -> Attacked:
     """The attack of that name, see above.
 
     ValueError if it leaves [0, 1], or has another norm than was asked for.
     """
-    attack, norm = catalog.module(FOLDER, name).attack, norm_of(name, cfg.NORM)
+    attack, norm = registry.module(FOLDER, name).attack, norm_of(name, cfg.NORM)
     attacked = attack(predictor, images, classes, cfg.changed(NORM=norm), threshold, title)
     asked = BALLS[norm].norm
     if not np.all((attacked.images >= 0) & (attacked.images <= 1)):
@@ -62,17 +58,17 @@ def run(name: str, predictor: "Predictor", images: np.ndarray, classes: np.ndarr
 
 def follows_norm(name: str) -> bool:
     """Whether it knows both norms, so that --norm chooses."""
-    return not hasattr(catalog.module(FOLDER, name), "NORM")
+    return not hasattr(registry.module(FOLDER, name), "NORM")
 
 
 def norm_of(name: str, wanted: str) -> str:
     """-> the norm of its budgets, a key of BALLS: the only one that it knows, or the wanted one"""
-    return getattr(catalog.module(FOLDER, name), "NORM", wanted)
+    return getattr(registry.module(FOLDER, name), "NORM", wanted)
 
 
 def title_of(name: str) -> str:
-    return getattr(catalog.module(FOLDER, name), "TITLE", name)
+    return getattr(registry.module(FOLDER, name), "TITLE", name)
 
 
 def needs_of(name: str) -> frozenset[str]:
-    return getattr(catalog.module(FOLDER, name), "NEEDS", frozenset())
+    return getattr(registry.module(FOLDER, name), "NEEDS", frozenset())

@@ -2,20 +2,16 @@
 
 N images, E dimensions of a capsule, K values added to each, M measures of shape.
 """
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from evaluation.capsules import shapes
+from evaluation.network.predictor import Predictor
 from output import progress
-
-if TYPE_CHECKING:  # at run time these would import TensorFlow
-    from evaluation.network.predictor import Predictor
 
 DECODED = 4000  # images that are decoded and measured at a time
 
 
-def decode_tweaked(predictor: "Predictor", capsule: np.ndarray, classes: np.ndarray,
+def decode_tweaked(predictor: Predictor, capsule: np.ndarray, classes: np.ndarray,
                    values: np.ndarray) -> np.ndarray:
     """Adds each of `values` [K] to each dimension of each capsule [N, E], one at a time.
 
@@ -29,7 +25,7 @@ def decode_tweaked(predictor: "Predictor", capsule: np.ndarray, classes: np.ndar
     return images.reshape(N, E, K, *images.shape[1:])
 
 
-def measure_tweaked(predictor: "Predictor", capsule: np.ndarray, classes: np.ndarray,
+def measure_tweaked(predictor: Predictor, capsule: np.ndarray, classes: np.ndarray,
                     values: np.ndarray, title: str) -> np.ndarray:
     """-> the measures (shapes.MEASURES) of every tweaked image [N, E, K, M]
 

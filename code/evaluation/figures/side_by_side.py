@@ -1,6 +1,6 @@
 """Charts of several networks side by side: a curve for each."""
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -9,9 +9,7 @@ from matplotlib.figure import Figure
 import config
 from evaluation.figures.charts import History, chart
 from evaluation.figures.style import BLUE, BODY, ORANGE, RED, SMALL
-
-if TYPE_CHECKING:  # at run time these would import TensorFlow
-    from evaluation.network.predictor import Predictor
+from evaluation.network.predictor import Predictor
 
 # Okabe and Ito, as those of style.py
 COLOURS = (BLUE, RED, "#009E73", "#CC79A7", ORANGE, "#56B4E9")
@@ -24,7 +22,7 @@ class Style(NamedTuple):
     marker: str
 
 
-def styles_of(predictors: dict[str, "Predictor"]) -> dict[str, Style]:
+def styles_of(predictors: dict[str, Predictor]) -> dict[str, Style]:
     """-> for each network a marker of its own, and the colour of its settings of model and loss
 
     So seeds of one network share the colour. The 13th network has the first one's marker again.
@@ -35,7 +33,7 @@ def styles_of(predictors: dict[str, "Predictor"]) -> dict[str, Style]:
             for n, (name, model) in enumerate(zip(predictors, models, strict=True))}
 
 
-def model_of(predictor: "Predictor") -> tuple:
+def model_of(predictor: Predictor) -> tuple:
     """-> the settings that make a network another model
 
     Settings that may change, such as the way to compute a convolution, do not.

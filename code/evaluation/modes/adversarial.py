@@ -5,16 +5,15 @@ each of them as its target. Several networks, or all attacks, are compared in on
 (robustness.py).
 """
 import functools
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-import catalog
+import registry
 from data.dataset import Dataset
 from evaluation import attacks, sampling
-from evaluation.attacking.balls import BALLS
 from evaluation.attacking.steps import Attacked, success_curve
 from evaluation.figures import charts
+from evaluation.network.predictor import Predictions, Predictor
 from evaluation.report import Report
 from evaluation.robustness import compare as robustness
 from evaluation.robustness import detection
@@ -22,30 +21,26 @@ from evaluation.robustness.examples import attack_examples
 from evaluation.sampling import Sample
 from evaluation.statistics import tables
 from output import say
+from registry import names
 from settings import POSITIVE, SWITCH, UP_TO_ONE, InputError, Setting, one_of, split_paths
 
-if TYPE_CHECKING:  # at run time these would import TensorFlow
-    from evaluation.network.predictor import Predictions, Predictor
-
-ATTACKS = catalog.names(attacks.FOLDER)
-
-SETTINGS = catalog.merged({
+SETTINGS = {
     "ATTACK": Setting(
-        "original", f"adversarial: {', '.join(ATTACKS)}, or all of them",
-        "original; see evaluation/attacks", one_of((*ATTACKS, "all"))),
+        "original", f"adversarial: {', '.join(names('evaluation.attacks'))}, or all of them",
+        "original; see evaluation/attacks", one_of((*names("evaluation.attacks"), "all"))),
     "TARGETED": Setting(
         True, "adversarial: towards a given class, or only away from the true one", "original",
         SWITCH),
     "NORM": Setting(
         "linf", "adversarial, other attacks: what a budget limits, the largest change of a pixel "
         "(linf) or the Euclidean length of the change (l2); --attack all has rows of both",
-        "Madry 2018", one_of(BALLS)),
+        "Madry 2018", one_of(("linf", "l2"))),
     "EPSILON": Setting(
         0.3, "adversarial, --norm linf: the largest budget, pixels in [0, 1]; of several networks "
         "also that of transfer and checks", "Madry 2018", UP_TO_ONE),
     "EPSILON_L2": Setting(
         4.0, "adversarial, --norm l2: the largest budget, pixels in [0, 1]", "ours", POSITIVE),
-}, catalog.settings(attacks.FOLDER))
+}
 COMPARES = True
 
 
@@ -53,7 +48,8 @@ def check(cfg):
     """InputError for a setting without effect, unless it has its default: of another attack, or of
     another norm.
     """
-    changed = {name for name, setting in SETTINGS.items() if cfg[name] != setting.default}
+    table = {**SETTINGS, **registry.settings(attacks.FOLDER)}
+    changed = {name for name, setting in table.items() if cfg[name] != setting.default}
 
     # the norm
     follows = cfg.ATTACK != "all" and attacks.follows_norm(cfg.ATTACK)
@@ -64,7 +60,7 @@ def check(cfg):
         return
 
     # settings of the other attacks
-    catalog.check_owned(changed, attacks.FOLDER, "--attack", cfg.ATTACK)
+    registry.check_owned(changed, attacks.FOLDER, "--attack", cfg.ATTACK)
 
     # the largest budget
     norm = attacks.norm_of(cfg.ATTACK, cfg.NORM)
@@ -95,7 +91,7 @@ def aim(cfg) -> str:
     return "targeted" if cfg.TARGETED else "untargeted"
 
 
-def run(predictors: dict[str, "Predictor"], dataset: Dataset, cfg,
+def run(predictors: dict[str, Predictor], dataset: Dataset, cfg,
         report: Report) -> tuple[dict, dict]:
     """One attack on one network in detail, or a table of several."""
     if len(predictors) > 1 or cfg.ATTACK == "all":
@@ -103,7 +99,7 @@ def run(predictors: dict[str, "Predictor"], dataset: Dataset, cfg,
     return attack_in_detail(next(iter(predictors.values())), dataset, cfg, report)
 
 
-def attack_in_detail(predictor: "Predictor", dataset: Dataset, cfg,
+def attack_in_detail(predictor: Predictor, dataset: Dataset, cfg,
                      report: Report) -> tuple[dict, dict]:
     """-> success, distances, steps, detection; the success curve, tables and examples.
 
@@ -142,7 +138,7 @@ def attack_in_detail(predictor: "Predictor", dataset: Dataset, cfg,
     return numbers, {"curve": curve, **by_class, "examples": examples}
 
 
-def check_needs(cfg, predictor: "Predictor"):
+def check_needs(cfg, predictor: Predictor):
     """InputError if the network lacks what the attack asks of it."""
     lacks = attacks.needs_of(cfg.ATTACK) - predictor.network.capabilities
     if lacks:
@@ -191,7 +187,7 @@ def draw_tables(labels: np.ndarray, others: np.ndarray, attacked: Attacked, data
     return drawn | draw("share_by_class", table, "share of the true class", "{:.2f}")
 
 
-def measure_detection(sample: Sample, attacked: Attacked, after: "Predictions", threshold: float,
+def measure_detection(sample: Sample, attacked: Attacked, after: Predictions, threshold: float,
                       title: str, report: Report) -> dict:
     """-> how well the reconstruction tells attacked from natural images. Draws detection.png.
 

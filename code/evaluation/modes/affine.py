@@ -7,7 +7,7 @@ that are moved farther than 6 pixels, the most in training by default. Several n
 on the same images.
 """
 import itertools
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -19,13 +19,11 @@ from data.making import affine
 from evaluation import sampling
 from evaluation.figures import sheets
 from evaluation.figures.side_by_side import Panel, Style, accuracy_curves, styles_of
+from evaluation.network.predictor import Predictor
 from evaluation.report import Report
 from evaluation.statistics.intervals import of_copies
 from output import progress
 from settings import InputError, Setting, at_least
-
-if TYPE_CHECKING:  # at run time these would import TensorFlow
-    from evaluation.network.predictor import Predictor
 
 SETTINGS = {
     "AFFNIST_IMAGES": Setting(
@@ -66,7 +64,7 @@ def check_dataset(dataset: Dataset, cfg):
                          f"received {dataset.name}")
 
 
-def run(predictors: dict[str, "Predictor"], dataset: Dataset, cfg,
+def run(predictors: dict[str, Predictor], dataset: Dataset, cfg,
         report: Report) -> tuple[dict, dict]:
     """-> the accuracy on each split; the same with intervals, and the curve of each parameter"""
     # the images
@@ -109,7 +107,7 @@ def run(predictors: dict[str, "Predictor"], dataset: Dataset, cfg,
 
 # ---- measuring ----
 
-def judge(predictors: dict[str, "Predictor"], split: Split, bar: tqdm) -> dict[str, np.ndarray]:
+def judge(predictors: dict[str, Predictor], split: Split, bar: tqdm) -> dict[str, np.ndarray]:
     """-> of each network, whether it classifies each of the N images right, bool [N]"""
     found = {name: [] for name in predictors}
     for name, predictor in predictors.items():
@@ -159,7 +157,7 @@ def by_displacement(name: str, far: np.ndarray, found: dict[str, np.ndarray],
     return table
 
 
-def along(predictors: dict[str, "Predictor"], digits: Split, field: str, values: np.ndarray,
+def along(predictors: dict[str, Predictor], digits: Split, field: str, values: np.ndarray,
           bar: tqdm) -> dict[str, Any]:
     """-> the accuracies on the digits as one parameter takes each of its `values`"""
     measured = []

@@ -3,8 +3,6 @@
 Measured on test images that are classified right. Of two digits in an image the first one is
 tweaked; pairs/cap_tweak.py measures what that does to the other one.
 """
-from typing import TYPE_CHECKING
-
 import numpy as np
 from matplotlib.figure import Figure
 
@@ -13,14 +11,12 @@ from evaluation import sampling
 from evaluation.capsules import shapes, tweaks
 from evaluation.capsules.effects import Effects, measure_effects
 from evaluation.figures import charts, sheets
+from evaluation.network.predictor import Predictor
 from evaluation.pairs import cap_tweak as tweaked_pairs
 from evaluation.pairs import overlap
 from evaluation.report import Report
 from output import progress
 from settings import POSITIVE, InputError, Setting, at_least
-
-if TYPE_CHECKING:  # at run time these would import TensorFlow
-    from evaluation.network.predictor import Predictor
 
 MOST_STRIDES = 50  # from 0 to the largest value that is added to a dimension
 
@@ -64,7 +60,7 @@ def candidates(dataset: Dataset, cfg) -> np.ndarray:
     return np.flatnonzero((labels == cfg.TWEAK_TARGET) | (cfg.TWEAK_TARGET == -1))
 
 
-def run(predictor: "Predictor", dataset: Dataset, cfg, report: Report) -> tuple[dict, dict]:
+def run(predictor: Predictor, dataset: Dataset, cfg, report: Report) -> tuple[dict, dict]:
     """-> how many dimensions have a significant effect, the strongest effects; all effects.
 
     Of pairs also how much the other digit moves.

@@ -2,13 +2,12 @@
 
 Of images of two digits see pairs/reconstruct.py.
 """
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from data.dataset import Dataset, scale
 from evaluation.figures import charts, sheets
 from evaluation.figures.style import shorten
+from evaluation.network.predictor import Predictions, Predictor
 from evaluation.pairs import reconstruct as reconstructed_pairs
 from evaluation.report import Report
 from evaluation.sampling import check_one_or_two_labels
@@ -16,9 +15,6 @@ from evaluation.statistics import tables
 from evaluation.statistics.calibration import expected_calibration_error, reliability
 from output import progress
 from settings import InputError, Setting, one_of
-
-if TYPE_CHECKING:  # at run time these would import TensorFlow
-    from evaluation.network.predictor import Predictions, Predictor
 
 MOST_IMAGES = 100  # in a figure
 MOST_LETTERS = 11  # of a class's name above an image
@@ -52,7 +48,7 @@ def check_dataset(dataset: Dataset, cfg):
                          "drawn in one way only")
 
 
-def run(predictor: "Predictor", dataset: Dataset, cfg, report: Report) -> tuple[dict, dict]:
+def run(predictor: Predictor, dataset: Dataset, cfg, report: Report) -> tuple[dict, dict]:
     """-> accuracy, squared errors, calibration; the confusion matrix and the wrong images."""
     if dataset.test.labels.shape[1] == 2:
         return reconstructed_pairs.run(predictor, dataset, cfg, report)
@@ -90,7 +86,7 @@ def run(predictor: "Predictor", dataset: Dataset, cfg, report: Report) -> tuple[
     return numbers, {"confusion": confusion, "reliability": calibration._asdict(), "wrong": wrong}
 
 
-def draw_images(images: np.ndarray, labels: np.ndarray, predictions: "Predictions",
+def draw_images(images: np.ndarray, labels: np.ndarray, predictions: Predictions,
                 wanted: np.ndarray, dataset: Dataset, cfg, report: Report) -> int:
     """Draws the images [wanted] above their reconstructions, in MAX_ITERS figures at most.
 
@@ -112,7 +108,7 @@ def draw_images(images: np.ndarray, labels: np.ndarray, predictions: "Prediction
     return len(wanted)
 
 
-def row_of_reconstructions(kind: str, labels: np.ndarray, predictions: "Predictions",
+def row_of_reconstructions(kind: str, labels: np.ndarray, predictions: Predictions,
                            which: np.ndarray, dataset: Dataset) -> sheets.Row:
     """-> reconstructions of the images [which]. kind: the capsule, "label" or "predicted"."""
     if kind == "label":

@@ -4,7 +4,6 @@ Of images with two labels, also how the errors depend on the overlap of the two 
 networks are measured on the same images, and their histories drawn in one figure.
 """
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from data.dataset import Dataset
 from data.readers.files import from_json
 from evaluation.figures import charts, side_by_side
 from evaluation.figures.charts import History
+from evaluation.network.predictor import Predictor
 from evaluation.pairs import figures as pair_figures
 from evaluation.pairs import overlap
 from evaluation.pairs.overlap import ByOverlap
@@ -19,14 +19,14 @@ from evaluation.report import Report
 from evaluation.sampling import has_sources
 from evaluation.statistics.intervals import of_pairs, wilson
 from settings import InputError, split_paths
-
-if TYPE_CHECKING:  # at run time these would import TensorFlow
-    from evaluation.network.predictor import Predictor
+from training.devices import Devices
+from training.evaluate import evaluate
+from training.step import make_test_step
 
 COMPARES = True
 
 
-def run(predictors: dict[str, "Predictor"], dataset: Dataset, cfg,
+def run(predictors: dict[str, Predictor], dataset: Dataset, cfg,
         report: Report) -> tuple[dict, dict]:
     """-> accuracy, error rate and losses; of pairs, error and share with one label by overlap.
 
@@ -63,16 +63,13 @@ def run(predictors: dict[str, "Predictor"], dataset: Dataset, cfg,
     return numbers, {"error_intervals": intervals, "by_overlap": by_overlap}
 
 
-def measure(predictor: "Predictor", dataset: Dataset, cfg) -> dict[str, float]:
+def measure(predictor: Predictor, dataset: Dataset, cfg) -> dict[str, float]:
     """-> the means of the accuracy and of the losses"""
-    from training.devices import Devices
-    from training.evaluate import evaluate
-    from training.step import make_test_step
     test_step = make_test_step(predictor.network, predictor.trained, Devices())
     return evaluate(test_step, dataset.test, cfg.BATCH_SIZE, "test")
 
 
-def measure_pairs(predictor: "Predictor",
+def measure_pairs(predictor: Predictor,
                   dataset: Dataset) -> tuple[dict[str, float], ByOverlap, tuple[float, float]]:
     """-> the means, bins of overlap, the interval of the error
 
@@ -100,7 +97,7 @@ def draw_overlap(bins: dict[str, ByOverlap], means: dict[str, dict],
 
 # ---- the history of the training ----
 
-def draw_histories(histories: dict[str, dict[str, History]], predictors: dict[str, "Predictor"],
+def draw_histories(histories: dict[str, dict[str, History]], predictors: dict[str, Predictor],
                    report: Report):
     """Draws curves.png of the networks that have a history on validation."""
     there = {name: one for name, one in histories.items()

@@ -4,22 +4,18 @@ The decoder sees one capsule at a time, all others are set to zero. So the other
 decoded from a capsule of its own, cannot move. That is measured, not assumed. Less of the change is
 visible in the image than in the tweaked digit alone: where the other digit is white, it is hidden.
 """
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from data.dataset import Dataset
+from evaluation.network.predictor import Predictor
 from evaluation.pairs.figures import LEGEND, in_two_colours
 from evaluation.sampling import Sample
 from output import progress
 
-if TYPE_CHECKING:  # at run time these would import TensorFlow
-    from evaluation.network.predictor import Predictor
-
 DECODED = 1000  # pairs that are decoded at a time
 
 
-def beside_other(predictor: "Predictor", sample: Sample, n: int, grid: np.ndarray,
+def beside_other(predictor: Predictor, sample: Sample, n: int, grid: np.ndarray,
                  dataset: Dataset) -> tuple[np.ndarray, str]:
     """The tweaked digit of the n-th image, and the other digit as its capsule is decoded.
 
@@ -31,7 +27,7 @@ def beside_other(predictor: "Predictor", sample: Sample, n: int, grid: np.ndarra
     return in_two_colours(grid, np.broadcast_to(decoded, grid.shape)), words
 
 
-def measure(predictor: "Predictor", sample: Sample, values: np.ndarray) -> dict[str, float]:
+def measure(predictor: Predictor, sample: Sample, values: np.ndarray) -> dict[str, float]:
     """Adds the first and the last of `values` to each dimension of the first label's capsule.
 
     -> the largest change of a pixel of the other digit; the mean changes, per pixel, of the tweaked

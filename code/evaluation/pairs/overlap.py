@@ -4,18 +4,19 @@ A pixel belongs to a digit's ink if the digit alone is at least INK bright there
 pair is the share of the smaller ink that lies under the other one, from 0 to 1.
 """
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from data.dataset import Batch, Examples, batches
 from data.making.overlay import Pairs
+from evaluation.network.predictor import Predictor
 from evaluation.statistics.intervals import of_pairs
 from evaluation.statistics.tables import mean
+from model.compile import compiled
+from model.network import are_some_right
 from output import progress
-
-if TYPE_CHECKING:  # at run time these would import TensorFlow
-    from evaluation.network.predictor import Predictor
+from training.step import loss_terms, pad
 
 INK = 0.5   # of white
 BINS = 10   # of equal width
@@ -61,7 +62,7 @@ class Judged(NamedTuple):
     some_right: np.ndarray  # bool [N]: at least one is
 
 
-def measure(predictor: "Predictor", split: Examples) -> tuple[dict[str, float], Judged]:
+def measure(predictor: Predictor, split: Examples) -> tuple[dict[str, float], Judged]:
     """The whole split, batch by batch -> the means over all pairs, and each pair."""
     terms_of_batch = make_terms(predictor)
     total = len(split.labels)
@@ -98,15 +99,12 @@ def by_overlap(judged: Judged, digits: np.ndarray) -> ByOverlap:
     return ByOverlap(*(np.array(column) for column in zip(*rows, strict=True)))
 
 
-def make_terms(predictor: "Predictor"):
+def make_terms(predictor: Predictor):
     """-> a function of a Batch: the network's loss and its terms, the accuracy, and whether some
     label is right, each [B].
 
     It fills a smaller batch up to `size` pairs, so that one compiled function serves all.
     """
-    from model.compile import compiled
-    from model.network import are_some_right
-    from training.step import loss_terms, pad
     network = predictor.network
 
     def terms(part: Batch):

@@ -1,21 +1,17 @@
 """Images of two digits: whether each capsule draws its own digit alone, measured and shown."""
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from data.dataset import Batch, Dataset, as_batch, stream
+from evaluation.network.predictor import Predictor
 from evaluation.pairs import figures as pair_figures
 from evaluation.pairs import segmentation
 from evaluation.report import Report
-
-if TYPE_CHECKING:  # at run time these would import TensorFlow
-    from evaluation.network.predictor import Predictor
 
 LOOKED_AT = 500    # pairs, spread evenly over the test split, of which the first ones are drawn
 SHOWN = 20         # pairs in a figure
 
 
-def run(predictor: "Predictor", dataset: Dataset, cfg, report: Report) -> tuple[dict, dict]:
+def run(predictor: Predictor, dataset: Dataset, cfg, report: Report) -> tuple[dict, dict]:
     """-> accuracy and segmentation; its tables. Draws segmentation.png, right.png and wrong.png."""
     # measure the whole split
     found = segmentation.measure(predictor, dataset.test, cfg.BATCH_SIZE, cfg.SEED)

@@ -5,16 +5,14 @@ capsule stands for: by the squared error per pixel, and by intersection over uni
 overlap.py). A pair counts with the mean over its two digits. N pairs, two digits each.
 """
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from data.dataset import Batch, Examples, batches, stream
+from evaluation.network.predictor import Predictions, Predictor
 from evaluation.pairs.overlap import BINS, bin_of, ink, overlap
 from output import progress
-
-if TYPE_CHECKING:  # at run time these would import TensorFlow
-    from evaluation.network.predictor import Predictions, Predictor
 
 # What is compared with the digits, the last two as baselines.
 KINDS = ("label capsules", "predicted capsules", "whole input", "absent class")
@@ -35,7 +33,7 @@ class Drawn(NamedTuple):
         return Drawn(*(array[which] for array in self))
 
 
-def draw(predictor: "Predictor", batch: Batch, random: np.random.Generator) -> Drawn:
+def draw(predictor: Predictor, batch: Batch, random: np.random.Generator) -> Drawn:
     """Predicts and decodes a batch of pairs. random: draws the absent classes"""
     predictions = predictor.predict(batch.images, batch.labels)
     order = standing_for(batch, predictions)                                   # [N, 2]
@@ -47,7 +45,7 @@ def draw(predictor: "Predictor", batch: Batch, random: np.random.Generator) -> D
                  (predicted == batch.labels).all(axis=1))
 
 
-def standing_for(batch: Batch, predictions: "Predictions") -> np.ndarray:
+def standing_for(batch: Batch, predictions: Predictions) -> np.ndarray:
     """-> for each label, which of the two predicted classes stands for it: 0 or 1 [N, 2]
 
     A predicted class that is a label stands for it, and the other prediction for the other label.
@@ -146,7 +144,7 @@ class Segmentation(NamedTuple):
     accuracy: float
 
 
-def measure(predictor: "Predictor", split: Examples, batch_size: int, seed: int) -> Segmentation:
+def measure(predictor: Predictor, split: Examples, batch_size: int, seed: int) -> Segmentation:
     """Measures the whole split, batch by batch. seed: of the absent classes"""
     sums, total, random = Sums(), len(split.labels), stream(seed, "absent")
     bar = progress(batches(split, batch_size), "reconstruct", math.ceil(total / batch_size))

@@ -5,17 +5,18 @@ Besides: whether images made on one network fool another, and whether the attack
 """
 import inspect
 import itertools
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-import catalog
+import registry
 from data.dataset import Dataset, stream
 from evaluation import attacks, sampling
 from evaluation.attacking import balls, budgets
 from evaluation.attacking.steps import Attacked, success_curve
 from evaluation.figures import charts
 from evaluation.figures.side_by_side import Panel, Style, accuracy_curves, styles_of
+from evaluation.network.predictor import Predictor
 from evaluation.report import Report
 from evaluation.robustness import corruptions, detection, gradient_masking
 from evaluation.sampling import Shared
@@ -23,10 +24,7 @@ from evaluation.statistics.intervals import wilson, with_interval
 from output import progress
 from settings import InputError
 
-if TYPE_CHECKING:  # at run time these would import TensorFlow
-    from evaluation.network.predictor import Predictor
-
-Predictors = dict[str, "Predictor"]  # by name
+Predictors = dict[str, Predictor]  # by name
 
 # Every public function of that file is a corruption.
 CORRUPTIONS = {name: value for name, value in vars(corruptions).items()
@@ -103,7 +101,7 @@ def rows_of(cfg) -> list[Row]:
     if cfg.ATTACK != "all":
         return [Row(cfg.ATTACK, attacks.norm_of(cfg.ATTACK, cfg.NORM))]
     rows = [Row(attack, attacks.norm_of(attack, "linf"))
-            for attack in catalog.names(attacks.FOLDER)]
+            for attack in registry.names(attacks.FOLDER)]
     return rows + [Row(attack, "l2") for attack in IN_L2_TOO]
 
 
@@ -126,20 +124,20 @@ class Detector(NamedTuple):
     suspects: np.ndarray  # bool [N], of the sample
 
 
-def detector_of(predictor: "Predictor", sample: Shared, dataset: Dataset, cfg) -> Detector:
+def detector_of(predictor: Predictor, sample: Shared, dataset: Dataset, cfg) -> Detector:
     """-> the detector of a network with a decoder"""
     threshold = detection.find_threshold(predictor, dataset, cfg)
     return Detector(threshold, is_suspect(predictor, sample.images, sample.labels, threshold))
 
 
-def is_suspect(predictor: "Predictor", images: np.ndarray, labels: np.ndarray,
+def is_suspect(predictor: Predictor, images: np.ndarray, labels: np.ndarray,
                threshold: float) -> np.ndarray:
     """images [N, H, W, C], labels [N] -> whether each is too far from its reconstruction [N]"""
     reconstruction = predictor.predict(images, labels[:, None]).from_predicted[:, 0]
     return detection.reconstruction_distance(images, reconstruction) > threshold
 
 
-def try_attack(row: Row, name: str, predictor: "Predictor", sample: Shared, cfg,
+def try_attack(row: Row, name: str, predictor: Predictor, sample: Shared, cfg,
                detector: Detector | None) -> dict:
     """Attacks one network with one row of the table -> its numbers, with intervals (Wilson)
 

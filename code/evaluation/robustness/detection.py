@@ -4,15 +4,11 @@ Frosst, Sabour, Hinton 2018, arXiv 1811.06969. The decoder draws what the winnin
 for. An image that only pretends to be of that class is farther from this drawing than a natural
 one.
 """
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from data.dataset import Dataset, scale
 from evaluation import sampling
-
-if TYPE_CHECKING:  # at run time these would import TensorFlow
-    from evaluation.network.predictor import Predictor
+from evaluation.network.predictor import Predictor
 
 FALSE_POSITIVES = 0.05  # share of natural images that the detector may flag
 IMAGES = 1000           # natural images that the threshold is found on, at most
@@ -23,7 +19,7 @@ def reconstruction_distance(images: np.ndarray, reconstruction: np.ndarray) -> n
     return np.linalg.norm((images - reconstruction).reshape(len(images), -1), axis=1)
 
 
-def find_threshold(predictor: "Predictor", dataset: Dataset, cfg) -> float:
+def find_threshold(predictor: Predictor, dataset: Dataset, cfg) -> float:
     """-> the distance above which the detector calls an image suspect.
 
     It is that of IMAGES validation images, spread evenly over the classes. Where none were held

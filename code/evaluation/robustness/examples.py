@@ -1,7 +1,7 @@
 """Examples of an attack: one image of each class, in a figure each and all in one sheet."""
 import itertools
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -10,12 +10,10 @@ from data.dataset import Dataset
 from evaluation.attacking.steps import Attacked
 from evaluation.figures import sheets
 from evaluation.figures.style import RED
+from evaluation.network.predictor import Predictions, Predictor
 from evaluation.report import Report
 from evaluation.sampling import Sample
 from output import progress
-
-if TYPE_CHECKING:  # at run time these would import TensorFlow
-    from evaluation.network.predictor import Predictions, Predictor
 
 SHOWN = 10  # most classes whose attacked images are drawn, each against each
 
@@ -26,7 +24,7 @@ class Pair(NamedTuple):
     goal: int
 
 
-def attack_examples(predictor: "Predictor", attack: Callable, sample: Sample, dataset: Dataset, cfg,
+def attack_examples(predictor: Predictor, attack: Callable, sample: Sample, dataset: Dataset, cfg,
                     title: str, report: Report) -> list[dict]:
     """Attacks one image of each class, towards each other class if cfg.TARGETED, and draws them.
 
@@ -60,7 +58,7 @@ def attack_examples(predictor: "Predictor", attack: Callable, sample: Sample, da
     return examples
 
 
-def describe(pair: Pair, attacked: Attacked, after: "Predictions", n: int, cfg) -> dict:
+def describe(pair: Pair, attacked: Attacked, after: Predictions, n: int, cfg) -> dict:
     """-> the numbers of the n-th example, for results.json"""
     score = "score" if after.capsules is None else "length"
     return {"label": pair.label, "target": pair.goal if cfg.TARGETED else None,

@@ -5,7 +5,6 @@ may do worse, an unbounded attack may fail, or images made elsewhere may do bett
 (Athalye 2018).
 """
 import functools
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,11 +12,9 @@ from data.dataset import stream
 from evaluation.attacking.balls import LInfinity
 from evaluation.attacking.budgets import STRETCH, sign
 from evaluation.attacking.steps import Climb, climb
+from evaluation.network.predictor import Predictor
 from evaluation.sampling import Shared
 from output import progress
-
-if TYPE_CHECKING:  # at run time these would import TensorFlow
-    from evaluation.network.predictor import Predictor
 
 NEAR = 1 / 8      # of EPSILON: how far from the images an attack may start
 STEPS = 20        # of the attacks that are made here
@@ -25,7 +22,7 @@ CHECKED = 200     # images on which the attacks are checked
 TOLERANCE = 0.02  # drop of a success rate that a check tolerates
 
 
-def in_one_ball(predictor: "Predictor", sample: Shared, cfg, radius: float, steps: int,
+def in_one_ball(predictor: Predictor, sample: Shared, cfg, radius: float, steps: int,
                 stop: bool = True) -> Climb:
     """PGD in one L-infinity ball. stop: an image stops at its first success.
 
@@ -45,7 +42,7 @@ def in_one_ball(predictor: "Predictor", sample: Shared, cfg, radius: float, step
                      stop=stop)
 
 
-def transfer(predictors: dict[str, "Predictor"], sample: Shared, cfg) -> np.ndarray:
+def transfer(predictors: dict[str, Predictor], sample: Shared, cfg) -> np.ndarray:
     """-> the share of images made on one network that fool another [made on, tried on]
 
     They are made with half of EPSILON. The attack makes all its steps, even after a success.
@@ -59,7 +56,7 @@ def transfer(predictors: dict[str, "Predictor"], sample: Shared, cfg) -> np.ndar
     return rates
 
 
-def check(predictor: "Predictor", sample: Shared, cfg, own: float,
+def check(predictor: Predictor, sample: Shared, cfg, own: float,
           others: np.ndarray) -> dict[str, dict]:
     """-> for each check, in words: success rates, and whether it holds
 

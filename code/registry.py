@@ -34,25 +34,23 @@ def module(folder: str, name: str) -> ModuleType:
 
 
 def settings(folder: str) -> dict[str, Setting]:
-    """-> the SETTINGS of all files in `folder`, in one table."""
+    """Returns the SETTINGS of all files in `folder`, in one table."""
     return merged(*(settings_of(folder, name) for name in names(folder)))
 
 
 def settings_of(folder: str, name: str) -> dict[str, Setting]:
-    """-> the SETTINGS of one file; none if it has none.
+    """Returns the SETTINGS of one file, none if it has none.
 
-    The file is imported, except a network's: that would import TensorFlow, which takes seconds. Its
-    statement SETTINGS = {...} is read from its text, so it may use only what settings.py has.
-    ValueError if it uses more.
+    They are read from the file's text: to import it may import TensorFlow, which takes seconds, and
+    `--help` should be quick. So SETTINGS is one statement that uses only what settings.py has, and
+    `names`. ValueError if it uses more.
     """
-    if folder != "model.networks":
-        return getattr(module(folder, name), "SETTINGS", {})
     path = CODE.joinpath(*folder.split("."), f"{name}.py")
     for statement in ast.parse(path.read_text(encoding="utf-8"), str(path)).body:
         if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "SETTINGS":
             table = compile(ast.Expression(statement.value), str(path), "eval")
             try:
-                return eval(table, dict(vars(rules)))
+                return eval(table, {**vars(rules), "names": names})
             except NameError as error:
                 raise ValueError(f"{path}: expected SETTINGS made of what settings.py has, "
                                  f"received another name ({error})") from None
