@@ -1,8 +1,8 @@
 """The table of settings: every default, and that each is a flag with a meaning and a source."""
 import pytest
 
-import registry
 import config
+import registry
 from cli import Parser, flag
 from config import EVAL, TRAIN, Config, cfg
 from settings import InputError

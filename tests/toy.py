@@ -2,8 +2,8 @@
 import numpy as np
 import tensorflow as tf
 
-import registry
 import model
+import registry
 from config import TRAIN, Config
 from data.dataset import Dataset, Split
 

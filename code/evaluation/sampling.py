@@ -104,7 +104,7 @@ def right_for_all(predictors: dict[str, Predictor], dataset: Dataset,
     images, labels = scale(dataset.test.take(chosen).images), dataset.test.labels[chosen, 0]
     right = np.ones(len(labels), bool)
     for predictor in predictors.values():
-        right &= predictor.predict(images, labels[:, None]).predicted[:, 0] == labels
+        right &= predictor.predict(images).predicted[:, 0] == labels
     if not right.any():
         raise InputError(f"--ckpt: expected networks that classify a test image right, all of "
                          f"them, to attack it; received none of {len(labels)}")

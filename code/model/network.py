@@ -138,7 +138,7 @@ def activity(features) -> dict[str, tf.Tensor]:
             "positive_activations": tf.reduce_mean(positive, axis=[1, 2, 3])}
 
 
-def longest(scores, count: int):
+def top_k(scores, count: int):
     """scores [B, J] -> the classes of the `count` largest [B, count], the largest first.
 
     Of equals the lower class comes first.
@@ -146,17 +146,17 @@ def longest(scores, count: int):
     return tf.math.top_k(scores, count).indices
 
 
-def are_right(scores, labels):
+def exact_match(scores, labels):
     """-> 1.0 where the K largest scores [B, J] are those of the K labels [B, K], else 0.0; [B]
 
     The K labels of an image are different classes.
     """
-    predicted = tf.sort(longest(scores, labels.shape[1]), axis=1)
+    predicted = tf.sort(top_k(scores, labels.shape[1]), axis=1)
     return tf.cast(tf.reduce_all(predicted == tf.sort(labels, axis=1), axis=1), tf.float32)
 
 
-def are_some_right(scores, labels):
+def any_match(scores, labels):
     """-> 1.0 where at least one of the K largest scores [B, J] is that of a label [B, K]; [B]"""
-    predicted = longest(scores, labels.shape[1])                               # [B, K]
+    predicted = top_k(scores, labels.shape[1])                                 # [B, K]
     found = predicted[:, :, None] == labels[:, None]                           # [B, K, K]
     return tf.cast(tf.reduce_any(found, axis=[1, 2]), tf.float32)

@@ -26,10 +26,10 @@ def explore(given: dict, out: str, effects_file: str | None):
     check_writable("--out", out)
 
     # the network
-    network, run, prefix = checkpoints.load_run(given["CKPT"])
-    trained, class_names = run.settings, run.class_names
-    name = f"{prefix.parent.name}/{prefix.name}"
-    described, arrays = weights.describe(network, f"{prefix} ({trained.MODEL})")
+    loaded = checkpoints.load(given["CKPT"])
+    network, name = loaded.network, loaded.name
+    trained, class_names = loaded.run.settings, loaded.run.class_names
+    described, arrays = weights.describe(network, f"{loaded.prefix} ({trained.MODEL})")
     has_capsules = described["kind"] == "capsules"
     if has_capsules:
         described["effects"] = effects.read(effects_file, network, name, described["classDim"])
@@ -39,7 +39,7 @@ def explore(given: dict, out: str, effects_file: str | None):
 
     # measure it on its test images
     dataset, missing = load_images(trained, given, (network.image_shape, class_names))
-    check_fit(network, prefix, dataset)
+    check_fit(loaded, dataset)
     predictor = Predictor(network, trained, config.EVAL["BATCH_SIZE"].default)
     measured = measure.measure(predictor, dataset)
     samples, titles = choose_samples(dataset, trained)

@@ -34,7 +34,7 @@ def measure(predictor: Predictor, dataset: Dataset) -> Measured:
         parts = []
         for start in progress(range(0, len(chosen), PIECE), "test images"):
             part = split.take(slice(start, start + PIECE))
-            parts.append(predictor.predict(scale(part.images), part.labels).capsules)
+            parts.append(predictor.predict(scale(part.images)).capsules)
         ranges = ranges_of(np.concatenate(parts), split.labels)
     return Measured(frame_of(split), len(chosen), ranges)
 

@@ -16,6 +16,7 @@ import os
 import re
 import shutil
 from pathlib import Path
+from typing import NamedTuple
 
 import tensorflow as tf
 
@@ -24,7 +25,7 @@ from model.network import Network
 from output import first_line, wait_for_disk
 from runs import half as halves
 from runs.config import RunConfig, load_config
-from settings import Config, InputError
+from settings import InputError
 
 IDENTITY = "identity/.ATTRIBUTES/VARIABLE_VALUE"  # where TensorFlow keeps the variable `identity`
 PIECE = 2 ** 24  # bytes read at once
@@ -185,20 +186,26 @@ def _read_files(prefix: str | Path):
             raise InputError(f"{path} cannot be read: {error.strerror}") from None
 
 
-def load(path: str | Path) -> tuple[Network, Config, Path]:
-    """-> the network at `path` (see `find`), its settings, and the checkpoint's prefix.
+class Loaded(NamedTuple):
+    """A trained network, and where it is from."""
+    network: Network
+    run: RunConfig
+    prefix: Path    # of the checkpoint
+
+    @property
+    def name(self) -> str:
+        """Such as "mnist/ckpt-13200", for figures and results."""
+        return f"{self.prefix.parent.name}/{self.prefix.name}"
+
+
+def load(path: str | Path) -> Loaded:
+    """Returns the network at `path`, see `find`.
 
     The architecture comes from the config.json beside the checkpoint, never from flags. InputError
     if they do not fit.
     """
-    network, run, prefix = load_run(path)
-    return network, run.settings, prefix
-
-
-def load_run(path: str | Path) -> tuple[Network, RunConfig, Path]:
-    """The same with all that config.json has."""
     prefix = find(path)
     run = load_config(prefix.parent)
     network = model.build(run.settings, run.image_shape, run.classes)
     read(prefix, run.identity(), model=network)
-    return network, run, prefix
+    return Loaded(network, run, prefix)

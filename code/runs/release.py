@@ -19,7 +19,7 @@ def release(ckpt: str, folder: str) -> int:
     -> exit status. eval.py takes the folder as it takes a run's. InputError if there is no such
     network, if the folder has files of another one, or if it cannot be written.
     """
-    network, run, prefix = checkpoints.load_run(ckpt)
+    network, run, prefix = checkpoints.load(ckpt)
     folder = Path(folder)
     checkpoints.check_path(folder)
     there = [path.name for path in folder.glob("*") if path.suffix != ".md"]

@@ -44,7 +44,7 @@ def export(ckpt: str, kind: str, out: str | None) -> int:
     if missing:
         raise InputError(f"--format {kind}: expected the packages {' and '.join(form.PACKAGES)}; "
                          f"pip install {' '.join(missing)}")
-    network, trained, prefix = checkpoints.load(ckpt)
+    network, run, prefix = checkpoints.load(ckpt)
     name = prefix.parent.name + (form.SUFFIX or f"-{kind}")
     target = Path(out) if out else ROOT / "output" / name
     if os.path.exists(target):
@@ -52,7 +52,7 @@ def export(ckpt: str, kind: str, out: str | None) -> int:
 
     # Written beside its place, checked, and moved there. What is written is the plain form of the
     # network. What it is compared with is the fast form.
-    function = as_function(rebuilt(network, trained))
+    function = as_function(rebuilt(network, run.settings))
     with writing(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         folder = tempfile.TemporaryDirectory(prefix=".export", dir=target.parent)

@@ -67,8 +67,7 @@ class Trained:
         """pictures: float32 [N, H, W, C] in [0, 1]"""
         if not len(pictures):
             return []
-        labels = np.zeros((len(pictures), 1), np.int32)   # nobody knows them; only from_label would
-        said = self.predictor.predict(pictures, labels)
+        said = self.predictor.predict(pictures)
         drawn = [None] * len(pictures) if said.from_predicted is None else said.from_predicted[:, 0]
         likely = probabilities(self.predictor.network, said.scores)          # [N, J]
         two = np.argsort(-said.scores, axis=1, kind="stable")[:, :2]         # [N, 2]
@@ -83,8 +82,9 @@ def load(path: str | Path = EVAL["CKPT"].default) -> Trained:
 
     Without a path it is the released one. InputError if there is none.
     """
-    network, run, _ = checkpoints.load_run(path)
-    return Trained(Predictor(network, run.settings, BATCH), run.class_names)
+    loaded = checkpoints.load(path)
+    predictor = Predictor(loaded.network, loaded.run.settings, BATCH)
+    return Trained(predictor, loaded.run.class_names)
 
 
 def probabilities(network: Network, scores: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from data.dataset import Batch, stream
 from model.compile import compiled
-from model.network import Network, are_right
+from model.network import Network, exact_match
 from training.devices import Devices
 from training.optimizer import step_of
 
@@ -134,7 +134,7 @@ def loss_terms(network: Network, output, part: Batch) -> dict[str, tf.Tensor]:
         if term.shape.rank != 1:
             raise ValueError(f"{where}: expected {name} [B], a number for each image, received "
                              f"{term.shape}")
-    return {**terms, "accuracy": are_right(output.scores, part.labels)}
+    return {**terms, "accuracy": exact_match(output.scores, part.labels)}
 
 
 def pad(batch: Batch, size: int) -> tuple[Batch, np.ndarray]:

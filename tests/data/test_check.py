@@ -4,8 +4,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-import registry
 import data
+import registry
 from data.check import check
 from data.dataset import Dataset, Split
 from data.making.overlay import Pairs

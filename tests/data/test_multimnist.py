@@ -5,9 +5,9 @@ import itertools
 import numpy as np
 import pytest
 
-import registry
 import config
 import data
+import registry
 import toy
 from config import TRAIN, Config
 from data.dataset import Dataset, Split, as_batch, batches, scale, stream, training_batch

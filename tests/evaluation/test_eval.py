@@ -527,8 +527,8 @@ def scores_only(run, monkeypatch):
     for number in range(20):
         step(training_batch(dataset, 0, number, cfg.BATCH_SIZE))
     saved = RunConfig(cfg, dataset.image_shape, dataset.classes, dataset.digest, dataset.class_names)
-    loaded = network, saved, folder / "run" / "ckpt-20"
-    monkeypatch.setattr(checkpoints, "load_run", lambda path: loaded)
+    loaded = checkpoints.Loaded(network, saved, folder / "run" / "ckpt-20")
+    monkeypatch.setattr(checkpoints, "load", lambda path: loaded)
 
 
 def test_a_network_of_scores_alone_is_tested(evaluate, scores_only, tmp_path):

@@ -5,8 +5,8 @@ import tensorflow as tf
 from art.attacks.evasion import AutoProjectedGradientDescent, ProjectedGradientDescent
 from art.estimators.classification import TensorFlowV2Classifier
 
-import registry
 import config
+import registry
 import toy
 from evaluation import attacks
 from evaluation.attacking import budgets

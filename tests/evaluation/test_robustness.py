@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-import registry
 import config
+import registry
 import toy
 from data.dataset import Dataset, Split
 from evaluation import sampling

@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-import registry
 import model
+import registry
 import toy
 from data.dataset import Batch
 from model import network
@@ -19,14 +19,14 @@ def test_targets_are_one_where_a_class_is_present():
 
 def test_the_longest_come_first_and_of_equals_the_lower_class():
     scores = tf.constant([[0.1, 0.9, 0.5], [0.7, 0.7, 0.7]])
-    np.testing.assert_array_equal(network.longest(scores, 2), [[1, 2], [0, 1]])
+    np.testing.assert_array_equal(network.top_k(scores, 2), [[1, 2], [0, 1]])
 
 
 def test_an_image_is_right_if_its_longest_capsules_are_its_labels_in_any_order():
     scores = tf.constant([[0.1, 0.9, 0.5], [0.1, 0.9, 0.5], [0.1, 0.9, 0.5], [0.6, 0.2, 0.5]])
     labels = tf.constant([[1, 2], [2, 1], [0, 1], [1, 2]])
-    np.testing.assert_array_equal(network.are_right(scores, labels), [1, 1, 0, 0])
-    np.testing.assert_array_equal(network.are_right(scores, labels[:, :1]), [1, 0, 0, 0])
+    np.testing.assert_array_equal(network.exact_match(scores, labels), [1, 1, 0, 0])
+    np.testing.assert_array_equal(network.exact_match(scores, labels[:, :1]), [1, 0, 0, 0])
 
 
 def test_layers_that_a_checkpoint_would_not_have_are_refused():

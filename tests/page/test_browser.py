@@ -496,7 +496,7 @@ def test_the_released_network_in_the_page(browser, tmp_path, monkeypatch):
     assert "measured by cap_tweak" in text(browser, "effects")
     assert browser.execute_script("return explorer.about.effects.classes[0][1]") == "width +0.6 px (0.2 sd)"
 
-    network, cfg, _ = checkpoints.load(ROOT / "checkpoints" / "mnist")
+    network = checkpoints.load(ROOT / "checkpoints" / "mnist").network
     samples = browser.execute_script("""
         return [...document.querySelectorAll("#samples button")].slice(0, 20).map((button) => {
             button.click();

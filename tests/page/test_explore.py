@@ -17,6 +17,7 @@ from model.networks.capsnet import CapsNet
 from page import assemble, effects, measure, weights
 from page.explore import choose_samples, load_images
 from runs import checkpoints
+from runs.checkpoints import Loaded
 from runs.config import load_config
 from settings import ROOT, InputError
 
@@ -107,7 +108,7 @@ def test_what_is_no_network_is_refused(run, tmp_path):
 def test_a_network_that_is_neither_a_capsnet_nor_a_chain_is_refused(run, tmp_path, monkeypatch):
     network = Network(toy.IMAGE_SHAPE, toy.CLASSES)
     saved = load_config(run)._replace(settings=toy.settings())
-    monkeypatch.setattr("runs.checkpoints.load_run", lambda path: (network, saved, run / "ckpt-1"))
+    monkeypatch.setattr("runs.checkpoints.load", lambda path: Loaded(network, saved, run / "ckpt-1"))
     refused(tmp_path, "expected a network whose layers the page can compute.*received one that is neither",
             "--ckpt", run)
 

@@ -84,7 +84,8 @@ def test_the_results_are_those_of_the_checkpoints(tmp_path):
     dataset = data.load(toy.settings(DATASET=str(tmp_path / "bars.npz")))
     results = json.loads((folder / "results.json").read_text())
     for name, prefix in (("last", folder), ("best", folder / f"best-{results['best']['step']}")):
-        model, cfg, _ = checkpoints.load(prefix)
+        model, trained, _ = checkpoints.load(prefix)
+        cfg = trained.settings
         again = evaluate(make_test_step(model, cfg, Devices()), dataset.test, 10)
         for key, value in again.items():
             np.testing.assert_allclose(results[name][key], value, rtol=1e-5)

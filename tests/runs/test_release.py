@@ -34,7 +34,8 @@ def released(run, tmp_path):
 
 def test_the_released_network_is_the_original_to_the_precision_of_float16(run, released, capsys):
     original, _, _ = checkpoints.load(run / "average-6")
-    network, cfg, prefix = checkpoints.load(released)
+    network, trained, prefix = checkpoints.load(released)
+    cfg = trained.settings
     assert prefix == released / "ckpt-6" and cfg.EMA == 0.7
     assert len(network.variables) == len(original.variables)
     for variable, wanted in zip(network.variables, original.variables, strict=True):

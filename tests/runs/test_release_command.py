@@ -47,7 +47,8 @@ def test_the_files_are_those_released(name):
 
 @every_network
 def test_they_are_the_papers_network_without_an_optimizer(name):
-    network, cfg, prefix = checkpoints.load(FOLDER / name)
+    network, trained, prefix = checkpoints.load(FOLDER / name)
+    cfg = trained.settings
     assert prefix.name == f"ckpt-{cfg.MAX_ITERS}" and cfg.ROUTING_ITERS == 3
     assert sum(variable.shape.num_elements() for variable in network.trainable_variables) == RELEASED[name].parameters
     saved = tf.train.load_checkpoint(str(prefix)).get_variable_to_shape_map()
@@ -56,7 +57,8 @@ def test_they_are_the_papers_network_without_an_optimizer(name):
 
 @pytest.mark.skipif(not MNIST_IS_THERE, reason="CAPSNET_DATA_DIR has no MNIST")
 def test_the_network_of_mnist_is_as_accurate_as_it_is_said_to_be():
-    network, cfg, _ = checkpoints.load(FOLDER / "mnist")
+    network, trained, _ = checkpoints.load(FOLDER / "mnist")
+    cfg = trained.settings
     dataset = data.load(cfg)
     assert load_config(FOLDER / "mnist").data == dataset.digest
     found = evaluate(make_test_step(network, cfg, Devices()), dataset.test, 100)
@@ -68,7 +70,8 @@ def test_the_network_of_mnist_is_as_accurate_as_it_is_said_to_be():
 @pytest.mark.skipif(not MNIST_IS_THERE, reason="CAPSNET_DATA_DIR has no MNIST")
 def test_the_network_of_multimnist_is_as_accurate_as_it_is_said_to_be():
     """On a tenth of the pairs that are stated, so about as accurate."""
-    network, cfg, _ = checkpoints.load(FOLDER / "multimnist")
+    network, trained, _ = checkpoints.load(FOLDER / "multimnist")
+    cfg = trained.settings
     dataset = data.load(cfg)
     assert load_config(FOLDER / "multimnist").data == dataset.digest
     found = evaluate(make_test_step(network, cfg, Devices()), dataset.test.take(slice(0, None, 10)), 100)

@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-import registry
 import export
+import registry
 from runs import checkpoints
 from serving import export as exporting
 from settings import InputError

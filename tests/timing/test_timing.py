@@ -13,9 +13,9 @@ import pytest
 
 import benchmark
 import toy
-from registry import CODE
 from config import TRAIN, Config
 from model import fourier
+from registry import CODE
 from settings import InputError
 from timing import clock, compare, machine, rows, stopwatch, worker
 from timing.rows import Row

@@ -76,7 +76,8 @@ def test_the_average_is_validated_tested_and_kept(tmp_path, dataset):
     assert both[0][-1]["loss"] != both[1][-1]["loss"]
 
     # The checkpoint of the average is a network alone with the results that are stated.
-    network, cfg, _ = checkpoints.load(folder / "average-6")
+    network, trained, _ = checkpoints.load(folder / "average-6")
+    cfg = trained.settings
     results = json.loads((folder / "results.json").read_text())
     again = evaluate(make_test_step(network, cfg, Devices()), dataset.test, 10)
     for name, value in again.items():

@@ -125,7 +125,8 @@ def test_a_run_on_pairs_in_pieces_is_the_run_in_one_piece(tmp_path, monkeypatch)
     assert [line["step"] for line in toy_runs.metrics(folder, "val_average")] == [2, 4, 6]
     dataset = data.load(load_config(folder).settings)
     assert dataset.test.labels.shape == (40, 2)
-    network, cfg, _ = checkpoints.load(folder / "average-6")
+    network, trained, _ = checkpoints.load(folder / "average-6")
+    cfg = trained.settings
     again = evaluate(make_test_step(network, cfg, Devices()), dataset.test, 10)
     for key, value in again.items():
         np.testing.assert_allclose(results["average"][key], value, rtol=1e-4)

@@ -121,7 +121,7 @@ def attack_in_detail(predictor: Predictor, dataset: Dataset, cfg,
     # all images, to measure
     targets = sampling.draw_targets(labels, dataset.classes, cfg.SEED)
     attacked = attack(sample.images, targets if cfg.TARGETED else labels, title="attack")
-    after = predictor.predict(attacked.images, labels[:, None])
+    after = predictor.predict(attacked.images)
 
     # success rate, distance, steps
     success, curve = measure_success(attacked, title, report)

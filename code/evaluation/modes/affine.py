@@ -113,7 +113,7 @@ def judge(predictors: dict[str, Predictor], split: Split, bar: tqdm) -> dict[str
     for name, predictor in predictors.items():
         for start in range(0, len(split.labels), PIECE):
             piece = split.take(slice(start, start + PIECE))
-            predictions = predictor.predict(scale(piece.images), piece.labels)
+            predictions = predictor.predict(scale(piece.images))
             found[name].append((predictions.predicted == piece.labels)[:, 0])
             bar.update(len(piece.labels))
     return {name: np.concatenate(pieces) for name, pieces in found.items()}

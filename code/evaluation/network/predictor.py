@@ -8,17 +8,21 @@ import tensorflow as tf
 
 from evaluation.network import objectives
 from model.compile import compiled
-from model.network import Network, longest
+from model.network import Network, top_k
 from output import progress
 
 
 class Predictions(NamedTuple):
-    """What a network says of N images with K labels each. What it does not have is None."""
+    """What a network says of N images with K labels each. What it does not have is None.
+
+    K is 1 if no labels were given.
+    """
     scores: np.ndarray                        # [N, J], lengths of the class capsules, or logits
     predicted: np.ndarray                     # [N, K], the classes of the K largest scores
     capsules: np.ndarray | None = None        # [N, J, E]
     from_predicted: np.ndarray | None = None  # [N, K, H, W, C], decoded from the predicted capsules
-    from_label: np.ndarray | None = None      # [N, K, H, W, C], decoded from those of the labels
+    from_label: np.ndarray | None = None      # [N, K, H, W, C], decoded from those of the labels;
+                                              # None if no labels were given
 
     def take(self, which: np.ndarray) -> "Predictions":
         """-> those of the images [which]."""
@@ -43,14 +47,20 @@ class Predictor:
         """trained: the settings of the network; JIT and CONV_WAY say how to compile it."""
         self.network, self.trained, self.batch_size = network, trained, batch_size
         self._predict = compiled(self._predictions_of_batch, trained)
+        self._predict_labelled = compiled(self._labelled_predictions_of_batch, trained)
         self._decode = compiled(self._images_of_batch, trained)
         self._decode_labels = compiled(lambda *given: [network.decode(*given)], trained)
         self._gradients = {}
 
-    def predict(self, images: np.ndarray, labels: np.ndarray,
+    def predict(self, images: np.ndarray, labels: np.ndarray | None = None,
                 title: str | None = None) -> Predictions:
-        """images [N, H, W, C] float32 in [0, 1], labels [N, K]"""
-        return Predictions(*self._in_batches(self._predict, images, labels, title=title))
+        """Asks for the classes of images [N, H, W, C], float32 in [0, 1].
+
+        labels [N, K]: given, K classes are predicted, and the labels' capsules are decoded, too.
+        """
+        if labels is None:
+            return Predictions(*self._in_batches(self._predict, images, title=title))
+        return Predictions(*self._in_batches(self._predict_labelled, images, labels, title=title))
 
     def decode(self, capsule: np.ndarray, classes: np.ndarray) -> np.ndarray:
         """One capsule [N, E] and its class [N] for each image -> images [N, H, W, C]"""
@@ -79,14 +89,19 @@ class Predictor:
 
     # ---- what is compiled ----
 
-    def _predictions_of_batch(self, images, labels):
+    def _predictions_of_batch(self, images, count=1):
         output = self.network(images)
-        predicted = longest(output.scores, labels.shape[1])                    # [B, K]
+        predicted = top_k(output.scores, count)                                # [B, K]
         if "decoder" not in self.network.capabilities:
             return Predictions(output.scores, predicted, output.capsules)
         return Predictions(output.scores, predicted, output.capsules,
-                           self.network.decode(output.capsules, predicted),
-                           self.network.decode(output.capsules, labels))
+                           self.network.decode(output.capsules, predicted))
+
+    def _labelled_predictions_of_batch(self, images, labels):
+        found = self._predictions_of_batch(images, labels.shape[1])
+        if "decoder" not in self.network.capabilities:
+            return found
+        return found._replace(from_label=self.network.decode(found.capsules, labels))
 
     def _images_of_batch(self, capsule, classes):
         # The decoder sees one capsule of each image: the others may be anything.

@@ -14,7 +14,7 @@ from evaluation.network.predictor import Predictor
 from evaluation.statistics.intervals import of_pairs
 from evaluation.statistics.tables import mean
 from model.compile import compiled
-from model.network import are_some_right
+from model.network import any_match
 from output import progress
 from training.step import loss_terms, pad
 
@@ -109,7 +109,7 @@ def make_terms(predictor: Predictor):
 
     def terms(part: Batch):
         output = network(part.images, part.labels)
-        some_right = are_some_right(output.scores, part.labels)
+        some_right = any_match(output.scores, part.labels)
         return {**loss_terms(network, output, part), "some_right": some_right}
 
     terms = compiled(terms, predictor.trained)

@@ -133,7 +133,7 @@ def detector_of(predictor: Predictor, sample: Shared, dataset: Dataset, cfg) -> 
 def is_suspect(predictor: Predictor, images: np.ndarray, labels: np.ndarray,
                threshold: float) -> np.ndarray:
     """images [N, H, W, C], labels [N] -> whether each is too far from its reconstruction [N]"""
-    reconstruction = predictor.predict(images, labels[:, None]).from_predicted[:, 0]
+    reconstruction = predictor.predict(images).from_predicted[:, 0]
     return detection.reconstruction_distance(images, reconstruction) > threshold
 
 
@@ -202,7 +202,7 @@ def accuracies_when_damaged(predictors: Predictors, images: np.ndarray, labels: 
     Strength 0 is the images as they are.
     """
     def accuracy(predictor, damaged):
-        predicted = predictor.predict(damaged, labels[:, None]).predicted[:, 0]
+        predicted = predictor.predict(damaged).predicted[:, 0]
         return float((predicted == labels).mean())
 
     natural = {network: accuracy(one, images) for network, one in predictors.items()}

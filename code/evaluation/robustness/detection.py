@@ -28,8 +28,8 @@ def find_threshold(predictor: Predictor, dataset: Dataset, cfg) -> float:
     """
     split = dataset.val if len(dataset.val.labels) else dataset.train
     chosen = sampling.spread_evenly(split.labels[:, 0], IMAGES, cfg.SEED)
-    images, labels = scale(split.take(chosen).images), split.labels[chosen]
-    known = predictor.predict(images, labels, "images for the threshold")
+    images = scale(split.take(chosen).images)
+    known = predictor.predict(images, title="images for the threshold")
     return threshold(reconstruction_distance(images, known.from_predicted[:, 0]))
 
 

@@ -42,7 +42,7 @@ def attack_examples(predictor: Predictor, attack: Callable, sample: Sample, data
     which = [np.flatnonzero(sample.labels == pair.label)[0] for pair in pairs]
     goals = np.array([pair.goal for pair in pairs], sample.labels.dtype)
     attacked = attack(sample.images[which], goals, title="examples")
-    after = predictor.predict(attacked.images, sample.labels[which, None])
+    after = predictor.predict(attacked.images)
 
     # describe and draw
     examples = []

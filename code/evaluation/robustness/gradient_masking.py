@@ -51,7 +51,7 @@ def transfer(predictors: dict[str, Predictor], sample: Shared, cfg) -> np.ndarra
     for k, maker in enumerate(progress(predictors.values(), "transfer")):
         made = in_one_ball(maker, sample, cfg, cfg.EPSILON / 2, STEPS, stop=False).images
         for n, other in enumerate(predictors.values()):
-            predicted = other.predict(made, sample.labels[:, None]).predicted[:, 0]
+            predicted = other.predict(made).predicted[:, 0]
             rates[k, n] = ((predicted == sample.goals) == cfg.TARGETED).mean()
     return rates
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 from model import capsules, routing
 from model.convolution import Convolution
 from model.losses import margin_loss, reconstruction_loss
-from model.network import Network, Output, activity, longest, targets
+from model.network import Network, Output, activity, targets, top_k
 from model.start import Start, start_of
 from settings import Setting, one_of
 
@@ -55,7 +55,7 @@ class CapsNet(Network):
         """
         v = self.encode(images)                                # [B, J, E]
         lengths = capsules.length(v)                           # [B, J]
-        chosen = longest(lengths, 1) if labels is None else labels
+        chosen = top_k(lengths, 1) if labels is None else labels
         return Output(lengths, v, self.decode(v, chosen))
 
     def encode(self, images):
