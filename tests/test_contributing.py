@@ -1,4 +1,4 @@
-"""The examples of code/README.md are complete: each is one file, and works as it stands there."""
+"""The examples of CONTRIBUTING.md are complete: each is one file, and works as it stands there."""
 import json
 import os
 import re
@@ -10,13 +10,13 @@ import pytest
 
 from settings import ROOT
 
-README = (ROOT / "code" / "README.md").read_text()
-EXAMPLES = re.findall(r"\*\*An? (\w+)\*\*: .*?`code/([\w/]+\.py)`.*?```python\n(.*?)```", README, re.S)
+TEXT = (ROOT / "CONTRIBUTING.md").read_text()
+EXAMPLES = re.findall(r"\*\*An? (\w+)\*\*: .*?`code/([\w/]+\.py)`.*?```python\n(.*?)```", TEXT, re.S)
 
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory):
-    """A copy of the code with the examples added, as the README says."""
+    """A copy of the code with the examples added, as it says."""
     root = tmp_path_factory.mktemp("house")
     shutil.copytree(ROOT / "code", root / "code", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", root)
