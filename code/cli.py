@@ -31,7 +31,7 @@ class Parser(argparse.ArgumentParser):
                                help=text.replace("%", "%%"), **how)
 
     def parse(self, table: dict[str, Setting]) -> tuple[dict, argparse.Namespace]:
-        """-> the settings of `table` that were given as flags, checked, and the other arguments."""
+        """Returns the given settings of `table`, checked, and the other arguments."""
         args, unknown = self.parse_known_args()
         if unknown:
             known = [word for action in self._actions for word in action.option_strings]

@@ -193,11 +193,12 @@ cfg = Config(TRAIN)
 
 
 def settings_of_others(cfg) -> set[str]:
-    """-> the names of the settings of networks, datasets and formats that `cfg` does not name.
+    """Returns the names of the settings of networks, datasets and formats that `cfg` lacks.
 
     A run does not record their defaults: one day these files may be gone.
     """
-    tables = [registry.settings_of("model.networks", name) for name in NETWORKS if name != cfg.MODEL]
+    tables = [registry.settings_of("model.networks", name) for name in NETWORKS
+              if name != cfg.MODEL]
     tables += [registry.settings_of("data.datasets", name) for name in DATASETS
                if name != cfg.DATASET]
     if cfg.DATASET in DATASETS:
@@ -206,7 +207,7 @@ def settings_of_others(cfg) -> set[str]:
 
 
 def filled_in(preset: str, dataset: str) -> dict:
-    """-> the settings that a new training has where the user gives none.
+    """Returns the settings that a new training has where the user gives none.
 
     They are those of the preset and, where it says nothing, the DEFAULTS in the dataset's own file.
     """

@@ -78,7 +78,7 @@ def write_whole(path: Path, content: bytes):
 
 
 def wait_for_disk(path: Path):
-    """Returns when the file's content is on the disk, and not only in the system's memory."""
+    """Waits until the file's content is on the disk, and not only in the system's memory."""
     with open(path, "rb") as file:
         os.fsync(file.fileno())
 
@@ -96,7 +96,7 @@ def check_writable(flag: str, path: Path):
 
 
 def reason_of(error: Exception) -> str:
-    """An OSError, or an error of TensorFlow -> why a file could not be written, in one line"""
+    """Returns why a file could not be written, in one line. error: OSError, or TensorFlow's"""
     if isinstance(error, OSError):
         reason = error.strerror or str(error)
     else:  # TensorFlow says "FILE; REASON [Op:NAME]"
@@ -105,5 +105,5 @@ def reason_of(error: Exception) -> str:
 
 
 def first_line(error: Exception) -> str:
-    """-> the first line of what an error says, which may be nothing"""
+    """Returns the first line of what an error says, which may be nothing"""
     return str(error).strip().partition("\n")[0]

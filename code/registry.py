@@ -18,7 +18,7 @@ CODE = Path(__file__).resolve().parent
 
 
 def names(folder: str) -> list[str]:
-    """-> the names of all files in `folder`, written with dots; sorted."""
+    """Returns the names of all files in `folder`, written with dots; sorted."""
     files = CODE.joinpath(*folder.split(".")).glob("*.py")
     # A name that begins with a dot is of an editor or of macOS.
     return sorted(path.stem for path in files if not path.stem.startswith(("_", ".")))
@@ -58,7 +58,7 @@ def settings_of(folder: str, name: str) -> dict[str, Setting]:
 
 
 def owners(folder: str, setting: str) -> list[str]:
-    """-> the names of the files in `folder` that have this setting"""
+    """Returns the names of the files in `folder` that have this setting"""
     return [name for name in names(folder) if setting in settings_of(folder, name)]
 
 
@@ -75,7 +75,7 @@ def check_owned(given: Iterable[str], folder: str, flag: str, chosen: str):
 
 
 def merged(*tables: dict[str, Setting]) -> dict[str, Setting]:
-    """-> the tables as one. ValueError if two of them have a setting of the same name."""
+    """Returns the tables as one. ValueError if two of them have a setting of the same name."""
     table = {}
     for one in tables:
         if twice := sorted(table.keys() & one.keys()):

@@ -87,7 +87,7 @@ SEED = Rule("a whole number from 0 to 4294967295", lambda value: 0 <= value < 2 
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:
-    """-> "; did you mean ...?", or nothing if no known word is similar."""
+    """Returns "; did you mean ...?", or nothing if no known word is similar."""
     near = difflib.get_close_matches(word, list(known), n=1)
     return f"; did you mean {near[0]}?" if near else ""
 
@@ -119,5 +119,5 @@ class Config(EasyDict):
     __setitem__ = __setattr__
 
     def changed(self, **values) -> "Config":
-        """-> a copy with these values."""
+        """Returns a copy with these values."""
         return Config(self.__table__, {**self, **values})

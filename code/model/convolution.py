@@ -83,7 +83,7 @@ LARGE = 10_000  # images in a batch whose number is unknown
 
 
 def fastest(image_shape: tuple, kernel_shape: tuple, stride: int) -> str:
-    """-> the fastest form for images (B, H, W, C) and a kernel (k_h, k_w, O, C).
+    """Returns the fastest form for images (B, H, W, C) and a kernel (k_h, k_w, O, C).
 
     On a GPU the choice is left to its library. On a CPU the Fourier form saves products with every
     image. For every batch it has a price, the transformed kernel: 155 MB in the paper's network,
@@ -101,7 +101,7 @@ def fastest(image_shape: tuple, kernel_shape: tuple, stride: int) -> str:
 
 
 def best_tile(image_shape: tuple, kernel_shape: tuple, stride: int) -> fourier.Size:
-    """-> the tile with which the Fourier form is the fastest, for the same arguments."""
+    """Returns the tile with which the Fourier form is the fastest, for the same arguments."""
     batch = image_shape[0] or LARGE
 
     def price(tile):

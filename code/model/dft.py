@@ -89,7 +89,7 @@ def passes(n: Size) -> tuple[np.ndarray, list[np.ndarray]]:
 
 
 def _rows_of_real(n: int) -> list[np.ndarray]:
-    """-> the rows [n] of the second transform, where the first has made a real p
+    """Returns the rows [n] of the second transform, where the first has made a real p
 
     Applied to p they give those rows of B. l goes from 0 to n // 2: the other bins are conjugates.
     """
@@ -102,7 +102,7 @@ def _rows_of_real(n: int) -> list[np.ndarray]:
 
 
 def _rows_of_complex(n: int) -> list[np.ndarray]:
-    """-> the rows [2 n], where it has made p + iq: for p at n points, then for q; for all l"""
+    """Returns the rows [2 n], where it has made p + iq: for p at n points, then for q; for all l"""
     rows = []
     for l in range(n):
         # (p + iq) (cos y - i sin y) = p cos y + q sin y + i (q cos y - p sin y)
@@ -114,7 +114,7 @@ def _rows_of_complex(n: int) -> list[np.ndarray]:
 
 
 def _wave(l: int, n: int) -> tuple[np.ndarray, np.ndarray]:
-    """-> cos y and -sin y with y = 2 pi l j / n at all n points j"""
+    """Returns cos y and -sin y with y = 2 pi l j / n at all n points j"""
     y = 2 * np.pi * (l * np.arange(n) % n) / n
     return np.cos(y), -np.sin(y)
 
@@ -123,12 +123,12 @@ def _wave(l: int, n: int) -> tuple[np.ndarray, np.ndarray]:
 
 @functools.cache
 def constants(out: Size, taps: Size) -> tuple[np.ndarray, ...]:
-    """-> `matrices`"""
+    """Returns `matrices`"""
     return tuple(matrix.astype(np.float32) for matrix in matrices(out, taps))
 
 
 @functools.cache
 def constant_passes(n: Size) -> tuple[np.ndarray, list[np.ndarray]]:
-    """-> `passes`"""
+    """Returns `passes`"""
     first, second = passes(n)
     return first.astype(np.float32), [matrix.astype(np.float32) for matrix in second]

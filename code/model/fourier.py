@@ -194,7 +194,7 @@ def costs(image_shape: tuple, kernel_shape: tuple, stride: int, tile: Size | Non
 
 
 def possible_tiles(image_shape: tuple, kernel_shape: tuple, stride: int) -> list[Size]:
-    """-> tiles to choose from, for the arguments of `costs`: the whole result, or parts of it.
+    """Returns tiles to choose from, for the arguments of `costs`: the whole result, or parts of it.
 
     A part smaller than the taps of a phase would mostly read pixels that its neighbours read, too.
     """

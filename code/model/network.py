@@ -25,8 +25,6 @@ class Chain(NamedTuple):
     probabilities: str  # what makes them of the scores: "softmax", or "sigmoid" of each
 
 
-CAPABILITIES = frozenset({"capsules", "routing", "decoder"})  # all that a network may name
-
 
 class Network(tf.keras.Model):
     """A network for images [H, W, C] in [0, 1] and J classes.
@@ -43,24 +41,16 @@ class Network(tf.keras.Model):
     noise_count = 0
 
     def __init__(self, image_shape: tuple[int, int, int], classes: int, **kwargs):
-        """ValueError if the class has capabilities that there are not, or some without capsules."""
         super().__init__(**kwargs)
         self.image_shape, self.classes = tuple(image_shape), classes
-        has = self.capabilities
-        is_set = isinstance(has, frozenset | set)
-        if not is_set or has - CAPABILITIES or (has and "capsules" not in has):
-            raise ValueError(f"capabilities: expected a set of {', '.join(sorted(CAPABILITIES))}, "
-                             f"none or with capsules, received {has}")
 
     def make_variables(self):
         """Makes all variables, and computes nothing. The last line of a network's constructor.
 
         To restore a checkpoint into a network that was never called would go wrong silently. So
-        would saving a layer that is in a list: TypeError if there is one. ValueError if the output
-        for two images has other shapes than Output says.
+        would saving a layer that is in a list: TypeError if there is one.
         """
-        called = tf.function(self).get_concrete_function(tf.TensorSpec([2, *self.image_shape]))
-        self._check(called.structured_outputs)
+        tf.function(self).get_concrete_function(tf.TensorSpec([2, *self.image_shape]))
         saved = {id(one) for one in tf.train.TrackableView(self).descendants()}
         lost = [variable.path for variable in self.variables if id(variable) not in saved]
         if lost:
@@ -68,21 +58,8 @@ class Network(tf.keras.Model):
                             "from noise_count alone; received variables that a checkpoint would "
                             f"not have: {', '.join(lost)}")
 
-    def _check(self, output: Output):
-        """ValueError unless the output for two images has the shapes that Output says."""
-        expected = {"scores": [2, self.classes]}
-        if "capsules" in self.capabilities:
-            expected["capsules"] = [2, self.classes, None]
-        if "decoder" in self.capabilities:
-            expected["reconstruction"] = [2, 1, *self.image_shape]
-        for name, shape in expected.items():
-            received = getattr(getattr(output, name, None), "shape", None)
-            if received is None or not received.is_compatible_with(shape):
-                raise ValueError(f"{type(self).__name__}: expected {name} {shape} for two images, "
-                                 f"received {received}")
-
     def digest(self) -> str:
-        """-> the SHA-256 of all weights, hexadecimal: it tells networks of one name apart"""
+        """Returns the SHA-256 of all weights, hexadecimal: it tells networks of one name apart"""
         digest = hashlib.sha256()
         for variable in self.variables:
             digest.update(variable.numpy().tobytes())
@@ -96,7 +73,7 @@ class Network(tf.keras.Model):
         raise NotImplementedError
 
     def chain(self) -> Chain | None:
-        """-> the steps of a prediction, for programs that compute it anew; None: it is no chain"""
+        """Returns the steps of a prediction, for who computes it anew; None: it is no chain."""
         return None
 
     def decode(self, capsules, labels):
@@ -115,7 +92,7 @@ class Network(tf.keras.Model):
         raise NotImplementedError
 
     def loss_terms(self, output: Output, labels, sources) -> dict[str, tf.Tensor]:
-        """-> what training minimises, as "loss" [B], and the terms it is made of, each [B].
+        """Returns what training minimises, as "loss" [B], and the terms it is made of, each [B].
 
         labels [B, K]; sources [B, K, H, W, C] in [0, 1], what each label shows alone.
         """
@@ -147,7 +124,7 @@ def top_k(scores, count: int):
 
 
 def exact_match(scores, labels):
-    """-> 1.0 where the K largest scores [B, J] are those of the K labels [B, K], else 0.0; [B]
+    """Returns 1.0 where the K largest scores [B, J] are those of the K labels [B, K], else 0.0; [B]
 
     The K labels of an image are different classes.
     """
@@ -156,7 +133,7 @@ def exact_match(scores, labels):
 
 
 def any_match(scores, labels):
-    """-> 1.0 where at least one of the K largest scores [B, J] is that of a label [B, K]; [B]"""
+    """Returns 1.0 where one of the K largest scores [B, J] is that of a label [B, K]; [B]"""
     predicted = top_k(scores, labels.shape[1])                                 # [B, K]
     found = predicted[:, :, None] == labels[:, None]                           # [B, K, K]
     return tf.cast(tf.reduce_any(found, axis=[1, 2]), tf.float32)

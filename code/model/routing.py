@@ -111,7 +111,7 @@ def agree(u_hat: tf.Tensor, v: tf.Tensor) -> tf.Tensor:
 
 def forward(u_hat: tf.Tensor, b: tf.Tensor, bias: tf.Tensor, iterations: int, way: str,
             all_zero: bool) -> list[Iteration]:
-    """-> c and s of every iteration. The result of the routing is squash(s) of the last one.
+    """Returns c and s of every iteration. The result of the routing is squash(s) of the last one.
 
     u_hat [I, J, E, B]; b [I, J, B]: the initial logits; all_zero: whether all are 0; bias [J, E]
     """

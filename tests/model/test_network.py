@@ -3,9 +3,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-import model
-import registry
-import toy
 from data.dataset import Batch
 from model import network
 from training.step import loss_terms
@@ -60,27 +57,6 @@ class Mine(network.Network):
         return {"loss": self.loss_of_mine(tf.reduce_sum(output.scores, axis=1))}
 
 
-@pytest.mark.parametrize("says, words", [
-    (lambda scores: network.Output(scores[:, :1]), r"expected scores \[2, 2\] for two images, received \(2, 1\)"),
-    (lambda scores: network.Output(scores[:, None]), r"expected scores \[2, 2\] .*, received \(2, 1, 2\)"),
-    (lambda scores: scores, r"expected scores \[2, 2\] for two images, received None"),
-    (network.Output, r"expected capsules \[2, 2, None\] for two images, received None"),
-    (lambda scores: network.Output(scores, scores[..., None], tf.zeros([2, 4, 4, 1])),
-     r"expected reconstruction \[2, 1, 4, 4, 1\] for two images, received \(2, 4, 4, 1\)"),
-    (lambda scores: network.Output(tf.reduce_sum(scores, axis=0, keepdims=True)),
-     r"expected scores \[2, 2\] for two images, received \(1, 2\)")])
-def test_an_output_of_other_shapes_is_refused(says, words):
-    with pytest.raises(ValueError, match=f"Mine: {words}"):
-        Mine(says, capabilities=frozenset({"capsules", "decoder"}))
-
-
-@pytest.mark.parametrize("capabilities", ["capsules", ["capsules"], frozenset({"decode", "capsules"}),
-                                          frozenset({"decoder"})])
-def test_capabilities_that_there_are_not_are_refused(capabilities):
-    with pytest.raises(ValueError, match="capabilities: expected a set of capsules, decoder, routing"):
-        Mine(capabilities=capabilities)
-
-
 @pytest.mark.parametrize("loss", [tf.reduce_mean, lambda sums: sums[:, None]])
 def test_a_loss_that_is_no_number_for_each_image_is_refused(loss):
     mine, batch = Mine(loss=loss), Batch(np.zeros((3, 4, 4, 1), np.float32), np.zeros((3, 1), np.int32))
@@ -95,17 +71,3 @@ def test_a_term_with_the_name_of_another_record_is_refused(monkeypatch, name):
     monkeypatch.setattr(Mine, "loss_terms", lambda *given: {"loss": tf.zeros(3), name: tf.zeros(3)})
     with pytest.raises(ValueError, match=f"Mine.loss_terms: expected another name than {name}"):
         loss_terms(mine, mine(batch.images), batch)
-
-
-def test_settings_that_are_not_one_statement_are_an_error(monkeypatch):
-    """They are no flags, which nobody would notice."""
-    monkeypatch.setattr(registry.module("model.networks", "capsnet"), "SETTINGS", {"HEADS": 4}, raising=False)
-    with pytest.raises(ValueError, match="capsnet.py: expected SETTINGS in one statement, .* makes only INIT"):
-        toy.network()
-
-
-def test_a_network_without_variables_is_refused(monkeypatch):
-    monkeypatch.setattr(registry.module("model.networks", "capsnet"), "build",
-                        lambda cfg, image_shape, classes: network.Network(image_shape, classes))
-    with pytest.raises(ValueError, match=r"its constructor has to end with make_variables\(\)"):
-        model.build(toy.settings(), (28, 28, 1), 10)

@@ -15,7 +15,7 @@ from settings import Setting, one_of
 
 SETTINGS = {
     "INIT": Setting(
-        "keras", "how the weights of --model capsnet begin: keras (convolutions by Keras' default), "
+        "keras", "how the weights of --model capsnet begin: keras (Keras' default convolutions), "
         "authors (as in the authors' code, with biases) or small (small routing weights)",
         "ours; authors: their code", one_of(("keras", "authors", "small"))),
 }
@@ -71,7 +71,7 @@ class CapsNet(Network):
         return self.digit_caps.unrouted(u)                     # [B, J, E]
 
     def decode(self, v, labels):
-        """-> an image for each label [B, K, H, W, C] in [0, 1]
+        """Returns an image for each label [B, K, H, W, C] in [0, 1]
 
         v [B, J, E]: class capsules; labels [B, K]: the classes whose capsules are decoded
         """
