@@ -34,6 +34,7 @@ from settings import (
 
 DATASETS = registry.names("data.datasets")
 NETWORKS = registry.names("model.networks")
+ROUTINGS = registry.names("model.routings")
 MODES = registry.names("evaluation.modes")
 
 
@@ -59,22 +60,17 @@ MODEL = registry.merged({
         8, "D, dimensions of a primary capsule", "paper, sec. 4", at_least(1)),
     "DIGIT_DIM": Setting(
         16, "E, dimensions of a class capsule", "paper, sec. 4", at_least(1)),
-    "ROUTING_ITERS": Setting(
-        3, "routing iterations r", "paper, sec. 4", at_least(1)),
-    "ROUTING_WAY": Setting(
-        "dynamic", "how to compute the routing: dynamic (tf.while_loop) and static (unrolled) have "
-        "a fast gradient of their own, plain is Procedure 1 as the paper writes it",
-        "original; paper, sec. 2", one_of(("dynamic", "static", "plain")), may_change=True),
+    "ROUTING": Setting(
+        "dynamic", f"from votes to class capsules: {', '.join(ROUTINGS)}", "paper, sec. 2",
+        one_of(ROUTINGS)),
     "CONV_WAY": Setting(
         "auto", "how to compute the convolutions: direct, fourier (the same numbers with fewer "
         "products) or auto (the fastest)", "ours", one_of(("auto", "direct", "fourier")),
         may_change=True),
-    "PRIOR_TRAINING": Setting(
-        False, "learn the initial routing logits b [I, J]", "original; paper, sec. 2", SWITCH),
     "DECODER_UNITS": Setting(
         512, "units of the decoder's first layer; the second has twice as many", "paper, fig. 2",
         at_least(1)),
-}, registry.settings("model.networks"))
+}, registry.settings("model.networks"), registry.settings("model.routings"))
 LOSS = {
     "M_POS": Setting(
         0.9, "m+, the length wanted of a class that is present", "paper, eq. 4", FRACTION),
@@ -193,12 +189,14 @@ cfg = Config(TRAIN)
 
 
 def settings_of_others(cfg) -> set[str]:
-    """Returns the names of the settings of networks, datasets and formats that `cfg` lacks.
+    """Returns the names of the settings of networks, routings, datasets and formats not in use.
 
     A run does not record their defaults: one day these files may be gone.
     """
     tables = [registry.settings_of("model.networks", name) for name in NETWORKS
               if name != cfg.MODEL]
+    tables += [registry.settings_of("model.routings", name) for name in ROUTINGS
+               if name != cfg.ROUTING]
     tables += [registry.settings_of("data.datasets", name) for name in DATASETS
                if name != cfg.DATASET]
     if cfg.DATASET in DATASETS:

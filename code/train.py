@@ -45,6 +45,8 @@ def main() -> int:
     if not args.ckpt:
         network = given.get("MODEL", config.cfg.MODEL)
         registry.check_owned(given, "model.networks", "--model", network)
+        routing = given.get("ROUTING", config.cfg.ROUTING)
+        registry.check_owned(given, "model.routings", "--routing", routing)
         dataset = given.get("DATASET", config.cfg.DATASET)
         given = {**config.filled_in(args.preset, dataset), **given}
 

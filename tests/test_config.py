@@ -2,18 +2,17 @@
 import pytest
 
 import config
-import registry
 from cli import Parser, flag
 from config import EVAL, TRAIN, Config, cfg
 from settings import InputError
 
-MODES = {**EVAL, **registry.settings("evaluation.modes")}
+MODES = {**EVAL, **config.OF_MODES}
 
 # Numbers that results and older runs depend on. Whoever changes one has to say so here, too.
 TRAIN_DEFAULTS = {
     "MODEL": "capsnet", "CONV1_CHANNELS": 256, "PRIMARY_CAPS_CHANNELS": 32, "PRIMARY_DIM": 8, "DIGIT_DIM": 16,
     "ROUTING_ITERS": 3, "ROUTING_WAY": "dynamic", "CONV_WAY": "auto", "PRIOR_TRAINING": False, "DECODER_UNITS": 512,
-    "INIT": "keras", "CNN_LAYERS": "mnist",
+    "INIT": "keras", "CNN_LAYERS": "mnist", "ROUTING": "dynamic", "NONE_OF_THE_ABOVE": False, "MAX_MIN_ITERS": 3,
     "M_POS": 0.9, "M_NEG": 0.1, "LAMBDA": 0.5, "RECONSTRUCT_W": 0.0005,
     "DATASET": "mnist", "VALIDATION": 5000, "IMAGE_SIZE": 28, "COLOUR": False, "SKIP_BAD_IMAGES": False,
     "OVERLAY_OF": "mnist", "OVERLAY_SHIFT": 4, "PAIRS_PER_DIGIT": 10,

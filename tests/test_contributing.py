@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+import toy
 from settings import ROOT
 
 TEXT = (ROOT / "CONTRIBUTING.md").read_text()
@@ -20,7 +21,7 @@ def house(tmp_path_factory):
     root = tmp_path_factory.mktemp("house")
     shutil.copytree(ROOT / "code", root / "code", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", root)
-    assert [kind for kind, _, _ in EXAMPLES] == ["dataset", "network", "mode", "attack"]
+    assert [kind for kind, _, _ in EXAMPLES] == ["dataset", "network", "routing", "mode", "attack"]
     for _, path, text in EXAMPLES:
         (root / "code" / path).write_text(text)
     return root
@@ -50,6 +51,9 @@ def test_the_added_dataset_network_mode_and_attack_work(house):
     results = json.loads((house / "run" / "results.json").read_text())
     assert results["last"]["accuracy"] > 0.9
 
+    run(house, "code/train.py", "--dataset", "stripes", "--routing", "loudest", "--sharpness", 2, "--max_iters", 2,
+        "--train_dir", "routed", *toy.FLAGS[:10])
+
     evaluate = ["code/eval.py", "--ckpt", "run", "--fig_dir", "figs", "--num_images", 20]
     assert "lowest score" in run(house, *evaluate, "--mode", "hardest")
     assert (house / "figs" / "hardest" / "hardest.png").stat().st_size > 1000
@@ -59,5 +63,5 @@ def test_the_added_dataset_network_mode_and_attack_work(house):
 
 def test_the_added_names_are_in_the_help(house):
     train, evaluation = (run(house, f"code/{name}.py", "--help") for name in ("train", "eval"))
-    assert "stripes" in train and "linear" in train
+    assert all(name in train for name in ("stripes", "linear", "loudest"))
     assert "hardest" in evaluation and "noise" in evaluation

@@ -35,11 +35,15 @@ def votes(u: tf.Tensor, W: tf.Tensor) -> tf.Tensor:
     return tf.einsum("bid,idje->bije", u, W)
 
 
-def couple(b: tf.Tensor) -> tf.Tensor:
+def couple(b: tf.Tensor, none_of_the_above: bool = False) -> tf.Tensor:
     """Equation 3: the coupling coefficients c_i, a softmax over the classes.
 
-    b [B, I, J] -> c [B, I, J]
+    b [B, I, J] -> c [B, I, J]. none_of_the_above (section 7): over one more class, with the logit
+    0, which gets no capsule.
     """
+    if none_of_the_above:
+        b = tf.pad(b, [[0, 0], [0, 0], [0, 1]])             # [B, I, J + 1]
+        return tf.nn.softmax(b, axis=-1)[..., :-1]
     return tf.nn.softmax(b, axis=-1)
 
 
@@ -57,16 +61,16 @@ def agree(u_hat: tf.Tensor, v: tf.Tensor) -> tf.Tensor:
 
 
 def route(u_hat: tf.Tensor, iterations: int, prior: tf.Tensor | None = None,
-          bias: tf.Tensor | None = None) -> tf.Tensor:
+          bias: tf.Tensor | None = None, none_of_the_above: bool = False) -> tf.Tensor:
     """Procedure 1, routing by agreement. u_hat [B, I, J, E] -> v [B, J, E]
 
     prior [I, J]: the initial logits of every image, zero if None. bias [J, E]: is added to s in
-    every iteration, as in the authors' code; None: equation 2 has none. r iterations have r
-    softmaxes and r - 1 updates of the logits: no softmax would read another update. The gradient,
-    TensorFlow's own, goes through every iteration.
+    every iteration, as in the authors' code; None: equation 2 has none. none_of_the_above: see
+    `couple`. r iterations have r softmaxes and r - 1 updates of the logits: no softmax would read
+    another update. The gradient, TensorFlow's own, goes through every iteration.
     """
     def class_capsules(b):
-        c = couple(b)                                       # [B, I, J]     line 4 of the procedure
+        c = couple(b, none_of_the_above)                    # [B, I, J]     line 4 of the procedure
         s = weigh(c, u_hat)                                 # [B, J, E]     line 5
         s = s if bias is None else s + bias
         return squash(s)                                    # [B, J, E]     line 6

@@ -26,15 +26,18 @@ class Iteration(NamedTuple):
 
 
 def route(u_hat: tf.Tensor, iterations: int, way: str = "dynamic",
-          prior: tf.Tensor | None = None, bias: tf.Tensor | None = None) -> tf.Tensor:
+          prior: tf.Tensor | None = None, bias: tf.Tensor | None = None,
+          none_of_the_above: bool = False) -> tf.Tensor:
     """Procedure 1. u_hat [I, J, E, B] -> v [B, J, E]
 
     way: "dynamic" (tf.while_loop) or "static" (unrolled). prior [I, J]: the initial logits, zero if
-    None. bias [J, E]: is added to s in every iteration, nothing if None.
+    None. bias [J, E]: is added to s in every iteration, nothing if None. none_of_the_above: see
+    `couple`.
     """
     @tf.custom_gradient
     def procedure(u_hat, b, bias):
-        history = forward(u_hat, b, bias, iterations, way, all_zero=prior is None)
+        history = forward(u_hat, b, bias, iterations, way, none_of_the_above,
+                          all_zero=prior is None)
         v = squash(history[-1].s, axis=1)                               # [J, E, B]
         return v, lambda dv: backward(u_hat, history, dv)
 
@@ -45,13 +48,16 @@ def route(u_hat: tf.Tensor, iterations: int, way: str = "dynamic",
 
 
 def couplings(u_hat: tf.Tensor, iterations: int, prior: tf.Tensor | None = None,
-              bias: tf.Tensor | None = None) -> tf.Tensor:
-    """The coupling coefficients of the last iteration. u_hat [I, J, E, B] -> c [I, J, B]
+              bias: tf.Tensor | None = None,
+              none_of_the_above: bool = False) -> list[tf.Tensor]:
+    """Returns the coupling coefficients of each iteration, c [I, J, B]. u_hat [I, J, E, B]
 
     The other arguments are those of `route`.
     """
     b, bias = initial_logits(u_hat, prior), class_bias(u_hat, bias)
-    return forward(u_hat, b, bias, iterations, "static", all_zero=prior is None)[-1].c
+    history = forward(u_hat, b, bias, iterations, "static", none_of_the_above,
+                      all_zero=prior is None)
+    return [iteration.c for iteration in history]
 
 
 def initial_logits(u_hat: tf.Tensor, prior: tf.Tensor | None) -> tf.Tensor:
@@ -78,13 +84,20 @@ def votes(u: tf.Tensor, W: tf.Tensor) -> tf.Tensor:
     return tf.reshape(u_hat, [I, J, E, -1])
 
 
-def couple(b: tf.Tensor) -> tf.Tensor:
+def couple(b: tf.Tensor, none_of_the_above: bool = False) -> tf.Tensor:
     """Equation 3: a softmax over the classes. b [I, J, B] -> c [I, J, B]
 
     It is written out because tf.nn.softmax would transpose b twice, to have the classes last.
+    none_of_the_above (section 7): over one more class, with the logit 0, which gets no capsule.
     """
-    e = tf.exp(b - tf.reduce_max(b, axis=1, keepdims=True))
-    return e / tf.reduce_sum(e, axis=1, keepdims=True)
+    most = tf.reduce_max(b, axis=1, keepdims=True)                      # [I, 1, B]
+    if none_of_the_above:
+        most = tf.maximum(most, 0.0)
+    e = tf.exp(b - most)
+    total = tf.reduce_sum(e, axis=1, keepdims=True)
+    if none_of_the_above:
+        total += tf.exp(-most)
+    return e / total
 
 
 def weigh(c: tf.Tensor, u_hat: tf.Tensor) -> tf.Tensor:
@@ -110,13 +123,13 @@ def agree(u_hat: tf.Tensor, v: tf.Tensor) -> tf.Tensor:
 # ---- all iterations, forward and backward ----
 
 def forward(u_hat: tf.Tensor, b: tf.Tensor, bias: tf.Tensor, iterations: int, way: str,
-            all_zero: bool) -> list[Iteration]:
+            none_of_the_above: bool, all_zero: bool) -> list[Iteration]:
     """Returns c and s of every iteration. The result of the routing is squash(s) of the last one.
 
     u_hat [I, J, E, B]; b [I, J, B]: the initial logits; all_zero: whether all are 0; bias [J, E]
     """
     def iterate(n, b, cs, ss):
-        c = couple(b)                                                   # [I, J, B]
+        c = couple(b, none_of_the_above)                                # [I, J, B]
         s = weigh(c, u_hat) + bias[..., None]                           # [J, E, B]
         b += agree(u_hat, squash(s, axis=1))                            # [I, J, B]
         return n + 1, b, cs.write(n, c), ss.write(n, s)
@@ -137,9 +150,9 @@ def forward(u_hat: tf.Tensor, b: tf.Tensor, bias: tf.Tensor, iterations: int, wa
         # One iteration from logits of 0: c is 1 / J for every image, a constant. XLA computes
         # constants while it compiles, and a large one very slowly. So c is computed for one image,
         # and adding zeros copies it to all B.
-        c = couple(b[..., :1]) + tf.zeros_like(b)
+        c = couple(b[..., :1], none_of_the_above) + tf.zeros_like(b)
     else:
-        c = couple(b)
+        c = couple(b, none_of_the_above)
     last = Iteration(c, weigh(c, u_hat) + bias[..., None])
     return [Iteration(cs.read(n), ss.read(n)) for n in range(updates)] + [last]
 
@@ -200,6 +213,6 @@ def squash_gradient(s: tf.Tensor, dv: tf.Tensor, axis: int) -> tf.Tensor:
 def softmax_gradient(c: tf.Tensor, dc: tf.Tensor) -> tf.Tensor:
     """From dc, the gradient with respect to c = couple(b), the gradient with respect to b.
 
-    All [I, J, B].
+    All [I, J, B]. It is the same with one more class, whose c nothing reads.
     """
     return c * (dc - tf.reduce_sum(c * dc, axis=1, keepdims=True))

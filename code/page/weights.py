@@ -21,6 +21,10 @@ def describe(network: Network, name: str) -> tuple[dict, dict[str, np.ndarray]]:
     weights have a row for each of its inputs. InputError if it is neither. name: of the network
     """
     chain = network.chain()
+    cfg = network.digit_caps.routing.cfg if type(network) is capsnet.CapsNet else None
+    if cfg and (cfg.ROUTING != "dynamic" or cfg.NONE_OF_THE_ABOVE):
+        raise InputError(f"{name}: expected --routing dynamic without --none_of_the_above, which "
+                         f"the page can compute, received --routing {cfg.ROUTING}")
     if type(network) is capsnet.CapsNet:  # a subclass may compute something else
         described, arrays = describe_capsules(network)
     elif chain is not None:
@@ -53,7 +57,7 @@ def describe_capsules(network: capsnet.CapsNet) -> tuple[dict, dict[str, np.ndar
         "types": types,
         "primaryDim": D,
         "classDim": E,
-        "iterations": digits.iterations,
+        "iterations": digits.routing.cfg.ROUTING_ITERS,
     }
 
     # weights

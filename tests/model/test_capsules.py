@@ -19,12 +19,12 @@ def batch_last(x):
     return tf.constant(np.moveaxis(x, 0, -1), tf.float32)
 
 
-def route(u_hat, iterations, way="dynamic", prior=None, bias=None):
+def route(u_hat, iterations, way="dynamic", prior=None, bias=None, none=False):
     """u_hat [B, I, J, E] -> v [B, J, E], by either module."""
     prior, bias = (None if x is None else tf.convert_to_tensor(x) for x in (prior, bias))
     if way == "plain":
-        return capsules.route(tf.constant(u_hat, tf.float32), iterations, prior, bias)
-    return routing.route(batch_last(u_hat), iterations, way, prior, bias)
+        return capsules.route(tf.constant(u_hat, tf.float32), iterations, prior, bias, none)
+    return routing.route(batch_last(u_hat), iterations, way, prior, bias, none)
 
 
 # ---- the oracle ----
@@ -44,14 +44,17 @@ def votes_by_hand(u, W):
     return u_hat
 
 
-def route_by_hand(u_hat, iterations, prior, bias):
-    """Procedure 1 of the paper with a bias, line by line, one image at a time. -> v, the last c"""
+def route_by_hand(u_hat, iterations, prior, bias, none=False):
+    """Procedure 1 of the paper with a bias, line by line, one image at a time. -> v, the last c
+
+    none: with one more class in the softmax, whose logit is 0
+    """
     v, c = np.zeros((B, J, E)), np.zeros((B, I, J))
     for b in range(B):
         logits = np.array(prior, np.float64)
         for _ in range(iterations):
             for i in range(I):
-                c[b, i] = np.exp(logits[i]) / np.sum(np.exp(logits[i]))
+                c[b, i] = np.exp(logits[i]) / (np.sum(np.exp(logits[i])) + none)
             for j in range(J):
                 v[b, j] = squash_by_hand(bias[j] + sum(c[b, i, j] * u_hat[b, i, j] for i in range(I)))
             for i in range(I):
@@ -131,18 +134,20 @@ def test_mask_lets_only_the_chosen_capsule_through():
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("iterations", [1, 2, 3, 4, 5])
-@pytest.mark.parametrize("with_prior, with_bias", [(False, False), (True, False), (False, True)])
-def test_route_is_procedure_1(way, iterations, with_prior, with_bias):
+@pytest.mark.parametrize("with_prior, with_bias, none", [
+    (False, False, False), (True, False, True), (False, True, True)])
+def test_route_is_procedure_1(way, iterations, with_prior, with_bias, none):
     u_hat = normal(B, I, J, E)
     prior = normal(I, J, seed=1) if with_prior else None
     bias = normal(J, E, seed=2) if with_bias else None
     by_hand, c = route_by_hand(u_hat, iterations, prior if with_prior else np.zeros((I, J)),
-                               bias if with_bias else np.zeros((J, E)))
-    v = route(u_hat, iterations, way, prior, bias)
+                               bias if with_bias else np.zeros((J, E)), none)
+    v = route(u_hat, iterations, way, prior, bias, none)
     np.testing.assert_allclose(v, by_hand, rtol=2e-5, atol=1e-6)
     if way != "plain":
-        received = routing.couplings(batch_last(u_hat), iterations, prior, bias)
-        np.testing.assert_allclose(received, batch_last(c), rtol=2e-5, atol=1e-6)
+        received = routing.couplings(batch_last(u_hat), iterations, prior, bias, none)
+        assert len(received) == iterations
+        np.testing.assert_allclose(received[-1], batch_last(c), rtol=2e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -177,9 +182,9 @@ def loss_and_gradients(u, W, more, way, iterations):
         tape.watch(arguments)
         u, W, *more = arguments
         if way == "plain":
-            v = capsules.route(capsules.votes(u, W), iterations, *more)
+            v = capsules.route(capsules.votes(u, W), iterations, *more, none_of_the_above=bool(more))
         else:
-            v = routing.route(routing.votes(u, W), iterations, way, *more)
+            v = routing.route(routing.votes(u, W), iterations, way, *more, none_of_the_above=bool(more))
         loss = tf.reduce_sum(v * tf.range(1.0, E + 1))
     return [loss, *tape.gradient(loss, arguments)]
 
@@ -210,7 +215,7 @@ def test_the_gradient_goes_through_every_iteration(iterations):
     arguments = normal(B, I, D), normal(I, D, J, E), normal(I, J), normal(J, E)
 
     def loss_by_hand(u, W, prior, bias):
-        v, _ = route_by_hand(votes_by_hand(u, W), iterations, prior, bias)
+        v, _ = route_by_hand(votes_by_hand(u, W), iterations, prior, bias, none=True)
         return np.sum(v * np.arange(1.0, E + 1))
 
     u, W, *more = arguments

@@ -6,10 +6,13 @@ import math
 
 import tensorflow as tf
 
-from model import capsules, routing
+import registry
+from model import capsules
 from model.convolution import Convolution
 from model.losses import margin_loss, reconstruction_loss
 from model.network import Network, Output, activity, targets, top_k
+from model.routing import votes
+from model.routings import Routing
 from model.start import Start, start_of
 from settings import Setting, one_of
 
@@ -40,8 +43,8 @@ class CapsNet(Network):
                                  initializer=start.conv1, bias=start.bias, name="conv1")
         self.primary_caps = PrimaryCaps(cfg.PRIMARY_CAPS_CHANNELS, cfg.PRIMARY_DIM, cfg.CONV_WAY,
                                         start, name="primary_caps")
-        self.digit_caps = DigitCaps(classes, cfg.DIGIT_DIM, cfg.ROUTING_ITERS, cfg.ROUTING_WAY,
-                                    cfg.PRIOR_TRAINING, start, name="digit_caps")
+        routing = registry.module("model.routings", cfg.ROUTING).build(cfg)
+        self.digit_caps = DigitCaps(classes, cfg.DIGIT_DIM, routing, start, name="digit_caps")
         self.decoder = Decoder(image_shape, cfg.DECODER_UNITS, start, name="decoder")
         self.m_pos, self.m_neg, self.absent_weight = cfg.M_POS, cfg.M_NEG, cfg.LAMBDA
         self.reconstruction_weight = cfg.RECONSTRUCT_W
@@ -84,7 +87,8 @@ class CapsNet(Network):
         lengths = capsules.length(self.digit_caps(u))          # [B, J]
         present = targets(labels, self.classes)                # [B, J]
         absent = 1 - present
-        c = self.digit_caps.couplings(u)                       # [I, J, B]
+        c = tf.maximum(self.digit_caps.couplings(u), 0.0)      # [I, J, B]
+        c /= tf.reduce_sum(c, axis=1, keepdims=True)           # of some routings the sum is not 1
         entropy = -tf.reduce_sum(tf.math.xlogy(c, c), axis=1)  # [I, B]
         is_short = tf.cast(capsules.length(u) < SHORT, tf.float32)
         return {
@@ -131,34 +135,26 @@ class PrimaryCaps(tf.keras.layers.Layer):
 class DigitCaps(tf.keras.layers.Layer):
     """One capsule of E dimensions for each class, by routing. [B, I, D] -> [B, J, E]"""
 
-    def __init__(self, classes: int, dim: int, iterations: int, way: str, prior_training: bool,
-                 start: Start, **kwargs):
+    def __init__(self, classes: int, dim: int, routing: Routing, start: Start, **kwargs):
         super().__init__(**kwargs)
-        self.classes, self.dim = classes, dim
-        self.iterations, self.way, self.prior_training = iterations, way, prior_training
-        self.start = start
+        self.classes, self.dim, self.routing, self.start = classes, dim, routing, start
         self.prior = self.bias = None
 
     def build(self, shape):
         _, I, D = shape
         self.W = self.add_weight(name="W", shape=(I, D, self.classes, self.dim),
                                  initializer=self.start.W())
-        if self.prior_training:
-            self.prior = self.add_weight(name="prior", shape=(I, self.classes), initializer="zeros")
+        self.routing.add_weights(self)
         if self.start.class_bias:
             self.bias = self.add_weight(name="bias", shape=(self.classes, self.dim),
                                         initializer=tf.keras.initializers.Constant(self.start.bias))
 
     def call(self, u):
-        if self.way == "plain":
-            u_hat = capsules.votes(u, self.W)                  # [B, I, J, E]
-            return capsules.route(u_hat, self.iterations, self.prior, self.bias)
-        u_hat = routing.votes(u, self.W)                       # [I, J, E, B]
-        return routing.route(u_hat, self.iterations, self.way, self.prior, self.bias)
+        return self.routing(u, self)
 
     def couplings(self, u):
-        """The coupling coefficients of the last iteration. u [B, I, D] -> c [I, J, B]"""
-        return routing.couplings(routing.votes(u, self.W), self.iterations, self.prior, self.bias)
+        """Returns the coupling coefficients of the last iteration. u [B, I, D] -> c [I, J, B]"""
+        return self.routing.couplings(votes(u, self.W), self)[-1]
 
     def unrouted(self, u):
         """Every vote with the same coupling coefficient 1 / J. u [B, I, D] -> [B, J, E]"""
