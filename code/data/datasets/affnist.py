@@ -17,10 +17,9 @@ import numpy as np
 from data.augment import random_shift
 from data.dataset import Dataset, Split, stream
 from data.datasets import mnist
-from data.formats import npz
 from data.making import affine, handwriting
 from data.making.overlay import with_border
-from data.readers import files, mat
+from data.readers import files, mat, numpy_file
 from settings import ROOT, SWITCH, Setting
 
 SETTINGS = {
@@ -103,11 +102,11 @@ def synthetic(digits: Split) -> Split:
     version = hashlib.sha256(Path(affine.__file__).read_bytes())
     version.update(np.ascontiguousarray(digits.images))
     cache = ROOT / "data" / "affnist" / f"synthetic-{version.hexdigest()[:16]}.npz"
-    arrays = npz.read_cache(cache, ["images"])
+    arrays = numpy_file.read_cache(cache, ["images"])
     if arrays is None or not are_synthetic(arrays["images"], digits):
         repeated = np.repeat(digits.images, COPIES, axis=0)
         arrays = {"images": affine.apply(repeated, transforms_of(digits), SIDE, SYNTHETIC)}
-        npz.write_cache(cache, arrays)
+        numpy_file.write_cache(cache, arrays)
     return Split(arrays["images"], np.repeat(digits.labels, COPIES, axis=0))
 
 

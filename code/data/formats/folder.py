@@ -1,26 +1,27 @@
-"""The user's own images as a folder with one subfolder of PNG, JPEG or BMP files for each class.
+"""The user's own images as a folder with one subfolder of pictures for each class.
 
     flowers/daisy/1.jpg      or, already split,    flowers/train/daisy/1.jpg
     flowers/rose/2.png                             flowers/test/rose/2.png
 
-image_file.py says how an image gets the size that the network takes. Files beside the class
-folders are ignored, and so are hidden ones and those that an operating system leaves behind.
+image_file.py says which pictures can be read, and how they get the size that the network takes.
+Files beside the class folders are ignored, and so are hidden ones and those that an operating
+system leaves behind.
 """
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from data.augment import random_shift
+from data import remarks
 from data.dataset import MAX_CLASSES, Dataset, Split
+from data.readers import image_file
 from data.readers.files import expect
-from data.splits import PARTS, complete
+from data.splits import PARTS, as_dataset
 from output import progress, say
-from settings import SWITCH, InputError, Setting, between, suggestion
+from settings import SWITCH, InputError, Setting, between, one_of, suggestion
 
-MAX_SIDE = 1024
-NAMED = 3        # most files that a message names
 LEFT_BEHIND = ("thumbs.db", "desktop.ini", "__macosx")
 
 SETTINGS = {
@@ -33,6 +34,10 @@ SETTINGS = {
     "SKIP_BAD_IMAGES": Setting(
         False, "own folder of images: leave out files that cannot be read as images", "ours",
         SWITCH, may_change=True),
+    "SPLIT": Setting(
+        "by_class", "own images, a folder or an .npz, without a validation or test split: by_class "
+        "takes a tenth of each class, at least one image; random takes a tenth of all, as runs did "
+        "that do not record this setting", "ours", one_of(("by_class", "random"))),
 }
 
 
@@ -42,47 +47,53 @@ class Example(NamedTuple):
     label: int
 
 
-class BadFile(NamedTuple):
-    """A file that could not be read as an image."""
-    path: Path
-    reason: str
+class Pictures(NamedTuple):
+    """What was read of one split's files. The reason says why a bad file could not be read."""
+    split: Split
+    files: list[Path]         # of the images, in their order
+    blank: list[Path]         # those of a single shade
+    bad: dict[Path, str]      # the reason of each bad file
 
 
 def load(path: Path, cfg) -> Dataset:
-    """Class names are the names of the subfolders, sorted. Files are read in sorted order.
+    """Returns the dataset of the folder. Class names are the names of its subfolders.
 
-    If all subfolders are called train, val or test, they are splits, and have the class folders. A
-    missing validation or test split is a random tenth of the training images. InputError if the
-    folder is not like this, or if a file is no image and cfg.SKIP_BAD_IMAGES is false.
+    If all subfolders are called train, val or test, they are splits, and have the class folders.
+    Names that are whole numbers are sorted as numbers, others as text. InputError if the folder is
+    not like this, or if a file is no image and cfg.SKIP_BAD_IMAGES is false.
     """
     # Find the files.
     folders = split_folders(path)
-    class_names = [folder.name for folder in subfolders(folders["train"])]
-    check_names(folders["train"], class_names)
+    first = next(iter(folders.values()))  # train, or test alone
+    class_names = [folder.name for folder in subfolders(first)]
+    check_names(first, class_names)
     examples = {part: find(folder, class_names) for part, folder in folders.items()}
 
     # Read them.
-    splits, bad = {}, []
-    for part, wanted in examples.items():
-        splits[part], unreadable = read(wanted, cfg, f"reading {folders[part].name}")
-        bad += unreadable
-    report(path, bad, sum(map(len, examples.values())), cfg.SKIP_BAD_IMAGES)
-    for part, split in splits.items():
-        check_nothing_is_lost(folders[part], examples[part], split, class_names)
+    read_of = {part: read(wanted, cfg, f"reading {folders[part].name}")
+               for part, wanted in examples.items()}
+    count = sum(map(len, examples.values()))
+    report(path, {file: reason for one in read_of.values() for file, reason in one.bad.items()},
+           count, cfg.SKIP_BAD_IMAGES)
+    for part, one in read_of.items():
+        check_nothing_is_lost(folders[part], examples[part], one.split, class_names)
+    files = {part: relative(one.files, path) for part, one in read_of.items()}
+    blank = [file for one in read_of.values() for file in relative(one.blank, path)]
+    remarks.say_blank(blank, count, path)
 
-    splits = complete(splits, cfg.SEED, path)
-    return Dataset(
-        name=path.absolute().name,
-        **splits,
-        class_names=tuple(class_names),
-        augment=random_shift(cfg.SHIFT, splits["train"].images.shape[1:]),
-    )
+    splits = {part: one.split for part, one in read_of.items()}
+    return as_dataset(path.absolute().name, path, splits, tuple(class_names), cfg, files)
+
+
+def relative(files: Iterable[Path], folder: Path) -> list[str]:
+    """Returns the paths of the files from the folder on."""
+    return [str(file.relative_to(folder)) for file in files]
 
 
 # ---- finding ----
 
 def visible(folder: Path) -> list[Path]:
-    """-> what is in the folder, sorted, without hidden files. InputError if it cannot be read."""
+    """Returns what is in the folder, sorted, without hidden files. InputError if unreadable."""
     try:
         paths = sorted(folder.iterdir())
     except OSError as error:
@@ -93,15 +104,23 @@ def visible(folder: Path) -> list[Path]:
 
 
 def subfolders(folder: Path) -> list[Path]:
-    """-> the folders in the folder, sorted, without hidden ones."""
-    return [path for path in visible(folder) if os.path.isdir(path)]
+    """Returns the folders in the folder without hidden ones, sorted by number or by name."""
+    folders = [path for path in visible(folder) if os.path.isdir(path)]
+    if all(path.name.isdecimal() for path in folders):
+        folders.sort(key=lambda path: int(path.name))
+    return folders
 
 
 def split_folders(path: Path) -> dict[str, Path]:
-    """-> {split: the folder that has its class folders}; only train if there are no splits yet."""
+    """Returns {split: the folder that has its class folders}, train first if it is there.
+
+    It is {"train": path} if there are no splits yet.
+    """
     found = {folder.name: folder for folder in subfolders(path)}
-    if "train" in found and found.keys() <= set(PARTS):
-        return {part: found[part] for part in PARTS if part in found}
+    alone = "test" in found and len(subfolders(found["test"])) > 0
+    if found.keys() <= set(PARTS) and ("train" in found or alone):
+        parts = PARTS if "train" in found else ("test", "val")
+        return {part: found[part] for part in parts if part in found}
     return {"train": path}
 
 
@@ -118,7 +137,7 @@ def check_names(folder: Path, class_names: list[str]):
 
 
 def find(folder: Path, class_names: list[str]) -> list[Example]:
-    """-> all files in the class folders of one split, by class, sorted by name."""
+    """Returns all files in the class folders of one split, by class, sorted by name."""
     examples = []
     for class_folder in subfolders(folder):
         name = class_folder.name
@@ -136,36 +155,35 @@ def find(folder: Path, class_names: list[str]) -> list[Example]:
 
 # ---- reading ----
 
-def read(examples: list[Example], cfg, title: str) -> tuple[Split, list[BadFile]]:
-    """Reads the files, with a progress bar if that takes long -> the images, the bad files."""
-    from data import image_file  # only here, because other data do not need Pillow
-
+def read(examples: list[Example], cfg, title: str) -> Pictures:
+    """Reads the files, with a progress bar if that takes long."""
     channels = 3 if cfg.COLOUR else 1
     images = np.empty((len(examples), cfg.IMAGE_SIZE, cfg.IMAGE_SIZE, channels), np.uint8)
-    labels, bad = [], []
+    labels, files, blank, bad = [], [], [], {}
     for path, label in progress(examples, title, delay=1):
         try:
-            images[len(labels)] = image_file.read(path, cfg.IMAGE_SIZE, cfg.COLOUR)
+            picture = image_file.upright(path, cfg.COLOUR, 2 * cfg.IMAGE_SIZE)
         except InputError as error:
-            bad.append(BadFile(path, str(error)))
-        else:
-            labels.append(label)
-    return Split(images[:len(labels)], np.array(labels, np.int32).reshape(-1, 1)), bad
+            bad[path] = str(error)
+            continue
+        images[len(labels)] = image_file.fitted(picture, cfg.IMAGE_SIZE)
+        labels.append(label)
+        files.append(path)
+        if image_file.is_blank(picture):
+            blank.append(path)
+    split = Split(images[:len(labels)], np.array(labels, np.int32).reshape(-1, 1))
+    return Pictures(split, files, blank, bad)
 
 
-def report(path: Path, bad: list[BadFile], count: int, skip: bool):
+def report(path: Path, bad: dict[Path, str], count: int, skip: bool):
     """InputError, which names the first bad files, or one line that says so if they are skipped."""
     if not bad:
         return
-    named = []
-    for file in bad[:NAMED]:
-        name = str(file.path.relative_to(path))
-        named.append(f"{name if name.isprintable() else ascii(name)} ({file.reason})")
-    more = ", ..." if len(bad) > NAMED else ""
-    files = f"{len(bad):,} of {count:,} files: {', '.join(named)}{more}"
+    named = [f"{name} ({reason})" for name, reason in zip(relative(bad, path), bad.values(), strict=True)]
+    files = f"{len(bad):,} of {count:,} files: {remarks.some(named)}"
     if not skip:
-        raise InputError(f"{path}: expected PNG, JPEG or BMP images, could not read {files}; "
-                         "remove them, or give --skip_bad_images to leave them out")
+        raise InputError(f"{path}: expected PNG, JPEG, BMP, TIFF or WebP images, could not read "
+                         f"{files}; remove them, or give --skip_bad_images to leave them out")
     say(f"{path}: left out {files}")
 
 

@@ -7,6 +7,7 @@ from the same ranges, and not the same images.
 from typing import NamedTuple
 
 import numpy as np
+from scipy import ndimage
 
 from data.dataset import stream
 from output import progress
@@ -57,8 +58,6 @@ def apply(images: np.ndarray, transforms: Transforms, side: int,
     images uint8 [N, H, W, 1] -> uint8 [N, side, side, 1], interpolated linearly. title: of a
     progress bar; None shows no bar.
     """
-    from scipy import ndimage  # only here, because other data do not need it
-
     # Where each pixel of the canvas comes from:
     # source = M^-1 (pixel - middle of the canvas - moved) + middle of the image
     inverse = np.linalg.inv(transforms.matrices())                             # [N, 2, 2]
@@ -68,7 +67,8 @@ def apply(images: np.ndarray, transforms: Transforms, side: int,
     canvas = np.empty((len(images), side, side, 1), np.uint8)
     for n in progress(range(len(images)), title, unit=" images"):
         ndimage.affine_transform(images[n, ..., 0], inverse[n], start[n], (side, side),
-                                 canvas[n, ..., 0], order=1)
+                                 canvas[n, ..., 0], order=1,
+                                 mode="grid-constant")  # also between the border and black
     return canvas
 
 

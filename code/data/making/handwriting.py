@@ -5,6 +5,7 @@ had 20 of 28 pixels, and placed by its centre of mass (LeCun, Cortes, Burges). T
 pixel 14 of 0 to 27: in the test images it is at 14.49 and 14.51 pixels from the upper left corner.
 """
 import numpy as np
+from PIL import Image
 
 from settings import InputError
 
@@ -20,8 +21,6 @@ def as_mnist(picture: np.ndarray, side: int, ink_side: int | None = None) -> np.
     picture uint8 [H, W] -> uint8 [side, side, 1]; ink_side: pixels of the longer side of the ink,
     None for MNIST's share of `side`. InputError, the reason alone, if the picture is empty.
     """
-    from PIL import Image  # only here, because the datasets themselves do not need Pillow
-
     ink = ink_of(picture)                                            # [H, W] in [0, 1]
 
     # Cut out what is written.
