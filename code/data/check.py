@@ -60,19 +60,18 @@ def check_split(split: Examples, dataset: Dataset, where: str):
            "K different labels of each image, one or more", f"K = {labels.shape[1]}")
 
     # The first image stands for all, which may be made only when they are taken.
-    first = split.take(slice(0, 1))
-    wanted = f"images uint8 [N, H, W, C], 0 to 255, H and W {MIN_SIDE} or more"
-    check_array(first.images, np.uint8, 4, where, wanted)
-    shape = first.images.shape[1:]
-    expect(min(shape[:2]) >= MIN_SIDE and shape[2] > 0, where, wanted, list(shape))
-    expect(shape == dataset.image_shape, where,
-           f"images of [H, W, C] {dataset.image_shape} as in train", shape)
+    first, size = split.take(slice(0, 1)), dataset.image_shape
+    check_array(first.images, np.uint8, 4, where, "images uint8 [N, H, W, C], 0 to 255")
+    expect(first.images.shape[1:] == size, where, f"images of [H, W, C] {size} as in train",
+           first.images.shape[1:])
+    expect(min(size[:2]) >= MIN_SIDE and size[2] > 0, where,
+           f"images of {MIN_SIDE} x {MIN_SIDE} pixels or more", size)
     if isinstance(split, Split):
         expect(len(split.images) == len(labels), where, "as many images as labels",
                f"{len(split.images):,} and {len(labels):,}")
     if first.sources is not None:
-        wanted = (*first.labels.shape, *shape)
         check_array(first.sources, np.uint8, 5, where, "sources uint8 [N, K, H, W, C]")
+        wanted = (*first.labels.shape, *size)
         expect(first.sources.shape == wanted, where, f"sources of {wanted}", first.sources.shape)
 
 

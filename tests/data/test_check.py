@@ -43,7 +43,7 @@ def test_what_is_as_it_should_be_passes():
     (Split(IMAGES, LABELS - 1), "labels from 0 to 2, .*, received .*-1"),
     (Split(IMAGES, np.repeat(LABELS, 2, axis=1)), "K different labels of each image"),
     (Split(IMAGES[:5], LABELS), "as many images as labels, received 5 and 6"),
-    (Split(IMAGES[:, :16], LABELS), "images .* H and W 17 or more"),
+    (Split(IMAGES[:, :16], LABELS), r"images of \[H, W, C\] \(18, 17, 1\) as in train, received \(16, 17, 1\)"),
     (Split(np.zeros((6, 20, 20, 1), np.uint8), LABELS), r"images of \[H, W, C\] \(18, 17, 1\) as in train"),
     (Split(IMAGES, LABELS, IMAGES), "sources uint8"),
     (Split(IMAGES, LABELS, IMAGES[:, None, 1:]), r"sources of \(1, 1, 18, 17, 1\)"),
@@ -60,6 +60,9 @@ def test_training_has_images_in_memory_or_the_caller_only_evaluates():
     with pytest.raises(InputError, match="mine, train: expected an image or more, received none; a test split alone"):
         check(dataset(NOTHING), "mine")
     check(dataset(NOTHING), "mine", test_only_ok=True)
+    small = Split(IMAGES[:, 2:], LABELS)
+    with pytest.raises(InputError, match="mine, train: expected images of 17 x 17 pixels or more"):
+        check(Dataset("mine", small, small, small, NAMES), "mine")
 
 
 @pytest.mark.parametrize("names", [NAMES[:1], None, (0, 1, 2)])

@@ -128,7 +128,7 @@ def test_the_advice_for_other_numbers_never_wraps_around(tmp_path, images):
     """What it says is done, and gives the images in the order of their brightness."""
     message = refusal(whole, tmp_path, images)
     assert "x_train uint8" in message and str(images.dtype) in message
-    advised = message.split("; convert it: ")[1].replace("x_train", "images")
+    advised = message.split("; convert finite numbers by ")[1].replace("x_train", "images")
     converted = eval(advised, {"np": np, "images": images})
     assert converted.dtype == np.uint8 and np.corrcoef(converted.ravel(), IMAGES.ravel())[0, 1] > 0.999
     whole(tmp_path, converted)
@@ -166,7 +166,7 @@ REFUSED = {
     "other size": ({"x_val": IMAGES[:, :19], "y_val": LABELS}, ["(20, 18, 1)", "x_val", "(19, 18, 1)"]),
     "too few": ({"x_train": IMAGES[:9], "y_train": LABELS[:9]}, ["10 images", "received 9"]),
     "odd name": ({"x\n": IMAGES}, ["no arrays except x_train"]),
-    "objects": ({"y_train": np.array([*LABELS[:39], None])}, ["without Python objects"]),
+    "objects": ({"y_train": np.array([*LABELS[:39], None])}, ["never loaded"]),
 }
 
 

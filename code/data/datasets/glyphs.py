@@ -12,7 +12,7 @@ prepare = handwriting.as_mnist  # for pictures from elsewhere
 
 
 def load(cfg) -> Dataset:
-    """Returns the digits, drawn once for each seed and version of the drawing, then read from ROOT/data/glyphs."""
+    """Returns the digits, drawn once for each seed and drawing, then from ROOT/data/glyphs."""
     # The cache's name changes with the code that draws.
     version = hashlib.sha256(Path(glyphs.__file__).read_bytes()).hexdigest()[:8]
     cache = ROOT / "data" / "glyphs" / f"seed-{cfg.SEED}-{version}.npz"

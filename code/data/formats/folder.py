@@ -8,7 +8,6 @@ Files beside the class folders are ignored, and so are hidden ones and those tha
 system leaves behind.
 """
 import os
-from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -42,17 +41,10 @@ SETTINGS = {
 
 
 class Example(NamedTuple):
-    """A file, and the class that its folder stands for."""
+    """A file, and the split and the class that its folders stand for."""
     path: Path
+    part: str
     label: int
-
-
-class Pictures(NamedTuple):
-    """What was read of one split's files. The reason says why a bad file could not be read."""
-    split: Split
-    files: list[Path]         # of the images, in their order
-    blank: list[Path]         # those of a single shade
-    bad: dict[Path, str]      # the reason of each bad file
 
 
 def load(path: Path, cfg) -> Dataset:
@@ -67,30 +59,38 @@ def load(path: Path, cfg) -> Dataset:
     first = next(iter(folders.values()))  # train, or test alone
     class_names = [folder.name for folder in subfolders(first)]
     check_names(first, class_names)
-    examples = {part: find(folder, class_names) for part, folder in folders.items()}
+    examples = [example for part, folder in folders.items()
+                for example in find(folder, part, class_names)]
 
     # Read them.
-    read_of = {part: read(wanted, cfg, f"reading {folders[part].name}")
-               for part, wanted in examples.items()}
-    count = sum(map(len, examples.values()))
-    report(path, {file: reason for one in read_of.values() for file, reason in one.bad.items()},
-           count, cfg.SKIP_BAD_IMAGES)
-    for part, one in read_of.items():
-        check_nothing_is_lost(folders[part], examples[part], one.split, class_names)
-    files = {part: relative(one.files, path) for part, one in read_of.items()}
-    blank = [file for one in read_of.values() for file in relative(one.blank, path)]
-    remarks.say_blank(blank, count, path)
+    splits, files, blank, bad = {}, {}, [], {}
+    for part, folder in folders.items():
+        wanted = [example for example in examples if example.part == part]
+        images = np.empty((len(wanted), cfg.IMAGE_SIZE, cfg.IMAGE_SIZE, 3 if cfg.COLOUR else 1),
+                          np.uint8)
+        labels, files[part] = [], []
+        for file, _, label in progress(wanted, f"reading {folder.name}", delay=1):
+            name = str(file.relative_to(path))
+            try:
+                picture = image_file.upright(file, cfg.COLOUR, 2 * cfg.IMAGE_SIZE)
+            except InputError as error:
+                bad[name] = str(error)
+                continue
+            images[len(labels)] = image_file.fitted(picture, cfg.IMAGE_SIZE)
+            labels.append(label)
+            files[part].append(name)
+            if image_file.is_blank(picture):
+                blank.append(name)
+        splits[part] = Split(images[:len(labels)], np.array(labels, np.int32).reshape(-1, 1))
 
-    splits = {part: one.split for part, one in read_of.items()}
+    # Say what is wrong with them.
+    report(path, bad, len(examples), cfg.SKIP_BAD_IMAGES)
+    for part, label in sorted({(example.part, example.label) for example in examples}):
+        expect(label in splits[part].labels, folders[part] / class_names[label],
+               "one image or more", "only files that cannot be read as images")
+    remarks.say_blank(blank, len(examples), path)
     return as_dataset(path.absolute().name, path, splits, tuple(class_names), cfg, files)
 
-
-def relative(files: Iterable[Path], folder: Path) -> list[str]:
-    """Returns the paths of the files from the folder on."""
-    return [str(file.relative_to(folder)) for file in files]
-
-
-# ---- finding ----
 
 def visible(folder: Path) -> list[Path]:
     """Returns what is in the folder, sorted, without hidden files. InputError if unreadable."""
@@ -136,7 +136,7 @@ def check_names(folder: Path, class_names: list[str]):
         expect(name.isprintable(), folder, "class folders with printable names", ascii(name))
 
 
-def find(folder: Path, class_names: list[str]) -> list[Example]:
+def find(folder: Path, part: str, class_names: list[str]) -> list[Example]:
     """Returns all files in the class folders of one split, by class, sorted by name."""
     examples = []
     for class_folder in subfolders(folder):
@@ -148,48 +148,21 @@ def find(folder: Path, class_names: list[str]) -> list[Example]:
         for file in files:
             expect(not os.path.isdir(file), class_folder, "images only (a class has no subfolders, "
                    f"and splits are called {', '.join(PARTS)})", f"the folder {file.name}")
-        examples += [Example(file, class_names.index(name)) for file in files]
+        examples += [Example(file, part, class_names.index(name)) for file in files]
     expect(len(examples) > 0, folder, "one subfolder of images for each class", "no subfolder")
     return examples
 
 
-# ---- reading ----
+def report(path: Path, bad: dict[str, str], count: int, skip: bool):
+    """InputError, which names the first bad files, or one line that says so if they are skipped.
 
-def read(examples: list[Example], cfg, title: str) -> Pictures:
-    """Reads the files, with a progress bar if that takes long."""
-    channels = 3 if cfg.COLOUR else 1
-    images = np.empty((len(examples), cfg.IMAGE_SIZE, cfg.IMAGE_SIZE, channels), np.uint8)
-    labels, files, blank, bad = [], [], [], {}
-    for path, label in progress(examples, title, delay=1):
-        try:
-            picture = image_file.upright(path, cfg.COLOUR, 2 * cfg.IMAGE_SIZE)
-        except InputError as error:
-            bad[path] = str(error)
-            continue
-        images[len(labels)] = image_file.fitted(picture, cfg.IMAGE_SIZE)
-        labels.append(label)
-        files.append(path)
-        if image_file.is_blank(picture):
-            blank.append(path)
-    split = Split(images[:len(labels)], np.array(labels, np.int32).reshape(-1, 1))
-    return Pictures(split, files, blank, bad)
-
-
-def report(path: Path, bad: dict[Path, str], count: int, skip: bool):
-    """InputError, which names the first bad files, or one line that says so if they are skipped."""
+    bad: the reason of each file that could not be read
+    """
     if not bad:
         return
-    named = [f"{name} ({reason})" for name, reason in zip(relative(bad, path), bad.values(), strict=True)]
+    named = [f"{name} ({reason})" for name, reason in bad.items()]
     files = f"{len(bad):,} of {count:,} files: {remarks.some(named)}"
     if not skip:
         raise InputError(f"{path}: expected PNG, JPEG, BMP, TIFF or WebP images, could not read "
                          f"{files}; remove them, or give --skip_bad_images to leave them out")
     say(f"{path}: left out {files}")
-
-
-def check_nothing_is_lost(folder: Path, examples: list[Example], split: Split,
-                          class_names: list[str]):
-    """InputError if a class that has files has no image that could be read."""
-    for label in sorted({example.label for example in examples}):
-        expect(label in split.labels, folder / class_names[label], "one image or more",
-               "only files that cannot be read as images")

@@ -108,18 +108,16 @@ def as_bytes(images: np.ndarray, up_to_one: bool, name: str, where: Any) -> np.n
         return np.ascontiguousarray(images)
     low, high = float(images.min()), float(images.max())
     up_to_one = up_to_one and images.dtype.kind in "bf"
-    way_out = f"; convert it: np.interp({name}, ({low:g}, {high:g}), (0, 255)).round().astype('uint8')"
+    way_out = f"np.interp({name}, ({low:g}, {high:g}), (0, 255))"
     if low >= 0 and high <= 255:
         scaled = images * 255.0 if up_to_one else images
         whole = np.rint(scaled).astype(np.uint8)
         if (np.abs(scaled - whole) < 1e-3).all():
             return np.ascontiguousarray(whole)
-        of_one = "(255.0 * {})" if up_to_one else "{}"
-        way_out = f"; convert it: {of_one.format(name)}.round().astype('uint8')"
-    elif not np.isfinite([low, high]).all():
-        way_out = ""
+        way_out = f"(255.0 * {name})" if up_to_one else name
     raise InputError(f"{where}: expected {name} uint8, 0 to 255, or other numbers that become so "
-                     f"without loss, received {images.dtype} from {low:g} to {high:g}{way_out}")
+                     f"without loss, received {images.dtype} from {low:g} to {high:g}; convert "
+                     f"finite numbers by {way_out}.round().astype('uint8')")
 
 
 def as_labels(labels: np.ndarray, part: str, where: Any) -> np.ndarray:

@@ -34,7 +34,7 @@ class Source(NamedTuple):
 
 
 def load(source: Source, cfg) -> Dataset:
-    """Returns the dataset of the four files; those that are in neither folder of --data_dir are downloaded.
+    """Returns the dataset of the four files, downloaded if neither folder of --data_dir has them.
 
     The last cfg.VALIDATION training images are the validation split. InputError if a file is
     missing and cannot be downloaded, or is not what it should be.
@@ -72,27 +72,22 @@ def labelled(images: np.ndarray, labels: np.ndarray, source: Source) -> Split:
 def read_or_download(source: Source, name: str, data_dir: Path) -> np.ndarray:
     """Returns the array in the file of that name, from data_dir or its folder for this dataset.
 
-    A missing file is downloaded into data_dir/<name of the dataset>.
+    The file is a .gz, or raw if it can be verified. A missing one is downloaded into
+    data_dir/<name of the dataset>.
     """
-    path = find(source, name, data_dir)
+    folder, endings = data_dir / source.name, (".gz",) if source.packed else (".gz", "")
+    paths = [place / f"{name}{ending}" for place in (folder, data_dir) for ending in endings]
+    path = next(filter(files.is_there, paths), None)
     if path is None:
-        return download(source, name, data_dir / source.name)
+        return download(source, name, folder)
     try:
         return parse_verified(source, name, path.read_bytes(), path)
     except (OSError, InputError) as error:
         way_out = "delete the file to have it downloaded again"
         if path.parent == data_dir:
             way_out = (f"if it belongs to another dataset, put {source.title}'s files into "
-                       f"{data_dir / source.name}; otherwise {way_out}")
+                       f"{folder}; otherwise {way_out}")
         raise InputError(f"{error}; {way_out}") from None
-
-
-def find(source: Source, name: str, data_dir: Path) -> Path | None:
-    """Returns the path of the file: of the .gz or, if it can be verified, the raw one; or None."""
-    endings = (".gz",) if source.packed else (".gz", "")
-    paths = [folder / f"{name}{ending}" for folder in (data_dir / source.name, data_dir)
-             for ending in endings]
-    return next(filter(files.is_there, paths), None)
 
 
 def download(source: Source, name: str, folder: Path) -> np.ndarray:

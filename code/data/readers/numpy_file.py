@@ -28,8 +28,8 @@ def read(path: Path) -> np.ndarray | dict[str, np.ndarray]:
     except Exception as error:  # damaged bytes make zipfile and NumPy raise a dozen kinds
         # What NumPy says of pickled objects is how to load them unsafely.
         reason = "other content" if "pickle" in str(error) else damage(error)
-        raise InputError(f"{path}: expected an undamaged {kind} of numbers, without Python "
-                         f"objects, received: {reason}") from None
+        raise InputError(f"{path}: expected an undamaged {kind} of numbers (Python objects "
+                         f"are never loaded), received: {reason}") from None
     for name, array in arrays.items():
         expect(isinstance(array, np.ndarray), path, f"an array {name}", "something else")
     return arrays
