@@ -31,8 +31,8 @@ def load(cfg, test_only_ok: bool = False) -> Dataset:
 def format_of(path: Path, where: str) -> str:
     """Returns the name of the file of formats/ that reads the path. InputError if none does."""
     known = f"a folder with one subfolder of images for each class, or a file .{', .'.join(FILES)}"
-    expect(is_there(path), where, known, "the path of nothing; if the images have moved, give "
-           "--dataset with their new path")
+    expect(is_there(path), where, known, "no such file or folder; if the images have moved, "
+           "give --dataset with their new path")
     if os.path.isdir(path):
         return "folder"
     suffix = path.suffix.lower().removeprefix(".")

@@ -35,14 +35,14 @@ def say_dark(dataset: Dataset, where: Any):
 
 
 def say_lacking(dataset: Dataset, where: Any):
-    """Says which classes have no training, no validation or no test images."""
-    lacking = []
-    for part, words in (("train", "training"), ("val", "validation"), ("test", "test")):
-        present = np.unique(getattr(dataset, part).labels)
-        absent = np.setdiff1d(np.arange(dataset.classes), present)
-        names = [dataset.class_names[label] for label in absent]
-        if names and len(present):
-            lacking.append(f"{len(names):,} of {dataset.classes:,} classes have no {words} images: "
-                           f"{some(names)}")
-    if lacking:
-        say(f"{where}: {'; '.join(lacking)}")
+    """Says which classes have no images at all, or none in a split that has others."""
+    splits = {"training ": dataset.train, "validation ": dataset.val, "test ": dataset.test}
+    lacking = {words: set(range(dataset.classes)) - set(np.unique(split.labels).tolist())
+               for words, split in splits.items() if len(split.labels)}
+    nowhere = set.intersection(*lacking.values())
+    lacking = {"": nowhere, **{words: labels - nowhere for words, labels in lacking.items()}}
+    found = [f"{len(labels):,} of {dataset.classes:,} classes have no {words}images: "
+             + some([dataset.class_names[label] for label in sorted(labels)])
+             for words, labels in lacking.items() if labels]
+    if found:
+        say(f"{where}: {'; '.join(found)}")

@@ -61,8 +61,8 @@ def test_own_validation_and_test_are_used(tmp_path, capsys):
     for split, where in zip(splits(dataset), (slice(30), slice(33, 34), slice(30, 33)), strict=True):
         np.testing.assert_array_equal(split.images[..., 0], IMAGES[where])
     assert capsys.readouterr().out == (
-        f"{path}: 3 of 7 classes have no training images: 4, 5, 6; 6 of 7 classes have no validation images: 0, 2, 3, "
-        "...; 4 of 7 classes have no test images: 0, 1, 2, ...\n")
+        f"{path}: 1 of 7 classes have no images: 4; 2 of 7 classes have no training images: 5, 6; 5 of 7 classes have "
+        "no validation images: 0, 2, 3, ...; 3 of 7 classes have no test images: 0, 1, 2\n")
 
 
 def test_the_random_splits_of_a_seed_are_those_of_earlier_versions(tmp_path):
@@ -90,7 +90,9 @@ def test_labels_may_have_a_second_axis_or_be_floats_or_one_hot(tmp_path, labels)
 
 def test_one_hot_labels_say_how_many_classes_there_are(tmp_path, capsys):
     assert whole(tmp_path, labels=np.eye(6)[LABELS]).classes == 6
-    assert "2 of 6 classes have no training images: 4, 5" in capsys.readouterr().out
+    assert "2 of 6 classes have no images: 4, 5\n" in capsys.readouterr().out
+    assert whole(tmp_path, labels=2 * LABELS + 1).classes == 8
+    assert "4 of 8 classes have no images: 0, 2, 4, ...\n" in capsys.readouterr().out, "numbered from 1, with gaps"
 
 
 @pytest.mark.parametrize("images", [

@@ -1,9 +1,13 @@
 """Splits that are missing are tenths of training, by class or as older runs had them; others stay as they are."""
+import json
+
 import numpy as np
 import pytest
 
+from config import TRAIN, Config
 from data import splits
 from data.dataset import Dataset, Split
+from runs.config import RunConfig, load_config, save_config
 from untrusted import IMAGES, LABELS, refusal, settings
 
 
@@ -64,6 +68,19 @@ def test_every_class_gives_a_tenth_and_keeps_an_image_for_training(counts, val, 
     if 0 in val:
         assert "2 of 3 classes have no validation images: 1, 2; 1 of 3 classes have no test images: 2" in out
     assert (out == "") == (0 not in val + test)
+
+
+@pytest.mark.parametrize("dataset, split", [("/somewhere/photos", "random"), ("mnist", "by_class")])
+def test_a_run_that_does_not_record_how_it_was_split_took_random_tenths(tmp_path, dataset, split):
+    """A run of MNIST, which is not split, does not record it either way."""
+    for how in ("by_class", "random"):
+        cfg = Config(TRAIN, {"DATASET": dataset, "SPLIT": how})
+        save_config(tmp_path, RunConfig(cfg, (28, 28, 1), 2, "0123", ("a", "b")))
+        assert how == load_config(tmp_path).settings.SPLIT
+        saved = json.loads((tmp_path / "config.json").read_text())
+        saved["settings"].pop("SPLIT", None)
+        (tmp_path / "config.json").write_text(json.dumps(saved))
+        assert split == load_config(tmp_path).settings.SPLIT
 
 
 def test_where_classes_cannot_give_images_the_tenths_are_random(capsys):

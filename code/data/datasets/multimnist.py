@@ -36,7 +36,7 @@ DEFAULTS = {"STEP_SIZE": 10_000, "VAL_EVERY": 2_000, "CNN_LAYERS": "multimnist"}
 
 def load(cfg) -> Dataset:
     """Returns the digits of cfg.OVERLAY_OF, in pairs. InputError if they cannot be loaded."""
-    alone = registry.module("data.datasets", cfg.OVERLAY_OF).load(cfg.changed(SHIFT=0))  # pairs move
+    alone = registry.module("data.datasets", cfg.OVERLAY_OF).load(cfg.changed(SHIFT=0))  # later
     digits = {part: with_border(getattr(alone, part), BORDER) for part in ("train", "val", "test")}
     for part, split in digits.items():
         check_classes(split, part)
