@@ -94,5 +94,8 @@ def test_light_ground_is_seen_at_the_border_of_most_images():
     light[:, 1:-1, 1:-1] = 0
     dark = 255 - light
     assert is_light(Split(light, LABELS)) is True and is_light(Split(dark, LABELS)) is False
+    sides = np.zeros((6, 60, 17, 1), np.uint8)
+    sides[:, :, [0, -1]] = 255
+    assert is_light(Split(sides, LABELS))
     assert not is_light(NOTHING) and not is_light(Pairs(Split(IMAGES, LABELS), 2, 1, "test"))
     assert is_light(Split(np.repeat(light, 500, axis=0), np.repeat(LABELS, 500, axis=0)))

@@ -115,7 +115,8 @@ def test_truth_values_are_black_and_white_and_one_rule_holds_for_all_splits(tmp_
 
 @pytest.mark.parametrize("images, words", [
     (IMAGES // 16, "the brightest pixel is 15 of 255"), (IMAGES // 128, "the brightest pixel is 1 of 255"),
-    (IMAGES // 16 / 1, "the brightest pixel is 15 of 255"), (IMAGES, ""),
+    (IMAGES // 16 / 1, "the brightest pixel is 15 of 255"), (IMAGES // 2, "the brightest pixel is 127 of 255"),
+    (IMAGES // 2 + 1, ""),
     (np.where(np.arange(40).reshape(-1, 1, 1) % 20 == 3, 9, IMAGES).astype(np.uint8),
      "6 of 120 images have a single shade, with nothing to see on them: x_train[3], x_train[23], x_val[3], ...")])
 def test_images_that_look_like_a_mistake_are_said(tmp_path, capsys, images, words):

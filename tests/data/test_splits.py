@@ -104,3 +104,7 @@ def test_too_few_images_or_one_class_only_are_refused():
     message = refusal(made, {"train": first(9)})
     assert message.startswith("images: ") and "10 images or more" in message
     assert "only the label 3" in refusal(made, {"train": Split(first(20).images, np.full((20, 1), 3, np.int32))})
+    labels = np.zeros(20, int)
+    labels[np.random.default_rng([5, 0, 2]).permutation(20)[0]] = 1  # which goes into validation
+    made({"train": first(20, labels)}, classes=2)
+    assert "only the label 0" in refusal(made, {"train": first(20, labels)}, "random", classes=2)
