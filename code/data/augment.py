@@ -6,9 +6,10 @@ from settings import InputError
 
 
 def random_shift(most: int, image_shape: tuple[int, int, int]) -> Augment:
-    """Moves every image by whole pixels, uniform in -most..most in each direction (paper, sec. 5).
+    """Returns an Augment that moves images by whole pixels, up to `most` in each direction.
 
-    Zeros come in, nothing wraps. InputError if images [H, W, C] could be shifted out of sight.
+    Shifts are uniform (paper, sec. 5). Zeros come in, nothing wraps. InputError if images
+    [H, W, C] could be shifted out of sight.
     """
     height, width, _ = image_shape
     if most >= min(height, width):

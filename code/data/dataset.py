@@ -24,11 +24,11 @@ class Split(NamedTuple):
                                         # others, as a digit of a pair; None: the image itself
 
     def take(self, which: np.ndarray | slice) -> "Split":
-        """-> the examples [which], as they are."""
+        """Returns the examples [which], as they are."""
         return Split(*(None if array is None else array[which] for array in self))
 
     def content(self) -> Iterator[np.ndarray]:
-        """-> the arrays of which Dataset.digest is made"""
+        """Returns the arrays of which Dataset.digest is made."""
         yield self.images
         # The first runs had labels [N]. With [N, 1] their digest would be another, and they could
         # not be resumed.
@@ -44,10 +44,10 @@ class Examples(Protocol):
     labels: np.ndarray                                            # int32 [N, K], from 0
 
     def take(self, which: np.ndarray | slice) -> Split:
-        """-> the examples [which], in memory."""
+        """Returns the examples [which], in memory."""
 
     def content(self) -> Iterator[np.ndarray]:
-        """-> arrays that decide the examples, for Dataset.digest."""
+        """Returns arrays that decide the examples, for Dataset.digest."""
 
 
 class Batch(NamedTuple):
@@ -62,7 +62,7 @@ Augment = Callable[[Split, np.ndarray, np.random.Generator], Split]
 
 
 def unchanged(split: Split, index: np.ndarray, rng: np.random.Generator) -> Split:
-    """The examples as they are."""
+    """Returns the examples as they are."""
     return split.take(index)
 
 
@@ -72,7 +72,8 @@ class Dataset:
 
     Training sees what `augment` makes of `train`. That may have more labels: pairs of digits.
     `further` has more test splits by name, of images of the same size. Each is made when a mode of
-    evaluation asks for it, because it may take long and be large.
+    evaluation asks for it, because it may take long and be large. `test_files` has the paths of the
+    test images, in order, relative to the user's own folder; None: they have none.
     """
     name: str
     train: Split
@@ -81,20 +82,21 @@ class Dataset:
     class_names: tuple[str, ...]
     augment: Augment = unchanged
     further: dict[str, Callable[[], Split]] = field(default_factory=dict)
+    test_files: tuple[str, ...] | None = None
 
     @property
     def classes(self) -> int:
-        """J, the number of classes."""
+        """Returns J, the number of classes."""
         return len(self.class_names)
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
-        """(H, W, C)"""
+        """Returns (H, W, C)."""
         return self.train.images.shape[1:]
 
     @property
     def digest(self) -> str:
-        """SHA-256 of what decides all examples: a run continues only on the data it began with."""
+        """Returns the SHA-256 of all examples: a run continues only on the data it began with."""
         digest = hashlib.sha256()
         for split in (self.train, self.val, self.test):
             for array in split.content():
@@ -114,7 +116,7 @@ NUMBERS = {"order": 0, "attack": 0, "augment": 1, "split": 2, "sample": 3, "targ
 
 
 def stream(seed: int, name: str, *index: int) -> np.random.Generator:
-    """-> a random generator of its own for each seed, name and index, such as a step's number."""
+    """Returns a random generator of its own for each seed, name and index, as a step's number."""
     number = NUMBERS.get(name, zlib.crc32(name.encode()))
     return np.random.default_rng([seed, *index, number])
 
@@ -122,26 +124,26 @@ def stream(seed: int, name: str, *index: int) -> np.random.Generator:
 # ---- batches ----
 
 def scale(images: np.ndarray) -> np.ndarray:
-    """uint8, 0 to 255 -> float32 in [0, 1], of the same shape."""
+    """Returns uint8 images, 0 to 255, as float32 in [0, 1], of the same shape."""
     return np.divide(images, 255, dtype=np.float32)
 
 
 def as_batch(split: Split) -> Batch:
-    """All examples of the split, as the network sees them."""
+    """Returns all examples of the split, as the network sees them."""
     sources = None if split.sources is None else scale(split.sources)
     return Batch(scale(split.images), split.labels, sources)
 
 
 @functools.lru_cache(maxsize=4)
 def _order(seed: int, epoch: int, n: int) -> np.ndarray:
-    """-> the permutation [n] in which an epoch takes the images."""
+    """Returns the permutation [n] in which an epoch takes the images."""
     order = stream(seed, "order", epoch).permutation(n)
     order.flags.writeable = False  # the cache returns this array again
     return order
 
 
 def training_batch(dataset: Dataset, seed: int, step: int, batch_size: int) -> Batch:
-    """The batch of a training step, a pure function of (seed, step).
+    """Returns the batch of a training step, a pure function of (seed, step).
 
     Step s takes places s B to (s + 1) B of an endless stream of epochs. Each epoch is a fresh
     permutation of the split.
@@ -156,6 +158,6 @@ def training_batch(dataset: Dataset, seed: int, step: int, batch_size: int) -> B
 
 
 def batches(split: Examples, batch_size: int) -> Iterator[Batch]:
-    """The whole split once, in order, as it is. The last batch may be smaller."""
+    """Yields the whole split once, in order, as it is. The last batch may be smaller."""
     for start in range(0, len(split.labels), batch_size):
         yield as_batch(split.take(slice(start, start + batch_size)))

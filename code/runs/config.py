@@ -11,7 +11,7 @@ from output import write_whole
 from settings import ROOT, Config, InputError
 
 # Settings that came later: what a run did that does not record them.
-BEFORE = {"INIT": "keras", "WARMUP": 0}
+BEFORE = {"INIT": "keras", "WARMUP": 0, "SPLIT": "random"}
 
 
 class RunConfig(NamedTuple):
@@ -77,7 +77,10 @@ def load_config(folder: str | Path) -> RunConfig:
     try:
         saved = from_json(path.read_text(encoding="utf-8"))
         height, width, channels = (int(side) for side in saved["image_shape"])
-        settings = Config(TRAIN, {**BEFORE, **saved["settings"]})
+        settings = Config(TRAIN, saved["settings"])
+        unused = settings_of_others(settings)  # which no run records, older or not
+        before = {name: value for name, value in BEFORE.items() if name not in unused}
+        settings = Config(TRAIN, {**before, **saved["settings"]})
         classes = int(saved["classes"])
         if min(height, width) < MIN_SIDE or channels < 1 or not 1 < classes <= MAX_CLASSES:
             raise ValueError(f"image_shape {height, width, channels}, classes {classes}")

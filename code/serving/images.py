@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from data.dataset import scale
-from data.readers.files import damage, expect
+from data.readers import image_file, numpy_file
+from data.readers.files import expect
 from settings import InputError
 
 LARGEST = 1024  # pixels, of the longer side of a picture before it is prepared
@@ -50,8 +51,6 @@ def read(path: Path, image_shape: Shape, prepare: Prepare | None) -> np.ndarray:
     prepare: how to make a grey picture fit; None: it is fitted whole, centred, on black. InputError
     if the file is no image.
     """
-    from data import image_file  # only here, because an .npy does not need Pillow
-
     height, width, channels = image_shape
     expect(height == width and channels in (1, 3), path,
            "a network for square images, grey or in colour", f"one for [H, W, C] {image_shape}")
@@ -68,16 +67,8 @@ def read_npy(path: Path, image_shape: Shape) -> np.ndarray:
 
     InputError if it is something else, or damaged.
     """
-    from data.formats.npz import parse_npy
-
-    try:
-        array = parse_npy(path.read_bytes(), str(path))
-    except (InputError, MemoryError):
-        raise
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from None
-    except Exception as error:  # damaged bytes make NumPy raise a dozen kinds
-        raise InputError(f"{path}: expected an undamaged .npy, received: {damage(error)}") from None
+    array = numpy_file.read(path)
+    expect(isinstance(array, np.ndarray), path, "an .npy", "an .npz")
     return as_network_takes(array, image_shape, path)
 
 

@@ -167,12 +167,3 @@ def test_a_download_is_tried_only_if_it_is_asked_for(tmp_path, digits, monkeypat
     assert not (tmp_path / "affnist").exists()
     np.testing.assert_array_equal(make().labels[:, 0], DIGITS)
     assert asked == [affnist.URL] * 2 and mat.read(tmp_path / "affnist" / "test.mat.zip")
-
-
-def test_no_download_makes_one_line(tmp_path, digits, monkeypatch):
-    def fetch(url, limit):
-        raise OSError("no route to host")
-
-    monkeypatch.setattr(files, "fetch", fetch)
-    with pytest.raises(InputError, match="no route to host"):
-        load(tmp_path, AFFNIST_DOWNLOAD=True).further["affNIST"]()

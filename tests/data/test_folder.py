@@ -49,7 +49,7 @@ def test_each_subfolder_is_a_class_and_all_images_are_read(tmp_path):
     assert dataset.name == "flowers" and dataset.class_names == CLASSES
     assert dataset.image_shape == (20, 20, 1)
     numbers = [numbers_of(split) for split in splits(dataset)]
-    assert [len(part) for part in numbers] == [32, 4, 4]
+    assert [len(part) for part in numbers] == [34, 3, 3]
     assert sorted(sum(numbers, [])) == list(range(40))
     for split, part in zip(splits(dataset), numbers, strict=True):
         assert split.images.dtype == np.uint8 and split.labels.dtype == np.int32
@@ -63,7 +63,11 @@ def test_the_seed_and_the_sorted_names_alone_decide_the_order(tmp_path):
     assert load(first).digest != load(first, SEED=1).digest
     in_order = sorted(range(40), key=lambda number: (number % 3, number))
     order = np.random.default_rng([0, 0, 2]).permutation(40)
-    assert numbers_of(load(first).val) == [in_order[place] for place in order[:4]]
+    as_before = load(first, SPLIT="random")
+    assert numbers_of(as_before.val) == [in_order[place] for place in order[:4]]
+    for dataset in (as_before, load(first)):
+        files = [f"{CLASSES[number % 3]}/{number:03}.png" for number in numbers_of(dataset.test)]
+        assert dataset.test_files == tuple(files)
 
 
 def test_grey_is_the_default_and_colour_has_three_channels(tmp_path):
@@ -87,9 +91,9 @@ def test_hidden_files_and_files_beside_the_class_folders_are_ignored(tmp_path):
 
 @pytest.mark.parametrize("given, sizes", [
     (["train", "val", "test"], [20, 6, 9]),
-    (["train", "test"], [18, 2, 9]),
-    (["train", "val"], [18, 6, 2]),
-    (["train"], [16, 2, 2]),
+    (["train", "test"], [17, 3, 9]),
+    (["train", "val"], [17, 6, 3]),
+    (["train"], [14, 3, 3]),
 ])
 def test_folders_called_train_val_and_test_are_the_splits(tmp_path, given, sizes):
     numbers = {"train": range(20), "val": range(20, 26), "test": range(26, 35)}
@@ -104,21 +108,47 @@ def test_folders_called_train_val_and_test_are_the_splits(tmp_path, given, sizes
         np.testing.assert_array_equal(split.labels[:, 0], np.array(numbers_of(split)) % 3)
 
 
-def test_a_test_split_may_lack_a_class(tmp_path):
+def test_a_test_split_may_lack_a_class_and_may_stand_alone(tmp_path, capsys):
+    fill(tmp_path / "test", range(6), classes=("daisy", "tulip"))
+    alone = data.load(settings(DATASET=str(tmp_path), IMAGE_SIZE=20), test_only_ok=True)
+    assert alone.class_names == ("daisy", "tulip") and [len(split.labels) for split in splits(alone)] == [0, 0, 6]
+    assert alone.test_files[:2] == ("test/daisy/000.png", "test/daisy/002.png") and alone.image_shape == (20, 20, 1)
+    assert "train: expected an image or more, received none; a test split alone" in refusal(load, tmp_path)
+    assert capsys.readouterr().out == ""
     fill(tmp_path / "train", range(12))
-    fill(tmp_path / "test", range(4), classes=("daisy", "tulip"))
     dataset = load(tmp_path)
-    assert dataset.class_names == CLASSES
-    assert dataset.test.labels[:, 0].tolist() == [0, 0, 2, 2]
+    assert dataset.class_names == CLASSES and dataset.test.labels[:, 0].tolist() == [0, 0, 0, 2, 2, 2]
+    assert capsys.readouterr().out == f"{tmp_path}: 1 of 3 classes have no test images: rose\n"
+
+
+@pytest.mark.parametrize("names, in_order", [
+    (["0", "1", "2", "10", "11"], ["0", "1", "2", "10", "11"]), (["007", "12", "8"], ["007", "8", "12"]),
+    (["1", "10", "2", "x"], ["1", "10", "2", "x"]), (["1.5", "10.5", "2.5"], ["1.5", "10.5", "2.5"])])
+def test_whole_numbers_are_sorted_as_numbers(tmp_path, names, in_order):
+    dataset = load(fill(tmp_path, range(30), classes=names))
+    assert dataset.class_names == tuple(in_order)
+    for split in splits(dataset):
+        found = [in_order[label] for label in split.labels[:, 0]]
+        assert found == [names[number % len(names)] for number in numbers_of(split)]
+
+
+def test_images_that_look_like_a_mistake_are_said(tmp_path, capsys):
+    fill(tmp_path / "deep", range(30))
+    for file in (tmp_path / "deep").rglob("*.png"):
+        Image.fromarray(np.asarray(Image.open(file)).astype(np.uint16) * 16).save(file)
+    assert load(tmp_path / "deep").train.images.max() == 15
+    assert "the brightest pixel is 15 of 255" in capsys.readouterr().out
+    fill(tmp_path / "blank", range(30))
+    for number in (0, 3, 6, 9):
+        Image.new("LA", (10, 30), (80, 0)).save(tmp_path / "blank" / "daisy" / f"{number:03}.png")
+    load(tmp_path / "blank")
+    out = capsys.readouterr().out
+    assert "4 of 30 images have a single shade" in out and "daisy/000.png, daisy/003.png, daisy/006.png, ..." in out
 
 
 def test_train_may_be_a_class_among_others(tmp_path):
     dataset = load(fill(tmp_path, range(12), classes=("car", "plane", "train")))
     assert dataset.class_names == ("car", "plane", "train")
-
-
-def test_the_training_images_are_shifted(tmp_path):
-    assert "--shift" in refusal(load, fill(tmp_path, range(12)), SHIFT=20)
 
 
 def test_only_large_folders_show_a_progress_bar(tmp_path, capfd):
@@ -151,15 +181,6 @@ def test_bad_files_are_left_out_if_the_user_says_so(tmp_path, capsys):
     assert "left out 2 of 14 files" in out and "daisy/000.txt" in out and out.count("\n") == 1
 
 
-def test_bad_files_of_all_splits_are_counted_together(tmp_path):
-    for part in ("train", "val"):
-        fill(tmp_path / part, range(12))
-        (tmp_path / part / "rose" / "bad.png").write_text("not an image")
-    message = refusal(load, tmp_path)
-    assert "2 of 26 files" in message
-    assert "train/rose/bad.png" in message and "val/rose/bad.png" in message
-
-
 def test_no_class_may_be_lost(tmp_path):
     fill(tmp_path, range(12))
     (tmp_path / "weed").mkdir()
@@ -170,12 +191,47 @@ def test_no_class_may_be_lost(tmp_path):
 
 # ---- folders that are not like this ----
 
-def test_a_folder_that_is_not_there_or_no_folder_is_refused(tmp_path):
-    message = refusal(load, tmp_path / "none")
-    assert str(tmp_path / "none") in message and "No such file" in message
-    (tmp_path / "file.tar").write_text("")
-    message = refusal(load, tmp_path / "file.tar")
-    assert "one subfolder of images for each class" in message and "Not a directory" in message
+def empty(folder: Path):
+    """A folder without anything to see in it."""
+    folder.mkdir(parents=True)
+    (folder / ".gitkeep").write_text("")
+
+
+def loose(folder: Path):
+    fill(folder, range(12), classes=("all",))
+    for file in (folder / "all").iterdir():
+        file.rename(folder / file.name)
+    (folder / "all").rmdir()
+
+
+def odd_name(folder: Path):
+    os.rename(fill(folder, range(12)) / "rose", folder / "ro\nse")
+
+
+# what is made in the folder, which of its folders the line names, and words of the line
+NOT_LIKE_THIS = {
+    "nothing": (lambda folder: None, "", ["no subfolder, and 0 files"]),
+    "no class folders": (loose, "", ["no subfolder, and 12 files"]),
+    "one class": (lambda folder: fill(folder, range(12), classes=("daisy",)), "", ["two classes or more", "'daisy'"]),
+    "an empty class": (lambda folder: empty(fill(folder, range(12)) / "weed"), "weed", ["an empty folder"]),
+    # a split with another name would otherwise become a class
+    "a misspelt split": (lambda folder: fill(fill(folder / "train", range(12)).parent / "validation", range(12)),
+                         "train", ["the folder daisy", "train, val, test"]),
+    "splits without classes": (lambda folder: fill(folder, range(12), classes=("test", "train")), "train",
+                               ["no subfolder, and 6 files"]),
+    "a test split without classes": (lambda folder: empty(fill(folder / "train", range(12)).parent / "test"), "test",
+                                     ["no subfolder"]),
+    "another class": (lambda folder: fill(fill(folder / "train", range(12)).parent / "test", range(3),
+                                          classes=("daisy", "rose", "tulips")), "test", ["did you mean tulip?"]),
+    "an odd name": (odd_name, "", [r"'ro\nse'"]),
+}
+
+
+@pytest.mark.parametrize("make, where, words", NOT_LIKE_THIS.values(), ids=NOT_LIKE_THIS)
+def test_a_folder_that_is_not_like_this_is_refused(tmp_path, make, where, words):
+    make(tmp_path)
+    message = refusal(load, tmp_path)
+    assert message.startswith(f"{tmp_path / where}: expected ") and all(word in message for word in words), message
 
 
 def test_a_folder_that_cannot_be_read_is_refused(tmp_path, monkeypatch):
@@ -187,68 +243,12 @@ def test_a_folder_that_cannot_be_read_is_refused(tmp_path, monkeypatch):
     assert "Permission denied" in refusal(load, tmp_path)
 
 
-def test_a_folder_without_class_folders_is_refused(tmp_path):
-    assert "no subfolder, and 0 files" in refusal(load, tmp_path)
-    for number in range(12):
-        Image.fromarray(square(number)).save(tmp_path / f"{number}.png")
-    assert "no subfolder, and 12 files" in refusal(load, tmp_path)
-
-
-def test_one_class_only_is_refused(tmp_path):
-    message = refusal(load, fill(tmp_path, range(12), classes=("daisy",)))
-    assert "two classes or more" in message and "only 'daisy'" in message
-
-
-def test_fewer_than_10_images_are_refused(tmp_path):
-    message = refusal(load, fill(tmp_path / "nine", range(9)))
-    assert "10 images or more" in message and "received 9" in message
-    assert [len(split.labels) for split in splits(load(fill(tmp_path / "ten", range(10))))] == [
-        8, 1, 1]
-
-
-def test_an_empty_class_folder_is_refused(tmp_path):
-    fill(tmp_path, range(12))
-    (tmp_path / "weed").mkdir()
-    (tmp_path / "weed" / ".gitkeep").write_text("")
-    message = refusal(load, tmp_path)
-    assert str(tmp_path / "weed") in message and "an empty folder" in message
-
-
-def test_folders_within_classes_are_refused(tmp_path):
-    """A split with another name would otherwise become a class."""
-    fill(tmp_path / "train", range(12))
-    fill(tmp_path / "validation", range(12))
-    message = refusal(load, tmp_path)
-    assert str(tmp_path / "train") in message and "the folder daisy" in message
-    assert "train, val, test" in message
-
-
-def test_splits_without_class_folders_are_refused(tmp_path):
-    fill(tmp_path, range(12), classes=("test", "train"))
-    message = refusal(load, tmp_path)
-    assert str(tmp_path / "train") in message and "no subfolder, and 6 files" in message
-    fill(tmp_path / "other" / "train", range(12))
-    (tmp_path / "other" / "test").mkdir()
-    message = refusal(load, tmp_path / "other")
-    assert str(tmp_path / "other" / "test") in message and "no subfolder" in message
-
-
-def test_a_class_that_training_lacks_is_refused_with_a_suggestion(tmp_path):
-    fill(tmp_path / "train", range(12))
-    fill(tmp_path / "test", range(3), classes=("daisy", "rose", "tulips"))
-    message = refusal(load, tmp_path)
-    assert str(tmp_path / "test") in message and "tulips; did you mean tulip?" in message
-
-
-def test_too_many_classes_and_names_that_cannot_be_printed_are_refused(tmp_path, monkeypatch):
+def test_too_many_classes_are_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(folder_format, "MAX_CLASSES", 3)
     load(fill(tmp_path, range(12)))
     (tmp_path / "weed").mkdir()
     message = refusal(load, tmp_path)
     assert "at most 3 classes" in message and "4 subfolders" in message
-    (tmp_path / "weed").rmdir()
-    os.rename(tmp_path / "rose", tmp_path / "ro\nse")
-    assert r"'ro\nse'" in refusal(load, tmp_path)
 
 
 # ---- settings ----
@@ -262,4 +262,4 @@ def test_only_leaving_out_files_may_change_when_a_run_is_resumed():
     may_change = {name for name, setting in folder_format.SETTINGS.items() if setting.may_change}
     assert may_change == {"SKIP_BAD_IMAGES"}
     defaults = {name: setting.default for name, setting in folder_format.SETTINGS.items()}
-    assert defaults == {"IMAGE_SIZE": 28, "COLOUR": False, "SKIP_BAD_IMAGES": False}
+    assert defaults == {"IMAGE_SIZE": 28, "COLOUR": False, "SKIP_BAD_IMAGES": False, "SPLIT": "by_class"}

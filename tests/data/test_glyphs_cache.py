@@ -1,5 +1,4 @@
 """The glyphs are drawn once for each seed and version of the drawing; a bad cache is made again."""
-import sys
 import types
 
 import numpy as np
@@ -21,8 +20,7 @@ def drawing(tmp_path, monkeypatch):
     drawing = types.SimpleNamespace(make=make, drawn=[], source=tmp_path / "glyphs.py")
     drawing.__file__ = str(drawing.source)
     drawing.source.write_text("version 1")
-    monkeypatch.setitem(sys.modules, "data.making.glyphs", drawing)
-    monkeypatch.setattr(data, "glyphs", drawing, raising=False)
+    monkeypatch.setattr(glyphs, "glyphs", drawing)
     monkeypatch.setattr(glyphs, "ROOT", tmp_path / "repository")
     return drawing
 

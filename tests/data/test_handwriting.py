@@ -109,5 +109,5 @@ def test_strokes_on_a_transparent_ground_are_seen(tmp_path, ink):
 
 def test_no_image_is_refused(tmp_path):
     (tmp_path / "notes.png").write_text("no image")
-    with pytest.raises(InputError, match="not a PNG, JPEG or BMP image"):
+    with pytest.raises(InputError, match="not a PNG, JPEG, BMP, TIFF or WebP image"):
         read_grey(tmp_path / "notes.png", 1000)

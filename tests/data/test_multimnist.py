@@ -10,7 +10,7 @@ import data
 import registry
 import toy
 from config import TRAIN, Config
-from data.dataset import Dataset, Split, as_batch, batches, scale, stream, training_batch
+from data.dataset import Dataset, Split, as_batch, batches, stream, training_batch
 from data.datasets import multimnist
 from data.making import overlay
 from untrusted import refusal
@@ -165,11 +165,8 @@ def test_the_papers_ten_million_take_their_list_alone():
     held = sum(array.nbytes for array in vars(pairs).values() if isinstance(array, np.ndarray))
     assert pairs.labels.shape == (1_000_000, 2) and held < 14.1e6
     assert len(next(batches(pairs, 100)).images) == 100
-
-
-def test_no_digits_make_no_pairs():
-    pairs = overlay.Pairs(digits().take(slice(0, 0)), 10, 2, "pairs of validation")
-    assert pairs.labels.shape == (0, 2) and list(batches(pairs, 10)) == []
+    none = overlay.Pairs(digits().take(slice(0, 0)), 10, 2, "pairs of validation")
+    assert none.labels.shape == (0, 2) and list(batches(none, 10)) == []
 
 
 # ---- the digest ----
@@ -187,15 +184,6 @@ def test_the_digest_depends_on_the_digits_and_on_the_list():
     assert len(known) == 7
 
 
-def test_the_digest_of_a_split_depends_on_its_sources():
-    images, labels = np.zeros((3, 4, 4, 1), np.uint8), np.zeros((3, 2), np.int32)
-    without = Split(images, labels)
-    sources = np.stack([images, images], axis=1)
-    black, white = without._replace(sources=sources), without._replace(sources=sources + 255)
-    digests = {Dataset("two", one, one, one, ("0", "1")).digest for one in (without, black, white)}
-    assert len(digests) == 3
-
-
 # ---- the dataset ----
 
 @pytest.fixture
@@ -204,26 +192,19 @@ def small_glyphs(monkeypatch):
 
 
 def test_the_dataset_is_the_papers_but_for_the_number_of_partners(small_glyphs):
-    dataset = data.load(small_glyphs)
+    dataset = data.load(small_glyphs.changed(SHIFT=28))  # not used, and not refused
     assert dataset.image_shape == (36, 36, 1) and dataset.classes == 10 and dataset.name == "multimnist of glyphs"
     assert dataset.test.labels.shape == (500, 2) and dataset.val.labels.shape == (200, 2)
     batch = training_batch(dataset, 0, 0, 20)
     assert batch.images.shape == (20, 36, 36, 1) and batch.sources.shape == (20, 2, 36, 36, 1)
 
+    assert config.filled_in("original", "multimnist")["STEP_SIZE"] == 10 * TRAIN["STEP_SIZE"].default
+    assert multimnist.DEFAULTS.keys() <= TRAIN.keys()
+
     no_shift = data.load(small_glyphs.changed(OVERLAY_SHIFT=0, PAIRS_PER_DIGIT=2))
     taken = no_shift.test.take(slice(0, 2)).sources[:, 0]
     alone = registry.module("data.datasets", "glyphs").load(small_glyphs).test.images[0]
     np.testing.assert_array_equal(taken, np.pad(alone, [(4, 4), (4, 4), (0, 0)])[None].repeat(2, axis=0))
-
-
-def test_the_shift_of_single_digits_is_not_used():
-    """So one that is too large for them is no reason to refuse."""
-    data.load(toy.settings(DATASET="multimnist", OVERLAY_OF="glyphs", PAIRS_PER_DIGIT=1, SHIFT=28))
-
-
-def test_the_learning_rate_falls_ten_times_slower_by_default():
-    assert config.filled_in("original", "multimnist")["STEP_SIZE"] == 10 * TRAIN["STEP_SIZE"].default
-    assert multimnist.DEFAULTS.keys() <= TRAIN.keys()
 
 
 def test_what_cannot_be_overlaid_is_refused(small_glyphs, monkeypatch):
@@ -239,8 +220,3 @@ def test_what_cannot_be_overlaid_is_refused(small_glyphs, monkeypatch):
     monkeypatch.setattr("data.datasets.glyphs.load", one_class)
     message = refusal(data.load, small_glyphs)
     assert "multimnist, val: expected images of two classes or more" in message and "--validation" in message
-
-
-def test_images_are_scaled_like_all_others(small_glyphs):
-    pairs = data.load(small_glyphs).test
-    np.testing.assert_array_equal(as_batch(pairs.take(slice(3))).sources, scale(pairs.take(slice(3)).sources))

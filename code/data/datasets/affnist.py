@@ -17,10 +17,9 @@ import numpy as np
 from data.augment import random_shift
 from data.dataset import Dataset, Split, stream
 from data.datasets import mnist
-from data.formats import npz
 from data.making import affine, handwriting
 from data.making.overlay import with_border
-from data.readers import files, mat
+from data.readers import files, mat, numpy_file
 from settings import ROOT, SWITCH, Setting
 
 SETTINGS = {
@@ -40,8 +39,7 @@ prepare = partial(handwriting.as_mnist, ink_side=20)  # makes a user's picture l
 
 
 def load(cfg) -> Dataset:
-    """-> expanded MNIST. `further` has the test digits in the middle of the canvas, and affNIST or
-    synthetic affNIST.
+    """Returns expanded MNIST. `further` has the test digits centred, and (synthetic) affNIST.
 
     The four files of MNIST are read or downloaded as for --dataset mnist. InputError if a file is
     missing or is not what it should be.
@@ -66,12 +64,12 @@ def load(cfg) -> Dataset:
 # ---- expanded MNIST ----
 
 def centred(split: Split) -> Split:
-    """Digits [N, 28, 28, 1] -> the same in the middle of the canvas [N, 40, 40, 1]"""
+    """Returns digits [N, 28, 28, 1] in the middle of the canvas [N, 40, 40, 1]."""
     return with_border(split, (SIDE - split.images.shape[1]) // 2)
 
 
 def placed(split: Split, part: str) -> Split:
-    """Digits [N, 28, 28, 1] -> each anywhere on the canvas [N, 40, 40, 1], always at that place"""
+    """Returns each digit [N, 28, 28, 1] somewhere on the canvas [N, 40, 40, 1], always there."""
     most = (SIDE - split.images.shape[1]) // 2
     place = random_shift(most, (SIDE, SIDE, 1))
     return place(centred(split), np.arange(len(split.labels)), stream(0, f"place {part}"))
@@ -80,13 +78,13 @@ def placed(split: Split, part: str) -> Split:
 # ---- affNIST ----
 
 def find(data_dir: Path) -> Path | None:
-    """-> where affNIST's own file is; None if it is not there"""
+    """Returns the path of affNIST's own file; None if it is not there."""
     paths = [folder / name for folder in (data_dir / "affnist", data_dir) for name in FILES]
     return next((path for path in paths if files.is_there(path)), None)
 
 
 def read_or_download(path: Path | None, data_dir: Path) -> Split:
-    """affNIST's own test images. InputError if they cannot be had."""
+    """Returns affNIST's own test images. InputError if they cannot be loaded."""
     if path:
         return mat.read(path)
     way_out = (f"Ways out: place {' or '.join(FILES)} of affNIST in {data_dir / 'affnist'}, or "
@@ -95,7 +93,7 @@ def read_or_download(path: Path | None, data_dir: Path) -> Split:
 
 
 def synthetic(digits: Split) -> Split:
-    """Test digits [N, 28, 28, 1] -> COPIES transformed images of each, one after the other.
+    """Returns COPIES transformed images of each test digit [N, 28, 28, 1], one after the other.
 
     Made once for each version of affine.py and of the digits, then read from ROOT/data/affnist.
     """
@@ -103,20 +101,16 @@ def synthetic(digits: Split) -> Split:
     version = hashlib.sha256(Path(affine.__file__).read_bytes())
     version.update(np.ascontiguousarray(digits.images))
     cache = ROOT / "data" / "affnist" / f"synthetic-{version.hexdigest()[:16]}.npz"
-    arrays = npz.read_cache(cache, ["images"])
-    if arrays is None or not are_synthetic(arrays["images"], digits):
+    arrays = numpy_file.read_cache(cache, ["images"])
+    shape = (len(digits.labels) * COPIES, SIDE, SIDE, 1)
+    made = arrays and arrays["images"].shape == shape and arrays["images"].dtype == np.uint8
+    if not made:
         repeated = np.repeat(digits.images, COPIES, axis=0)
         arrays = {"images": affine.apply(repeated, transforms_of(digits), SIDE, SYNTHETIC)}
-        npz.write_cache(cache, arrays)
+        numpy_file.write_cache(cache, arrays)
     return Split(arrays["images"], np.repeat(digits.labels, COPIES, axis=0))
 
 
-def are_synthetic(images: np.ndarray, digits: Split) -> bool:
-    """Whether a cache's images have the shape and type of the synthetic ones of the digits"""
-    shape = (len(digits.labels) * COPIES, SIDE, SIDE, 1)
-    return images.shape == shape and images.dtype == np.uint8
-
-
 def transforms_of(digits: Split) -> affine.Transforms:
-    """-> the transforms of the synthetic images of the digits, as `synthetic` has them"""
+    """Returns the transforms of the synthetic images of the digits, as `synthetic` has them."""
     return affine.draw(digits.images, SIDE, COPIES, seed=0)

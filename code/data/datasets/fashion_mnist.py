@@ -27,5 +27,5 @@ SOURCE = idx.Source(
 
 
 def load(cfg) -> Dataset:
-    """The files are read from --data_dir, or downloaded into it. InputError if that fails."""
+    """Returns Fashion-MNIST. InputError if its files are neither there nor can be downloaded."""
     return idx.load(SOURCE, cfg)

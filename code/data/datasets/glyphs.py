@@ -4,21 +4,20 @@ from pathlib import Path
 
 from data.dataset import Dataset
 from data.formats import npz
-from data.making import handwriting
+from data.making import glyphs, handwriting
+from data.readers import numpy_file
 from settings import ROOT
 
 prepare = handwriting.as_mnist  # for pictures from elsewhere
 
 
 def load(cfg) -> Dataset:
-    """Drawn once for each seed and version of the drawing, then read from ROOT/data/glyphs."""
-    from data import glyphs  # only here, because other data do not need matplotlib
-
+    """Returns the digits, drawn once for each seed and drawing, then from ROOT/data/glyphs."""
     # The cache's name changes with the code that draws.
     version = hashlib.sha256(Path(glyphs.__file__).read_bytes()).hexdigest()[:8]
     cache = ROOT / "data" / "glyphs" / f"seed-{cfg.SEED}-{version}.npz"
-    arrays = npz.read_cache(cache, npz.NAMES)
+    arrays = numpy_file.read_cache(cache, npz.NAMES)
     if arrays is None:
         arrays = glyphs.make(cfg.SEED)
-        npz.write_cache(cache, arrays)
-    return npz.as_dataset("glyphs", "glyphs", arrays, cfg)
+        numpy_file.write_cache(cache, arrays)
+    return npz.from_arrays("glyphs", "glyphs", arrays, cfg)

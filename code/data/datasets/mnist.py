@@ -30,5 +30,5 @@ prepare = handwriting.as_mnist  # for pictures from elsewhere
 
 
 def load(cfg) -> Dataset:
-    """The files are read from --data_dir, or downloaded into it. InputError if that fails."""
+    """Returns MNIST. InputError if its files are neither there nor can be downloaded."""
     return idx.load(SOURCE, cfg)

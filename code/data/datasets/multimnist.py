@@ -35,8 +35,8 @@ DEFAULTS = {"STEP_SIZE": 10_000, "VAL_EVERY": 2_000, "CNN_LAYERS": "multimnist"}
 
 
 def load(cfg) -> Dataset:
-    """The digits of cfg.OVERLAY_OF, in pairs. InputError if they cannot be had."""
-    alone = registry.module("data.datasets", cfg.OVERLAY_OF).load(cfg.changed(SHIFT=0))  # pairs move
+    """Returns the digits of cfg.OVERLAY_OF, in pairs. InputError if they cannot be loaded."""
+    alone = registry.module("data.datasets", cfg.OVERLAY_OF).load(cfg.changed(SHIFT=0))  # later
     digits = {part: with_border(getattr(alone, part), BORDER) for part in ("train", "val", "test")}
     for part, split in digits.items():
         check_classes(split, part)

@@ -1,10 +1,11 @@
-"""The user's own images as a folder with one subfolder of PNG, JPEG or BMP files for each class.
+"""The user's own images as a folder with one subfolder of pictures for each class.
 
     flowers/daisy/1.jpg      or, already split,    flowers/train/daisy/1.jpg
     flowers/rose/2.png                             flowers/test/rose/2.png
 
-image_file.py says how an image gets the size that the network takes. Files beside the class
-folders are ignored, and so are hidden ones and those that an operating system leaves behind.
+image_file.py says which pictures can be read, and how they get the size that the network takes.
+Files beside the class folders are ignored, and so are hidden ones and those that an operating
+system leaves behind.
 """
 import os
 from pathlib import Path
@@ -12,15 +13,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from data.augment import random_shift
+from data import remarks
 from data.dataset import MAX_CLASSES, Dataset, Split
+from data.readers import image_file
 from data.readers.files import expect
-from data.splits import PARTS, complete
+from data.splits import PARTS, as_dataset
 from output import progress, say
-from settings import SWITCH, InputError, Setting, between, suggestion
+from settings import SWITCH, InputError, Setting, between, one_of, suggestion
 
-MAX_SIDE = 1024
-NAMED = 3        # most files that a message names
 LEFT_BEHIND = ("thumbs.db", "desktop.ini", "__macosx")
 
 SETTINGS = {
@@ -33,56 +33,67 @@ SETTINGS = {
     "SKIP_BAD_IMAGES": Setting(
         False, "own folder of images: leave out files that cannot be read as images", "ours",
         SWITCH, may_change=True),
+    "SPLIT": Setting(
+        "by_class", "own images, a folder or an .npz, without a validation or test split: by_class "
+        "takes a tenth of each class, at least one image; random takes a tenth of all, as runs did "
+        "that do not record this setting", "ours", one_of(("by_class", "random"))),
 }
 
 
 class Example(NamedTuple):
-    """A file, and the class that its folder stands for."""
+    """A file, and the split and the class that its folders stand for."""
     path: Path
+    part: str
     label: int
 
 
-class BadFile(NamedTuple):
-    """A file that could not be read as an image."""
-    path: Path
-    reason: str
-
-
 def load(path: Path, cfg) -> Dataset:
-    """Class names are the names of the subfolders, sorted. Files are read in sorted order.
+    """Returns the dataset of the folder. Class names are the names of its subfolders.
 
-    If all subfolders are called train, val or test, they are splits, and have the class folders. A
-    missing validation or test split is a random tenth of the training images. InputError if the
-    folder is not like this, or if a file is no image and cfg.SKIP_BAD_IMAGES is false.
+    If all subfolders are called train, val or test, they are splits, and have the class folders.
+    Names that are whole numbers are sorted as numbers, others as text. InputError if the folder is
+    not like this, or if a file is no image and cfg.SKIP_BAD_IMAGES is false.
     """
     # Find the files.
     folders = split_folders(path)
-    class_names = [folder.name for folder in subfolders(folders["train"])]
-    check_names(folders["train"], class_names)
-    examples = {part: find(folder, class_names) for part, folder in folders.items()}
+    first = next(iter(folders.values()))  # train, or test alone
+    class_names = [folder.name for folder in subfolders(first)]
+    check_names(first, class_names)
+    examples = [example for part, folder in folders.items()
+                for example in find(folder, part, class_names)]
 
     # Read them.
-    splits, bad = {}, []
-    for part, wanted in examples.items():
-        splits[part], unreadable = read(wanted, cfg, f"reading {folders[part].name}")
-        bad += unreadable
-    report(path, bad, sum(map(len, examples.values())), cfg.SKIP_BAD_IMAGES)
-    for part, split in splits.items():
-        check_nothing_is_lost(folders[part], examples[part], split, class_names)
+    splits, files, blank, bad = {}, {}, [], {}
+    for part, folder in folders.items():
+        wanted = [example for example in examples if example.part == part]
+        images = np.empty((len(wanted), cfg.IMAGE_SIZE, cfg.IMAGE_SIZE, 3 if cfg.COLOUR else 1),
+                          np.uint8)
+        labels, files[part] = [], []
+        for file, _, label in progress(wanted, f"reading {folder.name}", delay=1):
+            name = str(file.relative_to(path))
+            try:
+                picture = image_file.upright(file, cfg.COLOUR, 2 * cfg.IMAGE_SIZE)
+            except InputError as error:
+                bad[name] = str(error)
+                continue
+            images[len(labels)] = image_file.fitted(picture, cfg.IMAGE_SIZE)
+            labels.append(label)
+            files[part].append(name)
+            if image_file.is_blank(picture):
+                blank.append(name)
+        splits[part] = Split(images[:len(labels)], np.array(labels, np.int32).reshape(-1, 1))
 
-    splits = complete(splits, cfg.SEED, path)
-    return Dataset(
-        name=path.absolute().name,
-        **splits,
-        class_names=tuple(class_names),
-        augment=random_shift(cfg.SHIFT, splits["train"].images.shape[1:]),
-    )
+    # Say what is wrong with them.
+    report(path, bad, len(examples), cfg.SKIP_BAD_IMAGES)
+    for part, label in sorted({(example.part, example.label) for example in examples}):
+        expect(label in splits[part].labels, folders[part] / class_names[label],
+               "one image or more", "only files that cannot be read as images")
+    remarks.say_blank(blank, len(examples), path)
+    return as_dataset(path.absolute().name, path, splits, tuple(class_names), cfg, files)
 
-
-# ---- finding ----
 
 def visible(folder: Path) -> list[Path]:
-    """-> what is in the folder, sorted, without hidden files. InputError if it cannot be read."""
+    """Returns what is in the folder, sorted, without hidden files. InputError if unreadable."""
     try:
         paths = sorted(folder.iterdir())
     except OSError as error:
@@ -93,15 +104,23 @@ def visible(folder: Path) -> list[Path]:
 
 
 def subfolders(folder: Path) -> list[Path]:
-    """-> the folders in the folder, sorted, without hidden ones."""
-    return [path for path in visible(folder) if os.path.isdir(path)]
+    """Returns the folders in the folder without hidden ones, sorted by number or by name."""
+    folders = [path for path in visible(folder) if os.path.isdir(path)]
+    if all(path.name.isdecimal() for path in folders):
+        folders.sort(key=lambda path: int(path.name))
+    return folders
 
 
 def split_folders(path: Path) -> dict[str, Path]:
-    """-> {split: the folder that has its class folders}; only train if there are no splits yet."""
+    """Returns {split: the folder that has its class folders}, train first if it is there.
+
+    It is {"train": path} if there are no splits yet.
+    """
     found = {folder.name: folder for folder in subfolders(path)}
-    if "train" in found and found.keys() <= set(PARTS):
-        return {part: found[part] for part in PARTS if part in found}
+    alone = "test" in found and len(subfolders(found["test"])) > 0
+    if found.keys() <= set(PARTS) and ("train" in found or alone):
+        parts = PARTS if "train" in found else ("test", "val")
+        return {part: found[part] for part in parts if part in found}
     return {"train": path}
 
 
@@ -117,8 +136,8 @@ def check_names(folder: Path, class_names: list[str]):
         expect(name.isprintable(), folder, "class folders with printable names", ascii(name))
 
 
-def find(folder: Path, class_names: list[str]) -> list[Example]:
-    """-> all files in the class folders of one split, by class, sorted by name."""
+def find(folder: Path, part: str, class_names: list[str]) -> list[Example]:
+    """Returns all files in the class folders of one split, by class, sorted by name."""
     examples = []
     for class_folder in subfolders(folder):
         name = class_folder.name
@@ -129,49 +148,21 @@ def find(folder: Path, class_names: list[str]) -> list[Example]:
         for file in files:
             expect(not os.path.isdir(file), class_folder, "images only (a class has no subfolders, "
                    f"and splits are called {', '.join(PARTS)})", f"the folder {file.name}")
-        examples += [Example(file, class_names.index(name)) for file in files]
+        examples += [Example(file, part, class_names.index(name)) for file in files]
     expect(len(examples) > 0, folder, "one subfolder of images for each class", "no subfolder")
     return examples
 
 
-# ---- reading ----
+def report(path: Path, bad: dict[str, str], count: int, skip: bool):
+    """InputError, which names the first bad files, or one line that says so if they are skipped.
 
-def read(examples: list[Example], cfg, title: str) -> tuple[Split, list[BadFile]]:
-    """Reads the files, with a progress bar if that takes long -> the images, the bad files."""
-    from data import image_file  # only here, because other data do not need Pillow
-
-    channels = 3 if cfg.COLOUR else 1
-    images = np.empty((len(examples), cfg.IMAGE_SIZE, cfg.IMAGE_SIZE, channels), np.uint8)
-    labels, bad = [], []
-    for path, label in progress(examples, title, delay=1):
-        try:
-            images[len(labels)] = image_file.read(path, cfg.IMAGE_SIZE, cfg.COLOUR)
-        except InputError as error:
-            bad.append(BadFile(path, str(error)))
-        else:
-            labels.append(label)
-    return Split(images[:len(labels)], np.array(labels, np.int32).reshape(-1, 1)), bad
-
-
-def report(path: Path, bad: list[BadFile], count: int, skip: bool):
-    """InputError, which names the first bad files, or one line that says so if they are skipped."""
+    bad: the reason of each file that could not be read
+    """
     if not bad:
         return
-    named = []
-    for file in bad[:NAMED]:
-        name = str(file.path.relative_to(path))
-        named.append(f"{name if name.isprintable() else ascii(name)} ({file.reason})")
-    more = ", ..." if len(bad) > NAMED else ""
-    files = f"{len(bad):,} of {count:,} files: {', '.join(named)}{more}"
+    named = [f"{name} ({reason})" for name, reason in bad.items()]
+    files = f"{len(bad):,} of {count:,} files: {remarks.some(named)}"
     if not skip:
-        raise InputError(f"{path}: expected PNG, JPEG or BMP images, could not read {files}; "
-                         "remove them, or give --skip_bad_images to leave them out")
+        raise InputError(f"{path}: expected PNG, JPEG, BMP, TIFF or WebP images, could not read "
+                         f"{files}; remove them, or give --skip_bad_images to leave them out")
     say(f"{path}: left out {files}")
-
-
-def check_nothing_is_lost(folder: Path, examples: list[Example], split: Split,
-                          class_names: list[str]):
-    """InputError if a class that has files has no image that could be read."""
-    for label in sorted({example.label for example in examples}):
-        expect(label in split.labels, folder / class_names[label], "one image or more",
-               "only files that cannot be read as images")

@@ -7,6 +7,7 @@ from the same ranges, and not the same images.
 from typing import NamedTuple
 
 import numpy as np
+from scipy import ndimage
 
 from data.dataset import stream
 from output import progress
@@ -26,7 +27,7 @@ class Transforms(NamedTuple):
     down: np.ndarray        # pixels from the middle of the canvas [N]
 
     def matrices(self) -> np.ndarray:
-        """-> what the transforms without displacement do to (down, right) [N, 2, 2]
+        """Returns what the transforms without displacement do to (down, right) [N, 2, 2].
 
         Rows go down. So the usual matrix of a rotation turns anticlockwise here, and a shear of
         what is above is negative.
@@ -39,12 +40,12 @@ class Transforms(NamedTuple):
 
 
 def _matrices(*entries: np.ndarray) -> np.ndarray:
-    """Four entries [N] or [1], row by row -> [N, 2, 2]"""
+    """Returns matrices [N, 2, 2] of four entries [N] or [1], row by row."""
     return np.stack(np.broadcast_arrays(*entries), axis=-1).reshape(-1, 2, 2)
 
 
 def identity(count: int, **changes: float) -> Transforms:
-    """-> that many transforms that change nothing except what is given, alike for all."""
+    """Returns that many transforms that change nothing except what is given, alike for all."""
     values = {"rotation": 0, "shear": 0, "horizontal": 1, "vertical": 1, "right": 0, "down": 0}
     return Transforms(**{name: np.full(count, float(value))
                          for name, value in {**values, **changes}.items()})
@@ -57,8 +58,6 @@ def apply(images: np.ndarray, transforms: Transforms, side: int,
     images uint8 [N, H, W, 1] -> uint8 [N, side, side, 1], interpolated linearly. title: of a
     progress bar; None shows no bar.
     """
-    from scipy import ndimage  # only here, because other data do not need it
-
     # Where each pixel of the canvas comes from:
     # source = M^-1 (pixel - middle of the canvas - moved) + middle of the image
     inverse = np.linalg.inv(transforms.matrices())                             # [N, 2, 2]
@@ -68,13 +67,14 @@ def apply(images: np.ndarray, transforms: Transforms, side: int,
     canvas = np.empty((len(images), side, side, 1), np.uint8)
     for n in progress(range(len(images)), title, unit=" images"):
         ndimage.affine_transform(images[n, ..., 0], inverse[n], start[n], (side, side),
-                                 canvas[n, ..., 0], order=1)
+                                 canvas[n, ..., 0], order=1,
+                                 mode="grid-constant")  # also between the border and black
     return canvas
 
 
 def draw(images: np.ndarray, side: int, copies: int, seed: int) -> Transforms:
-    """Random transforms in the ranges of affNIST, `copies` for each image. They follow from the
-    images, the sizes and the seed alone.
+    """Returns random transforms in the ranges of affNIST, `copies` for each image. They follow from
+    the images, the sizes and the seed alone.
 
     images uint8 [N, H, W, 1] -> N * copies transforms, those of an image one after the other. The
     displacement is uniform among those that keep all ink on the canvas of side x side pixels.
@@ -100,7 +100,7 @@ def draw(images: np.ndarray, side: int, copies: int, seed: int) -> Transforms:
 
 def ink_extents(images: np.ndarray, matrices: np.ndarray,
                 copies: int) -> tuple[np.ndarray, np.ndarray]:
-    """-> the least and the largest (down, right) of each image's ink from the middle [M, 2]
+    """Returns the least and the largest (down, right) of each image's ink from the middle [M, 2].
 
     images [N, H, W, 1], matrices [M, 2, 2] with M = N * copies. Interpolation spreads the ink of a
     pixel over one pixel to each side. So each pixel counts as a square of 2 x 2 pixels around its

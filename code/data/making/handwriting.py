@@ -1,10 +1,11 @@
-"""A picture of one character -> the form that MNIST's digits have.
+"""Gives a picture of one character the form that MNIST's digits have.
 
 MNIST's digits are bright on black. Each was scaled, with its proportions, until its longer side
 had 20 of 28 pixels, and placed by its centre of mass (LeCun, Cortes, Burges). That centre lies in
 pixel 14 of 0 to 27: in the test images it is at 14.49 and 14.51 pixels from the upper left corner.
 """
 import numpy as np
+from PIL import Image
 
 from settings import InputError
 
@@ -15,13 +16,11 @@ FAINTEST = 0.1       # of the brightest ink: what is fainter becomes black
 
 
 def as_mnist(picture: np.ndarray, side: int, ink_side: int | None = None) -> np.ndarray:
-    """A grey picture of any size, dark on light or light on dark, as MNIST would have it.
+    """Returns a grey picture of any size, dark on light or light on dark, as MNIST would have it.
 
     picture uint8 [H, W] -> uint8 [side, side, 1]; ink_side: pixels of the longer side of the ink,
     None for MNIST's share of `side`. InputError, the reason alone, if the picture is empty.
     """
-    from PIL import Image  # only here, because the datasets themselves do not need Pillow
-
     ink = ink_of(picture)                                            # [H, W] in [0, 1]
 
     # Cut out what is written.
@@ -46,7 +45,7 @@ def as_mnist(picture: np.ndarray, side: int, ink_side: int | None = None) -> np.
 
 
 def ink_of(picture: np.ndarray) -> np.ndarray:
-    """uint8 [H, W] -> how much ink is where [H, W], from 0, the background, to 1.
+    """Returns how much ink is where in uint8 [H, W]: [H, W] from 0, the background, to 1.
 
     The border shows the background. InputError if nothing differs from it.
     """
@@ -60,7 +59,7 @@ def ink_of(picture: np.ndarray) -> np.ndarray:
 
 
 def corner(mass: np.ndarray, side: int) -> int:
-    """-> the place among `side` where `mass` [n] begins if its centre is as in MNIST, or near that
+    """Returns where `mass` [n] begins among `side`, its centre as near to MNIST's as can be.
 
     The centre is in the middle of the pixel after the middle of the image.
     """

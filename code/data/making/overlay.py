@@ -27,14 +27,14 @@ class Partners:
         self.size = np.searchsorted(in_order, labels, "right") - self.start    # [n]
 
     def draw(self, index: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """-> a digit of another class for each digit of `index` [...]"""
+        """Returns a digit of another class for each digit of `index` [...]."""
         start, size = self.start[index], self.size[index]
         place = rng.integers(0, len(self.order) - size)
         return self.order[place + np.where(place < start, 0, size)]
 
 
 def overlay(digits: Split, index: np.ndarray, corners: np.ndarray, most: int) -> Split:
-    """Lays digits over each other -> a split of B images.
+    """Lays digits over each other. Returns a split of B images.
 
     digits: as large as the result, see `with_border`; index [B, K]: those of each image
     corners [B, K, 2]: a row and a column from 0 to 2 `most` for each digit, where `cut` cuts it out
@@ -51,7 +51,7 @@ def overlay(digits: Split, index: np.ndarray, corners: np.ndarray, most: int) ->
 
 
 def random_pairs(digits: Split, most: int) -> Augment:
-    """Training on pairs: whenever a digit is taken, it gets a new partner, and both new places."""
+    """Returns an Augment: a digit that is taken gets a new partner, and both get new places."""
     partners = Partners(digits.labels[:, 0])
 
     def pair(split: Split, index: np.ndarray, rng: np.random.Generator) -> Split:
@@ -83,24 +83,24 @@ class Pairs:
         self.labels = np.stack(both, axis=1)                                   # [n M, 2]
 
     def take(self, which: np.ndarray | slice) -> Split:
-        """-> the pairs [which], with both digits apart as their sources."""
+        """Returns the pairs [which], with both digits apart as their sources."""
         index = self.members(which)                                            # [B, 2]
         corners = self.base_corner[index[:, 0]], self.partner_corner[which]
         return overlay(self.digits, index, np.stack(corners, axis=1), self.most)
 
     def members(self, which: np.ndarray | slice) -> np.ndarray:
-        """-> which digits make the pairs [which]: [B, 2], from 0 to n - 1"""
+        """Returns which digits make the pairs [which]: [B, 2], from 0 to n - 1."""
         if isinstance(which, slice):
             which = np.arange(*which.indices(len(self.labels)))
         return np.stack([which // self.partners_each, self.partner[which]], axis=1)
 
     def content(self) -> Iterator[np.ndarray]:
-        """-> what decides the pairs: the digits and the list."""
+        """Returns what decides the pairs: the digits and the list."""
         yield from self.digits.content()
         yield from (self.partner, self.base_corner, self.partner_corner)
 
 
 def with_border(split: Split, width: int) -> Split:
-    """The images [N, H, W, C] with so many black pixels on every side."""
+    """Returns the images [N, H, W, C] with so many black pixels on every side."""
     border = [(0, 0), (width, width), (width, width), (0, 0)]
     return split._replace(images=np.pad(split.images, border))

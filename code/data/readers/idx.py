@@ -1,17 +1,19 @@
 """IDX, the format of MNIST and its relatives: four files, verified, downloaded if missing."""
 import gzip
+import io
 import math
 import struct
 import zlib
+from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from data.augment import random_shift
 from data.dataset import Dataset, Split
 from data.readers import files
-from data.readers.files import expect, read_at_most
+from data.readers.files import expect
 from settings import InputError
 
 MAX_BYTES = 2 ** 26    # of one file; the largest of MNIST has 47,040,016
@@ -32,7 +34,7 @@ class Source(NamedTuple):
 
 
 def load(source: Source, cfg) -> Dataset:
-    """Reads the four files; those that are in neither folder of --data_dir are downloaded.
+    """Returns the dataset of the four files, downloaded if neither folder of --data_dir has them.
 
     The last cfg.VALIDATION training images are the validation split. InputError if a file is
     missing and cannot be downloaded, or is not what it should be.
@@ -54,7 +56,7 @@ def load(source: Source, cfg) -> Dataset:
 
 
 def labelled(images: np.ndarray, labels: np.ndarray, source: Source) -> Split:
-    """Images [N, H, W] and labels [N] as in the files -> a split [N, H, W, 1] with labels [N, 1].
+    """Returns images [N, H, W] and labels [N] as in the files as a split [N, H, W, 1], [N, 1].
 
     InputError if the labels are not those of the dataset's classes, one for each image.
     """
@@ -68,96 +70,75 @@ def labelled(images: np.ndarray, labels: np.ndarray, source: Source) -> Split:
 # ---- finding ----
 
 def read_or_download(source: Source, name: str, data_dir: Path) -> np.ndarray:
-    """-> the array in the file of that name, from data_dir or its folder for this dataset.
+    """Returns the array in the file of that name, from data_dir or its folder for this dataset.
 
-    A missing file is downloaded into data_dir/<name of the dataset>.
+    The file is a .gz, or raw if it can be verified. A missing one is downloaded into
+    data_dir/<name of the dataset>.
     """
-    path = find(source, name, data_dir)
+    folder, endings = data_dir / source.name, (".gz",) if source.packed else (".gz", "")
+    paths = [place / f"{name}{ending}" for place in (folder, data_dir) for ending in endings]
+    path = next(filter(files.is_there, paths), None)
     if path is None:
-        return download(source, name, data_dir / source.name)
+        return download(source, name, folder)
     try:
-        with open(path, "rb") as stream:
-            return read_verified(source, name, stream, path)
+        return parse_verified(source, name, path.read_bytes(), path)
     except (OSError, InputError) as error:
         way_out = "delete the file to have it downloaded again"
         if path.parent == data_dir:
             way_out = (f"if it belongs to another dataset, put {source.title}'s files into "
-                       f"{data_dir / source.name}; otherwise {way_out}")
+                       f"{folder}; otherwise {way_out}")
         raise InputError(f"{error}; {way_out}") from None
 
 
-def find(source: Source, name: str, data_dir: Path) -> Path | None:
-    """-> where the file is, as .gz or, if that can be verified, raw; None if it is not there."""
-    endings = (".gz",) if source.packed else (".gz", "")
-    for folder in (data_dir / source.name, data_dir):
-        for ending in endings:
-            path = folder / f"{name}{ending}"
-            if files.is_there(path):
-                return path
-    return None
-
-
 def download(source: Source, name: str, folder: Path) -> np.ndarray:
-    """Downloads the file into the folder -> the array in it. InputError if no mirror has it."""
-    def read(stream: BinaryIO, where: Any) -> np.ndarray:
-        return read_verified(source, name, stream, where)
-
+    """Downloads the file into the folder. Returns its array. InputError if no mirror has it."""
     urls = [f"{mirror}{name}.gz" for mirror in source.mirrors]
     kind = "as .gz" if source.packed else "raw or as .gz"
     way_out = (f"Ways out: place the files {', '.join(source.digests)} of {source.title}, "
                f"each {kind}, in {folder}, or use --dataset glyphs")
-    return files.download(urls, folder / f"{name}.gz", read, MAX_BYTES, way_out)
-
-
-def read_verified(source: Source, name: str, stream: BinaryIO, where: Any) -> np.ndarray:
-    """-> the array in the stream, which can seek. InputError unless the digest is the file's."""
-    ndim = 3 if "images" in name else 1
-    digest = source.digests[name]
-    if source.packed:
-        files.verify(where, files.pieces(stream, MAX_BYTES), source.algorithm, digest)
-        stream.seek(0)
-        return parse(stream, where, ndim)
-    array = parse(stream, where, ndim)
-    files.verify(where, (header(array.shape), array), source.algorithm, digest)
-    return array
+    return files.download(urls, folder / f"{name}.gz", partial(parse_verified, source, name),
+                          MAX_BYTES, way_out)
 
 
 # ---- the format ----
 
-def header(shape: tuple[int, ...]) -> bytes:
-    """-> the first bytes of an IDX file of uint8: a magic number, then the size of each axis."""
-    return struct.pack(f">{1 + len(shape)}I", 0x800 + len(shape), *shape)
+def parse_verified(source: Source, name: str, content: bytes, where: Any) -> np.ndarray:
+    """Returns the array in the file's content. InputError unless the digest is the file's."""
+    if source.packed:
+        files.verify(where, content, source.algorithm, source.digests[name])
+    raw = unpacked(content, where)
+    array = parse(raw, where, ndim=3 if "images" in name else 1)
+    if not source.packed:
+        files.verify(where, raw, source.algorithm, source.digests[name])
+    return array
 
 
-def parse(stream: BinaryIO, where: Any, ndim: int) -> np.ndarray:
-    """An IDX file, raw or gzipped whatever its name -> uint8 [N] (ndim 1) or [N, H, W] (ndim 3).
-
-    The stream must be able to seek. Memory is taken for content that is there, never for sizes
-    that are claimed. InputError unless the whole file is exactly what its header says.
-    """
-    length = 4 + 4 * ndim
+def unpacked(content: bytes, where: Any) -> bytes:
+    """Returns the content, unpacked if it is gzipped, whatever its name. InputError if damaged."""
+    if content[:2] != b"\x1f\x8b":
+        return content
     try:
-        # Look for gzip's own magic number.
-        packed = stream.read(2) == b"\x1f\x8b"
-        stream.seek(0)
-        if packed:
-            stream = gzip.GzipFile(fileobj=stream)
-
-        # The header says how large the array is.
-        head = read_at_most(stream, length)
-        expect(len(head) == length, where, f"an IDX header of {length} bytes", f"{len(head)} bytes")
-        magic, *shape = struct.unpack(f">{1 + ndim}I", head)
-        size = math.prod(shape)
-        expect(magic == 0x800 + ndim, where, f"the magic number {0x800 + ndim:#010x}",
-               f"{magic:#010x}")
-        expect(0 < size <= MAX_BYTES, where, f"1 to {MAX_BYTES:,} bytes of content",
-               f"a header that claims {shape}")
-
-        # One byte more: nothing may follow, and gzip has its checksum only at the end.
-        body = read_at_most(stream, size + 1)
+        # One byte more than a file may have: what expands without end is refused by its size.
+        return gzip.GzipFile(fileobj=io.BytesIO(content)).read(MAX_BYTES + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"{where}: expected a readable IDX file, raw or gzipped, "
                          f"received: {error}") from None
-    received = f"{len(body):,} (truncated)" if len(body) < size else "more"
-    expect(len(body) == size, where, f"{size:,} bytes after the header, for {shape}", received)
-    return np.frombuffer(body, np.uint8).reshape(shape)
+
+
+def parse(content: bytes, where: Any, ndim: int) -> np.ndarray:
+    """Returns the array of a raw IDX file: uint8 [N] (ndim 1) or [N, H, W] (ndim 3).
+
+    InputError unless the whole content is exactly what its header says.
+    """
+    length = 4 + 4 * ndim
+    expect(len(content) >= length, where, f"an IDX header of {length} bytes",
+           f"{len(content)} bytes")
+    magic, *shape = struct.unpack(f">{1 + ndim}I", content[:length])
+    expect(magic == 0x800 + ndim, where, f"the magic number {0x800 + ndim:#010x}", f"{magic:#010x}")
+    size = math.prod(shape)
+    expect(0 < size <= MAX_BYTES, where, f"1 to {MAX_BYTES:,} bytes of content",
+           f"a header that claims {shape}")
+    received = len(content) - length
+    expect(received == size, where, f"{size:,} bytes after the header, for {shape}",
+           f"{received:,} ({'truncated' if received < size else 'more'})")
+    return np.frombuffer(content, np.uint8, offset=length).reshape(shape)

@@ -1,4 +1,4 @@
-"""One PNG, JPEG or BMP file -> an array."""
+"""One picture, in a file of any format below -> an array."""
 import contextlib
 import os
 import warnings
@@ -11,39 +11,57 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from data.readers.files import damage
 from settings import InputError
 
-KINDS = ("PNG", "JPEG", "BMP")  # as Pillow calls them
+KINDS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")  # as Pillow calls them
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
+
+
+def is_picture(path: Path) -> bool:
+    """Returns whether a file found in a folder is to be read, by its name. Hidden ones are not."""
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
 
 
 def read(path: Path, size: int, colour: bool) -> np.ndarray:
-    """-> uint8 [size, size, C], C = 3 for colour and 1 for grey.
+    """Returns the picture as uint8 [size, size, C], C = 3 for colour and 1 for grey.
 
-    The image is turned upright as its camera says, made as large as fits, centred and padded with
-    black. Its proportions stay. Transparent parts become black. InputError, the reason alone, if
-    the file is no image, is damaged, or would expand to more than Pillow's MAX_IMAGE_PIXELS.
+    It is as `fitted` and `upright` say. InputError, the reason alone, if the file is no picture, is
+    damaged, or would expand to more than Pillow's MAX_IMAGE_PIXELS.
     """
-    with opened(path) as image:
-        # A large JPEG is decoded at a half, a quarter or an eighth, which saves most of the time.
-        image.draft(None, (2 * size, 2 * size))
-        return fitted(in_8_bits(image, "RGB" if colour else "L", "black"), size)
+    return fitted(upright(path, colour, 2 * size), size)
 
 
 def read_grey(path: Path, most: int) -> np.ndarray:
-    """-> uint8 [H, W], upright and whole. The longer side is at most `most`.
+    """Returns uint8 [H, W], the whole picture; its longer side is at most `most`.
 
-    Transparent parts become white, unless what is drawn is white. InputError as `read`.
+    InputError as `read`.
     """
+    grey = upright(path, False, most)
+    grey.thumbnail((most, most), Image.Resampling.BILINEAR)
+    return np.asarray(grey)
+
+
+def upright(path: Path, colour: bool, side: int) -> Image.Image:
+    """Returns the picture in 8 bits, turned as its camera says, at its own size.
+
+    A large JPEG comes at a half, a quarter or an eighth of it, at least `side` pixels wide, which
+    saves most of the time. Transparent parts show white paper behind them, or black if the picture
+    would be nothing but white. InputError as `read`.
+    """
+    mode = "RGB" if colour else "L"
     with opened(path) as image:
-        image.draft(None, (most, most))
-        grey = in_8_bits(image, "L", "white")
-        if grey.getextrema() == (255, 255):
-            grey = in_8_bits(image, "L", "black")
-        grey.thumbnail((most, most), Image.Resampling.BILINEAR)
-        return np.asarray(grey)
+        image.draft(None, (side, side))
+        image = in_8_bits(ImageOps.exif_transpose(image))
+        if "A" not in image.getbands() and "transparency" not in image.info:
+            return image.convert(mode)
+        image = image.convert("RGBA")
+        on_white, on_black = (
+            Image.alpha_composite(Image.new("RGBA", image.size, behind), image).convert(mode)
+            for behind in ("white", "black"))
+        return on_white if np.asarray(on_white).min() < 255 else on_black
 
 
 @contextlib.contextmanager
 def opened(path: Path) -> Iterator[Image.Image]:
-    """The image in the file. InputError, the reason alone, if it cannot be read as one."""
+    """Opens the file as an image. InputError, the reason alone, if it cannot be read as one."""
     if os.path.exists(path) and not os.path.isfile(path):
         raise InputError("not a file")  # opening a pipe would wait for ever
     try:
@@ -58,29 +76,35 @@ def opened(path: Path) -> Iterator[Image.Image]:
         raise InputError(f"expected at most {Image.MAX_IMAGE_PIXELS:,} pixels, "
                          "received more") from None
     except UnidentifiedImageError:
-        raise InputError("not a PNG, JPEG or BMP image") from None
+        raise InputError("not a PNG, JPEG, BMP, TIFF or WebP image") from None
     except Exception as error:  # damaged bytes make Pillow raise a dozen kinds
         raise InputError(getattr(error, "strerror", None) or damage(error)) from None
 
 
-def in_8_bits(image: Image.Image, mode: str, background: str) -> Image.Image:
-    """-> the image upright, in 8 bits: of red, green and blue ("RGB") or of grey ("L")."""
-    image = ImageOps.exif_transpose(image)
-    if image.mode.startswith("I"):  # 16 bits, which Pillow would clip
-        shades, transparent = np.asarray(image), image.info.get("transparency")
-        image = Image.fromarray((shades >> 8).astype(np.uint8))
-        if transparent is not None:  # one of the shades
-            opaque = np.where(shades == transparent, 0, 255).astype(np.uint8)
-            image.putalpha(Image.fromarray(opaque))
-    if "A" in image.getbands() or "transparency" in image.info:
-        behind = Image.new("RGBA", image.size, background)
-        image = Image.alpha_composite(behind, image.convert("RGBA"))
-    return image.convert(mode)
+def in_8_bits(image: Image.Image) -> Image.Image:
+    """Returns the image with 8 bits for each channel. InputError if it has more than 16."""
+    if image.mode not in ("I", "F") and not image.mode.startswith("I;16"):
+        return image
+    shades, transparent = np.asarray(image), image.info.get("transparency")
+    if image.mode == "F" or shades.min() < 0 or shades.max() >= 2 ** 16:
+        raise InputError("expected 8 or 16 bits for each pixel, received 32")
+    image = Image.fromarray((shades >> 8).astype(np.uint8))  # Pillow would clip
+    if transparent is not None:  # one of the shades
+        image.putalpha(Image.fromarray(np.where(shades == transparent, 0, 255).astype(np.uint8)))
+    return image
+
+
+def is_blank(image: Image.Image) -> bool:
+    """Returns whether all pixels have a single shade."""
+    pixels = np.asarray(image)
+    return bool((pixels == pixels[0, 0]).all())
 
 
 def fitted(image: Image.Image, size: int) -> np.ndarray:
-    """-> uint8 [size, size, C], the image as `read` says."""
-    # The longer side fits, and at least one pixel of the other.
+    """Returns uint8 [size, size, C]: the image as large as fits, centred on black, not stretched.
+
+    ImageOps.pad rounds some places to another pixel, which would change the digest of older runs.
+    """
     scale = size / max(image.size)
     width, height = (max(1, round(side * scale)) for side in image.size)
     resized = image.resize((width, height), Image.Resampling.BILINEAR)  # averages where it shrinks

@@ -1,0 +1,48 @@
+"""What looks like a mistake in the user's own images, each in one line. They are taken as they are.
+"""
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from data.dataset import Dataset
+from output import say
+
+NAMED = 3       # most images or classes that a line names
+DARKEST = 128   # of 255: images without a brighter pixel leave half of the range unused
+
+
+def some(names: Sequence[str]) -> str:
+    """Returns the names, in a form that can be printed: the first few if there are many."""
+    shown = [name if name.isprintable() else ascii(name) for name in names[:NAMED]]
+    return ", ".join(shown) + (", ..." if len(names) > NAMED else "")
+
+
+def say_blank(names: Sequence[str], count: int, where: Any):
+    """Says which of `count` images have a single shade."""
+    if names:
+        say(f"{where}: {len(names):,} of {count:,} images have a single shade, with nothing to see "
+            f"on them: {some(names)}")
+
+
+def say_dark(dataset: Dataset, where: Any):
+    """Says that the images use a small part of the range, as if they were of fewer bits."""
+    images = dataset.train.images if len(dataset.train.labels) else dataset.test.images
+    brightest = int(images.max())
+    if brightest < DARKEST:
+        say(f"{where}: the brightest pixel is {brightest} of 255, so the images are dark to a "
+            "network; multiply all pixels until white is 255 (65,535 in files of 16 bits)")
+
+
+def say_lacking(dataset: Dataset, where: Any):
+    """Says which classes have no images at all, or none in a split that has others."""
+    splits = {"training ": dataset.train, "validation ": dataset.val, "test ": dataset.test}
+    lacking = {words: set(range(dataset.classes)) - set(np.unique(split.labels).tolist())
+               for words, split in splits.items() if len(split.labels)}
+    nowhere = set.intersection(*lacking.values())
+    lacking = {"": nowhere, **{words: labels - nowhere for words, labels in lacking.items()}}
+    found = [f"{len(labels):,} of {dataset.classes:,} classes have no {words}images: "
+             + some([dataset.class_names[label] for label in sorted(labels)])
+             for words, labels in lacking.items() if labels]
+    if found:
+        say(f"{where}: {'; '.join(found)}")
