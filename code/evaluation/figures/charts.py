@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from matplotlib.figure import Figure
 
-from evaluation.figures.style import BLUE, BODY, DPI, ORANGE, RED, SMALL, shorten
+from evaluation.figures.style import BLUE, BODY, DPI, ORANGE, RED, SMALL, shorten, written
 from evaluation.statistics.calibration import Reliability
 
 MOST_NUMBERS = 20  # classes up to which a matrix has its numbers written in
@@ -22,7 +22,7 @@ class History(NamedTuple):
 
 
 def curves(title: str, train: History, val: History) -> Figure:
-    """Loss and error rate against steps.
+    """Draws loss and error rate against steps.
 
     Training batches are drawn as means over at most STRETCHES stretches, validation as it is.
     """
@@ -43,18 +43,18 @@ def curves(title: str, train: History, val: History) -> Figure:
 
 
 def short_names(class_names: Sequence[str]) -> list[str]:
-    """-> the names as an axis has room for"""
+    """Returns the names as an axis has room for."""
     return [shorten(name, MOST_LETTERS) for name in class_names]
 
 
 def means(values: np.ndarray, stretches: list[np.ndarray]) -> np.ndarray:
-    """-> the mean of the values [n] at the indices of each stretch"""
+    """Returns the mean of the values [n] at the indices of each stretch."""
     return np.array([values[stretch].mean() for stretch in stretches])
 
 
 def matrix(title: str, values: np.ndarray, names: Sequence[str], xlabel: str, ylabel: str,
            colour_label: str, form: str) -> Figure:
-    """values [J, J] of J things with these names, written in by the format `form`.
+    """Draws values [J, J] of J things with these names, written in by the format `form`.
 
     NaN is left empty. The diagonal is no part of the colour scale. For classes, see `short_names`.
     """
@@ -72,6 +72,7 @@ def matrix(title: str, values: np.ndarray, names: Sequence[str], xlabel: str, yl
     bar.ax.tick_params(labelsize=SMALL + 1)
 
     # numbers and names
+    names = [written(name) for name in names]
     if J <= MOST_NUMBERS:
         axes.set_xticks(range(J), names, rotation=0 if max(map(len, names)) < 3 else 90)
         axes.set_yticks(range(J), names)
@@ -86,7 +87,7 @@ def matrix(title: str, values: np.ndarray, names: Sequence[str], xlabel: str, yl
 
 
 def reliability(title: str, found: Reliability) -> Figure:
-    """Accuracy against the winning capsule's length, and how many images each bin has."""
+    """Draws accuracy against the longest capsule's length, and how many images each bin has."""
     # accuracy
     figure, (upper, lower) = chart(title, 5, 5, nrows=2, sharex=True, height_ratios=(3, 1))
     upper.plot([0, 1], [0, 1], color="grey", linestyle="--", linewidth=1, label="length = accuracy")
@@ -95,7 +96,7 @@ def reliability(title: str, found: Reliability) -> Figure:
     spread = np.maximum(0, [accuracy - found.low[there], found.high[there] - accuracy])
     upper.errorbar(found.length[there], accuracy, spread, fmt="o-", color=BLUE, capsize=3,
                    markersize=5, label="images, 95 % interval")
-    upper.set_ylabel("accuracy (share right)", fontsize=BODY)
+    upper.set_ylabel("accuracy", fontsize=BODY)
     upper.set_ylim(-0.03, 1.03)
     upper.legend(fontsize=SMALL + 1, loc="lower right")
 
@@ -105,14 +106,14 @@ def reliability(title: str, found: Reliability) -> Figure:
     lower.set_yscale("symlog", linthresh=1)
     lower.set_ylim(0, found.count.max() * 3)
     lower.set_ylabel("images", fontsize=BODY)
-    lower.set_xlabel("length of the winning capsule", fontsize=BODY)
+    lower.set_xlabel("length of the longest capsule", fontsize=BODY)
     lower.set_xlim(0, 1)
     return figure
 
 
 def effects(title: str, standard: np.ndarray, names: Sequence[str],
             measures: Sequence[str]) -> Figure:
-    """standard [J, E, M]: effects in standard deviations, NaN where not significant.
+    """Draws effects in standard deviations, standard [J, E, M]; NaN where not significant.
 
     names [J] of the classes, measures [M]
     """
@@ -145,7 +146,7 @@ def effects(title: str, standard: np.ndarray, names: Sequence[str],
 
 def success(title: str, budgets: np.ndarray, rates: np.ndarray, budget_label: str,
             steps: np.ndarray) -> Figure:
-    """Success rate against budget, both [n], and a histogram of `steps` [N].
+    """Draws success rate against budget, both [n], and a histogram of `steps` [N].
 
     steps: those that the successful images needed
     """
@@ -171,7 +172,7 @@ def success(title: str, budgets: np.ndarray, rates: np.ndarray, budget_label: st
 
 def detection(title: str, natural: np.ndarray, adversarial: np.ndarray,
               threshold: float) -> Figure:
-    """Distances [N], [n] of images from their reconstructions, and the detector's threshold."""
+    """Draws distances [N], [n] of images from their reconstructions, and the detector's threshold."""
     figure, axes = chart(title, 6, 3.6)
     bins = np.linspace(0, max(natural.max(), adversarial.max(initial=0)) * 1.02, 50)
     axes.hist(natural, bins, density=True, color=BLUE, alpha=0.75, label="natural")
@@ -180,7 +181,7 @@ def detection(title: str, natural: np.ndarray, adversarial: np.ndarray,
                   hatch="//", label="adversarial")
     axes.axvline(threshold, color="black", linestyle="--", linewidth=1.2,
                  label=f"threshold, {threshold:.2f}")
-    axes.set_xlabel("L2 distance to the winning capsule's reconstruction (pixels in [0, 1])",
+    axes.set_xlabel("L2 distance to the longest capsule's reconstruction (pixels in [0, 1])",
                     fontsize=BODY)
     axes.set_ylabel("density", fontsize=BODY)
     axes.legend(fontsize=SMALL + 1)
@@ -188,7 +189,7 @@ def detection(title: str, natural: np.ndarray, adversarial: np.ndarray,
 
 
 def chart(title: str, width: float, height: float, **grid) -> tuple[Figure, Any]:
-    """An empty chart of that size in inches, and its axes: one, or an array as `grid` says."""
+    """Makes an empty chart of that size in inches, and its axes: one, or an array as `grid` says."""
     figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
     axes = figure.subplots(**grid)
     figure.suptitle(title, fontsize=BODY + 1)

@@ -25,7 +25,7 @@ class Row(NamedTuple):
     marked: np.ndarray       # bool [N]: captions in bold and red
 
     def lines(self) -> int:
-        """-> the most lines that a caption has"""
+        """Returns the most lines that a caption has."""
         return 1 + max(caption.count("\n") for caption in self.captions)
 
 
@@ -36,7 +36,7 @@ class Cell(NamedTuple):
 
 
 def rows_of_images(title: str, rows: list[Row]) -> Figure:
-    """The rows, of N images each, one below the other.
+    """Draws the rows, of N images each, one below the other.
 
     COLUMNS images to a line; if there are more, the rows go on in further bands below.
     """
@@ -64,7 +64,7 @@ def rows_of_images(title: str, rows: list[Row]) -> Figure:
 
 
 def tweaks(title: str, grid: np.ndarray, values: np.ndarray, names: list[str]) -> Figure:
-    """grid [E, K, H, W, C]: a row for each dimension, a column for each of `values` [K].
+    """Draws grid [E, K, H, W, C]: a row for each dimension, a column for each of `values` [K].
 
     names [E]: the effects of the dimensions in words
     """
@@ -92,7 +92,7 @@ def tweaks(title: str, grid: np.ndarray, values: np.ndarray, names: list[str]) -
 
 def examples(title: str, rows: Sequence[str], columns: Sequence[str],
              cells: dict[tuple[int, int], Cell], xlabel: str, ylabel: str) -> Figure:
-    """Attacked images in rows and columns, which have these names, in order.
+    """Draws attacked images in rows and columns, which have these names, in order.
 
     The keys of `cells` are (row, column), counted from 0.
     """
@@ -121,7 +121,7 @@ def examples(title: str, rows: Sequence[str], columns: Sequence[str],
 
 
 def pair(title: str, image: np.ndarray, adversarial: np.ndarray, captions: Sequence[str]) -> Figure:
-    """An image [H, W, C], its adversarial neighbour and their difference, each with a caption."""
+    """Draws an image [H, W, C], its adversarial neighbour, their difference, each with a caption."""
     H, W, _ = image.shape
     figure, axes = sheet(title, 6.8, 2 * H / W + 2 * LINE)
     images = image, adversarial, adversarial - image
@@ -133,7 +133,7 @@ def pair(title: str, image: np.ndarray, adversarial: np.ndarray, captions: Seque
 
 
 def sheet(title: str, width: float, height: float) -> tuple[Figure, Axes]:
-    """An empty sheet of that size in units, with room for its title above."""
+    """Makes an empty sheet of that size in units, with room for its title above."""
     lines = title.split("\n")
     needed = max(map(len, lines)) * LETTER + 0.2                   # units, with a margin
     margin = max(0, needed - width) / 2
@@ -148,7 +148,7 @@ def sheet(title: str, width: float, height: float) -> tuple[Figure, Axes]:
 
 def put(axes: Axes, image: np.ndarray, x: float, y: float, frame: str | None = None,
         width: float = 1, difference: bool = False):
-    """An image [H, W, C] with its upper left corner at x, y.
+    """Draws an image [H, W, C] with its upper left corner at x, y.
 
     Three channels are colours; otherwise the first one is shown in grey. `difference`: of two
     images, in colours for values from -1 to 1; of several channels, the one that differs most.

@@ -23,7 +23,7 @@ class Style(NamedTuple):
 
 
 def styles_of(predictors: dict[str, Predictor]) -> dict[str, Style]:
-    """-> for each network a marker of its own, and the colour of its settings of model and loss
+    """Returns for each network a marker of its own, and the colour of its model and loss.
 
     So seeds of one network share the colour. The 13th network has the first one's marker again.
     """
@@ -34,7 +34,7 @@ def styles_of(predictors: dict[str, Predictor]) -> dict[str, Style]:
 
 
 def model_of(predictor: Predictor) -> tuple:
-    """-> the settings that make a network another model
+    """Returns the settings that make a network another model.
 
     Settings that may change, such as the way to compute a convolution, do not.
     """
@@ -44,7 +44,7 @@ def model_of(predictor: Predictor) -> tuple:
 
 def validation_curves(title: str, histories: dict[str, dict[str, History]],
                       styles: dict[str, Style]) -> Figure:
-    """The error rate on validation against steps, of several trainings.
+    """Draws the error rate on validation against steps, of several trainings.
 
     histories: of "val" and "val_average" for each name; dashed is the average of the weights
     """
@@ -72,8 +72,8 @@ class Panel(NamedTuple):
 
 
 def accuracy_curves(title: str, panels: list[Panel], styles: dict[str, Style],
-                    ylabel: str = "accuracy (share right)") -> Figure:
-    """A panel for each parameter: a curve for each network, with its interval as a band.
+                    ylabel: str = "accuracy") -> Figure:
+    """Draws a panel for each parameter: a curve for each network, with its interval as a band.
 
     The legend takes the place that is left over in the last row.
     """

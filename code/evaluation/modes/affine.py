@@ -20,7 +20,7 @@ from evaluation import sampling
 from evaluation.figures import sheets
 from evaluation.figures.side_by_side import Panel, Style, accuracy_curves, styles_of
 from evaluation.network.predictor import Predictor
-from evaluation.report import Report
+from evaluation.report import Numbers, Report
 from evaluation.statistics.intervals import of_copies
 from output import progress
 from settings import InputError, Setting, at_least
@@ -65,8 +65,8 @@ def check_dataset(dataset: Dataset, cfg):
 
 
 def run(predictors: dict[str, Predictor], dataset: Dataset, cfg,
-        report: Report) -> tuple[dict, dict]:
-    """-> the accuracy on each split; the same with intervals, and the curve of each parameter"""
+        report: Report) -> tuple[Numbers, dict]:
+    """Returns the accuracy on each split; the same with intervals, and each parameter's curve."""
     # the images
     centred = dataset.further[affnist.CENTRED]()
     name = next(name for name in dataset.further if name != affnist.CENTRED)
@@ -96,19 +96,18 @@ def run(predictors: dict[str, Predictor], dataset: Dataset, cfg,
         table |= by_displacement(name, displacements(transforms)[chosen], correct[name], digit)
 
     # numbers to print
-    numbers = {}
-    for split, found in table.items():
-        numbers[f"{split}_images"] = found["images"]
-        for network, measured in found["networks"].items():
-            owner = f"{network}:_" if len(predictors) > 1 else ""
-            numbers[f"{owner}{split}_accuracy"] = measured["accuracy"]
-    return numbers, {"table": table, "curves": curves}
+    counts = {f"{split}_images": found["images"] for split, found in table.items()}
+    accuracies = {name: {f"{split}_accuracy": found["networks"][name]["accuracy"]
+                         for split, found in table.items()} for name in predictors}
+    if len(predictors) == 1:
+        accuracies, = accuracies.values()
+    return counts | accuracies, {"table": table, "curves": curves}
 
 
 # ---- measuring ----
 
 def judge(predictors: dict[str, Predictor], split: Split, bar: tqdm) -> dict[str, np.ndarray]:
-    """-> of each network, whether it classifies each of the N images right, bool [N]"""
+    """Returns for each network whether it classifies each of the N images right, bool [N]."""
     found = {name: [] for name in predictors}
     for name, predictor in predictors.items():
         for start in range(0, len(split.labels), PIECE):
@@ -121,7 +120,7 @@ def judge(predictors: dict[str, Predictor], split: Split, bar: tqdm) -> dict[str
 
 def with_intervals(found: dict[str, np.ndarray],
                    digits: np.ndarray | None = None) -> dict[str, Any]:
-    """What `judge` found -> the number of images, and the accuracies with intervals
+    """Returns the number of images and the accuracies with intervals; found: by `judge`.
 
     digits [N]: the number of the digit that each image is made of; None: each has its own, or it is
     not known, as of affNIST's own file. Then the intervals of many copies are a little narrow.
@@ -136,13 +135,13 @@ def with_intervals(found: dict[str, np.ndarray],
 
 
 def displacements(transforms: affine.Transforms) -> np.ndarray:
-    """-> how far each digit is moved, to a side or up or down, whichever is more, in pixels [N]"""
+    """Returns how far each digit is moved, across or down, whichever is more, in pixels [N]."""
     return np.maximum(np.abs(transforms.right), np.abs(transforms.down))
 
 
 def by_displacement(name: str, far: np.ndarray, found: dict[str, np.ndarray],
                     digits: np.ndarray) -> dict[str, Any]:
-    """What `judge` found, of digits that are moved as far as in training (by default), and farther.
+    """Splits what `judge` found: digits moved as far as in training (by default), and farther.
 
     far [N]: the displacements; digits [N]: which digit each image is made of
     """
@@ -159,7 +158,7 @@ def by_displacement(name: str, far: np.ndarray, found: dict[str, np.ndarray],
 
 def along(predictors: dict[str, Predictor], digits: Split, field: str, values: np.ndarray,
           bar: tqdm) -> dict[str, Any]:
-    """-> the accuracies on the digits as one parameter takes each of its `values`"""
+    """Returns the accuracies on the digits as one parameter takes each of its `values`."""
     measured = []
     for value in values:
         transforms = affine.identity(len(digits.labels), **{field: value})
@@ -188,7 +187,7 @@ def draw_curves(name: str, dataset: Dataset, count: int, curves: dict,
 
 def examples(name: str, centred: Split, whole: Split, transforms: affine.Transforms | None,
              chosen: np.ndarray) -> Figure:
-    """-> a sheet of the images [chosen] of affNIST
+    """Returns a sheet of the images [chosen] of affNIST.
 
     transforms: of all images; where they are known, each image is below its digit.
     """

@@ -17,9 +17,9 @@ DECODED = 1000  # pairs that are decoded at a time
 
 def beside_other(predictor: Predictor, sample: Sample, n: int, grid: np.ndarray,
                  dataset: Dataset) -> tuple[np.ndarray, str]:
-    """The tweaked digit of the n-th image, and the other digit as its capsule is decoded.
+    """Draws the tweaked digit of the n-th image, and the other digit as its capsule is decoded.
 
-    grid [E, K, H, W, C]: the tweaked digit -> both in two colours [E, K, H, W, 3], the legend
+    grid [E, K, H, W, C]: the tweaked digit. Returns both in two colours [E, K, H, W, 3], the legend.
     """
     other = sample.others[n:n + 1, 0]                                          # [1]
     decoded = predictor.decode(sample.predictions.capsules[n, other], other)[0]
@@ -30,8 +30,8 @@ def beside_other(predictor: Predictor, sample: Sample, n: int, grid: np.ndarray,
 def measure(predictor: Predictor, sample: Sample, values: np.ndarray) -> dict[str, float]:
     """Adds the first and the last of `values` to each dimension of the first label's capsule.
 
-    -> the largest change of a pixel of the other digit; the mean changes, per pixel, of the tweaked
-    digit and of both digits added, and the share of the first that is seen in the second
+    Returns the largest change of a pixel of the other digit; the mean changes, per pixel, of the
+    tweaked digit and of both digits added; the fraction of the first that is seen in the second.
     """
     # Every image with every dimension tweaked in both directions.
     N, _, E = sample.predictions.capsules.shape

@@ -12,7 +12,7 @@ SHOWN = 20         # pairs in a figure
 
 
 def run(predictor: Predictor, dataset: Dataset, cfg, report: Report) -> tuple[dict, dict]:
-    """-> accuracy and segmentation; its tables. Draws segmentation.png, right.png and wrong.png."""
+    """Returns accuracy and segmentation; its tables. Draws segmentation.png, right.png and wrong.png."""
     # measure the whole split
     found = segmentation.measure(predictor, dataset.test, cfg.BATCH_SIZE, cfg.SEED)
     total = len(dataset.test.labels)
