@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from matplotlib.figure import Figure
 
-from evaluation.figures.style import BLUE, BODY, DPI, ORANGE, RED, SMALL, shorten, written
+from evaluation.figures.style import BLUE, ORANGE, RED, SMALL, shorten, written
 from evaluation.statistics.calibration import Reliability
 
 MOST_NUMBERS = 20  # classes up to which a matrix has its numbers written in
@@ -28,28 +28,21 @@ def curves(title: str, train: History, val: History) -> Figure:
     """
     figure, axes = chart(title, 8, 3.4, ncols=2)
     stretches = np.array_split(np.arange(len(train.steps)), min(STRETCHES, len(train.steps)))
-    of_train = History(*(means(values, stretches) for values in train))
+    of_train = History(*([values[stretch].mean() for stretch in stretches] for values in train))
     for one, kind, label in zip(axes, ("losses", "errors"), ("loss", "error rate"), strict=True):
         one.plot(of_train.steps, getattr(of_train, kind), "-", color=ORANGE, linewidth=1,
                  label="training batches")
         one.plot(val.steps, getattr(val, kind), "o-", color=BLUE, markersize=3, label="validation")
-        one.set_yscale("log")
+        one.set(xlabel="training steps", ylabel=label, yscale="log")
         one.locator_params(axis="x", nbins=6)  # numbers of five digits stay apart
-        one.set_xlabel("training steps", fontsize=BODY)
-        one.set_ylabel(label, fontsize=BODY)
-        one.grid(color="#dddddd")
-        one.legend(fontsize=SMALL + 1)
+        one.grid()
+        one.legend()
     return figure
 
 
 def short_names(class_names: Sequence[str]) -> list[str]:
     """Returns the names as an axis has room for."""
     return [shorten(name, MOST_LETTERS) for name in class_names]
-
-
-def means(values: np.ndarray, stretches: list[np.ndarray]) -> np.ndarray:
-    """Returns the mean of the values [n] at the indices of each stretch."""
-    return np.array([values[stretch].mean() for stretch in stretches])
 
 
 def matrix(title: str, values: np.ndarray, names: Sequence[str], xlabel: str, ylabel: str,
@@ -67,9 +60,7 @@ def matrix(title: str, values: np.ndarray, names: Sequence[str], xlabel: str, yl
     there = np.isfinite(colours).any()
     low, high = (np.nanmin(colours), np.nanmax(colours)) if there else (0, 1)
     shown = axes.imshow(colours, cmap="cividis", vmin=min(0, low), vmax=max(high, 1e-9))
-    bar = figure.colorbar(shown, shrink=0.8)
-    bar.set_label(colour_label, fontsize=BODY)
-    bar.ax.tick_params(labelsize=SMALL + 1)
+    figure.colorbar(shown, shrink=0.8, label=colour_label)
 
     # numbers and names
     names = [written(name) for name in names]
@@ -81,8 +72,7 @@ def matrix(title: str, values: np.ndarray, names: Sequence[str], xlabel: str, yl
             dark = row != column and values[row, column] < middle
             axes.text(column, row, form.format(values[row, column]), ha="center", va="center",
                       fontsize=SMALL, color="white" if dark else "black")
-    axes.set_xlabel(xlabel, fontsize=BODY)
-    axes.set_ylabel(ylabel, fontsize=BODY)
+    axes.set(xlabel=xlabel, ylabel=ylabel)
     return figure
 
 
@@ -96,18 +86,15 @@ def reliability(title: str, found: Reliability) -> Figure:
     spread = np.maximum(0, [accuracy - found.low[there], found.high[there] - accuracy])
     upper.errorbar(found.length[there], accuracy, spread, fmt="o-", color=BLUE, capsize=3,
                    markersize=5, label="images, 95 % interval")
-    upper.set_ylabel("accuracy", fontsize=BODY)
-    upper.set_ylim(-0.03, 1.03)
-    upper.legend(fontsize=SMALL + 1, loc="lower right")
+    upper.set(ylabel="accuracy", ylim=(-0.03, 1.03))
+    upper.legend(loc="lower right")
 
     # images
     edges = np.linspace(0, 1, len(found.count) + 1)
     lower.bar(edges[:-1], found.count, np.diff(edges), align="edge", color=BLUE, edgecolor="white")
     lower.set_yscale("symlog", linthresh=1)
-    lower.set_ylim(0, found.count.max() * 3)
-    lower.set_ylabel("images", fontsize=BODY)
-    lower.set_xlabel("length of the longest capsule", fontsize=BODY)
-    lower.set_xlim(0, 1)
+    lower.set(xlabel="length of the longest capsule", ylabel="images", xlim=(0, 1),
+              ylim=(0, found.count.max() * 3))
     return figure
 
 
@@ -130,17 +117,14 @@ def effects(title: str, standard: np.ndarray, names: Sequence[str],
         if j < J:
             one.set_facecolor("#bbbbbb")
             shown = one.imshow(standard[j], cmap="PuOr", vmin=-limit, vmax=limit, aspect="auto")
-            one.set_title(f"class {names[j]}", fontsize=BODY)
+            one.set(title=f"class {names[j]}", yticks=range(E))
             one.set_xticks(range(M), measures, rotation=90)
-            one.set_yticks(range(E))
             one.tick_params(labelbottom=j + columns >= J)
 
     # labels
-    figure.supylabel("dimension of the capsule", fontsize=BODY)
-    bar = figure.colorbar(shown, ax=axes, aspect=40)
-    bar.set_label("change, in sd as in the figures of the classes\n(grey: not significant)",
-                  fontsize=BODY)
-    bar.ax.tick_params(labelsize=SMALL + 1)
+    figure.supylabel("dimension of the capsule")
+    figure.colorbar(shown, ax=axes, aspect=40, label="change, in sd as in the figures of the "
+                    "classes\n(grey: not significant)")
     return figure
 
 
@@ -153,19 +137,16 @@ def success(title: str, budgets: np.ndarray, rates: np.ndarray, budget_label: st
     # the rate
     figure, (left, right) = chart(title, 8, 3.4, ncols=2)
     left.plot(budgets, rates, "o-" if len(budgets) < 15 else "-", color=BLUE, markersize=4)
-    left.set_ylim(-0.03, 1.03)
-    left.set_xlim(0, max(budgets) * 1.02)
-    left.set_xlabel(budget_label, fontsize=BODY)
-    left.set_ylabel("success rate", fontsize=BODY)
-    left.grid(color="#dddddd")
+    left.set(xlabel=budget_label, ylabel="success rate", xlim=(0, max(budgets) * 1.02),
+             ylim=(-0.03, 1.03))
+    left.grid()
 
     # the steps
     if len(steps):
         width = max(1, steps.max() // 30)
         edges = np.arange(-0.5, steps.max() + width, width)
         right.hist(steps, edges, color=BLUE, edgecolor="white")
-    right.set_xlabel("gradient steps until success", fontsize=BODY)
-    right.set_ylabel("images", fontsize=BODY)
+    right.set(xlabel="gradient steps until success", ylabel="images")
     right.yaxis.get_major_locator().set_params(integer=True)
     return figure
 
@@ -181,18 +162,14 @@ def detection(title: str, natural: np.ndarray, adversarial: np.ndarray,
                   hatch="//", label="adversarial")
     axes.axvline(threshold, color="black", linestyle="--", linewidth=1.2,
                  label=f"threshold, {threshold:.2f}")
-    axes.set_xlabel("L2 distance to the longest capsule's reconstruction (pixels in [0, 1])",
-                    fontsize=BODY)
-    axes.set_ylabel("density", fontsize=BODY)
-    axes.legend(fontsize=SMALL + 1)
+    axes.set(xlabel="L2 distance to the longest capsule's reconstruction (pixels in [0, 1])",
+             ylabel="density")
+    axes.legend()
     return figure
 
 
 def chart(title: str, width: float, height: float, **grid) -> tuple[Figure, Any]:
     """Makes an empty chart of that size in inches, and its axes: one, or an array as `grid` says."""
-    figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
-    axes = figure.subplots(**grid)
-    figure.suptitle(title, fontsize=BODY + 1)
-    for one in np.ravel(axes):
-        one.tick_params(labelsize=SMALL + 1, which="both")
-    return figure, axes
+    figure = Figure(figsize=(width, height), layout="constrained")
+    figure.suptitle(title)
+    return figure, figure.subplots(**grid)

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 import config
 from evaluation.figures.charts import History, chart
-from evaluation.figures.style import BLUE, BODY, ORANGE, RED, SMALL
+from evaluation.figures.style import BLUE, ORANGE, RED
 from evaluation.network.predictor import Predictor
 
 # Okabe and Ito, as those of style.py
@@ -55,11 +55,9 @@ def validation_curves(title: str, histories: dict[str, dict[str, History]],
         if len(average.steps):
             curve(axes, average.steps, average.errors, styles[name],
                   f"{name}, average of the weights", line="--")
-    axes.set_yscale("log")
-    axes.set_xlabel("training steps", fontsize=BODY)
-    axes.set_ylabel("error rate on validation", fontsize=BODY)
-    axes.grid(color="#dddddd", which="both")
-    axes.legend(fontsize=SMALL + 1)
+    axes.set(xlabel="training steps", ylabel="error rate on validation", yscale="log")
+    axes.grid(which="both")
+    axes.legend()
     return figure
 
 
@@ -89,16 +87,16 @@ def accuracy_curves(title: str, panels: list[Panel], styles: dict[str, Style],
         draw_accuracies(one, panel.values, panel.networks, styles)
         for value in panel.marked:
             one.axvline(value, color="grey", linestyle="--", linewidth=1)
-        one.set_xlabel(panel.xlabel, fontsize=BODY)
-        one.grid(color="#dddddd")
+        one.set_xlabel(panel.xlabel)
+        one.grid()
     for one in axes[:, 0]:
-        one.set_ylabel(ylabel, fontsize=BODY)
+        one.set_ylabel(ylabel)
     # Not every network is in every panel.
     handles = {}
     for one in axes.flat:
         for handle, name in zip(*one.get_legend_handles_labels(), strict=True):
             handles.setdefault(name, handle)
-    axes.flat[-1].legend(handles.values(), handles.keys(), fontsize=SMALL + 1, loc="center")
+    axes.flat[-1].legend(handles.values(), handles.keys(), loc="center")
     return figure
 
 

@@ -3,6 +3,7 @@ import contextlib
 import functools
 import io
 
+import matplotlib
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import fontManager, get_font
@@ -14,6 +15,10 @@ SMALL, BODY = 7, 9  # points
 BLUE, ORANGE, RED = "#0072B2", "#E69F00", "#D55E00"
 FONT = "DejaVu Sans"         # comes with matplotlib
 BOXES = "Last Resort"        # comes with it, too, and draws a box for any character
+matplotlib.rcParams.update({
+    "figure.dpi": DPI, "figure.titlesize": BODY + 1, "figure.labelsize": BODY,
+    "axes.labelsize": BODY, "axes.titlesize": BODY, "legend.fontsize": SMALL + 1,
+    "xtick.labelsize": SMALL + 1, "ytick.labelsize": SMALL + 1, "grid.color": "#dddddd"})
 
 
 def png(figure: Figure) -> bytes:

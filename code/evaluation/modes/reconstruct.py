@@ -83,34 +83,27 @@ def draw_images(images: np.ndarray, labels: np.ndarray, predictions: Predictions
 
     Returns how many images it drew.
     """
+    # for each capsule the class that it stands for, and what it draws
+    kinds = {"label": (labels, predictions.from_label),
+             "predicted": (predictions.predicted[:, 0], predictions.from_predicted)}
+    if cfg.SHOW == "all":
+        kinds = {cfg.MASK: kinds[cfg.MASK]}
+    of = "errors" if cfg.SHOW == "errors" else "test images"
     size = min(cfg.BATCH_SIZE, MOST_IMAGES)
     wanted = wanted[:cfg.MAX_ITERS * size]
-    of = "errors" if cfg.SHOW == "errors" else "test images"
     for page, start in enumerate(progress(range(0, len(wanted), size), "figures")):
         which = wanted[start:start + size]
-        captions = [caption(name) for name in np.array(dataset.class_names)[labels[which]]]
+        captions = [caption(dataset.class_names[j]) for j in labels[which]]
         rows = [sheets.Row("input", images[which], captions, np.zeros(len(which), bool))]
-        for kind in ("label", "predicted"):
-            if cfg.SHOW == "errors" or kind == cfg.MASK:
-                rows.append(row_of_reconstructions(kind, labels, predictions, which, dataset))
+        for kind, (classes, drawn) in kinds.items():
+            captions = [caption(dataset.class_names[j], length) for j, length
+                        in zip(classes[which], predictions.scores[which, classes[which]], strict=True)]
+            rows.append(sheets.Row(f"{kind} capsule", drawn[which, 0], captions,
+                                   classes[which] != labels[which]))
         report.draw(f"{cfg.SHOW}-{page:03}", sheets.rows_of_images(
             f"{dataset.name}, {of} {start + 1} to {start + len(which)}\n"
             "class (length of its capsule); bold: not the label", rows))
     return len(wanted)
-
-
-def row_of_reconstructions(kind: str, labels: np.ndarray, predictions: Predictions,
-                           which: np.ndarray, dataset: Dataset) -> sheets.Row:
-    """Returns reconstructions of the images [which]. kind: the capsule, "label" or "predicted"."""
-    if kind == "label":
-        classes, reconstruction = labels[which], predictions.from_label[which, 0]
-    else:
-        classes = predictions.predicted[which, 0]
-        reconstruction = predictions.from_predicted[which, 0]
-    lengths = predictions.scores[which, classes]
-    captions = [caption(dataset.class_names[j], length)
-                for j, length in zip(classes, lengths, strict=True)]
-    return sheets.Row(f"{kind} capsule", reconstruction, captions, classes != labels[which])
 
 
 def caption(name: str, length: float | None = None) -> str:

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from data.dataset import Batch, Dataset
 from evaluation.figures import charts, sheets, side_by_side
-from evaluation.figures.style import BLUE, BODY, ORANGE, RED, SMALL, shorten
+from evaluation.figures.style import BLUE, ORANGE, RED, shorten
 from evaluation.pairs.overlap import BINS, ByOverlap
 from evaluation.pairs.segmentation import KINDS, MEASURES, Drawn
 
@@ -62,9 +62,9 @@ def errors_by_overlap(title: str, found: ByOverlap) -> Figure:
         spread = np.maximum(0, [value - low, high - value])
         axes.errorbar(found.overlap[there], value, spread, fmt="o-", color=colour, capsize=3,
                       markersize=4, label="pairs, 95 % interval")
-        axes.set_ylabel(label, fontsize=BODY)
-        axes.grid(color="#dddddd")
-        axes.legend(fontsize=SMALL + 1)
+        axes.set_ylabel(label)
+        axes.grid()
+        axes.legend()
     upper.set_ylim(bottom=0)
     histogram(lower, found.count)
     return figure
@@ -78,10 +78,9 @@ def accuracy_by_overlap(title: str, bins: dict[str, ByOverlap],
     side_by_side.draw_accuracies(axes, overlaps, {
         name: {"accuracy": 1 - found.error, "low": 1 - found.error_high,
                "high": 1 - found.error_low} for name, found in bins.items()}, styles)
-    axes.set_xlabel(OVERLAP, fontsize=BODY)
-    axes.set_ylabel("accuracy (fraction of pairs)", fontsize=BODY)
-    axes.grid(color="#dddddd")
-    axes.legend(fontsize=SMALL + 1)
+    axes.set(xlabel=OVERLAP, ylabel="accuracy (fraction of pairs)")
+    axes.grid()
+    axes.legend()
     return figure
 
 
@@ -96,11 +95,11 @@ def segmentation_by_overlap(title: str, by_overlap: dict) -> Figure:
         for kind, (colour, style) in zip(KINDS, styles, strict=True):
             upper.plot(middle, by_overlap[kind][measure]["mean"][there], style, color=colour,
                        markersize=4, linewidth=1.2, label=kind)
-        upper.set_ylabel(measure.replace("_", " "), fontsize=BODY)
+        upper.set_ylabel(measure.replace("_", " "))
         upper.set_ylim(bottom=0)
-        upper.grid(color="#dddddd")
+        upper.grid()
         histogram(lower, by_overlap["pairs"])
-    axes[0, 0].legend(fontsize=SMALL + 1)
+    axes[0, 0].legend()
     return figure
 
 
@@ -108,6 +107,4 @@ def histogram(axes, count: Sequence[int]):
     """Draws the number of pairs in each bin of overlap, on a logarithmic scale."""
     axes.bar(EDGES[:-1], count, np.diff(EDGES), align="edge", color=BLUE, edgecolor="white")
     axes.set_yscale("symlog", linthresh=1)
-    axes.set_ylabel("pairs", fontsize=BODY)
-    axes.set_xlabel(OVERLAP, fontsize=BODY)
-    axes.set_xlim(0, 1)
+    axes.set(xlabel=OVERLAP, ylabel="pairs", xlim=(0, 1))
