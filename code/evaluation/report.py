@@ -6,6 +6,7 @@ results.json.
 """
 import csv
 import io
+import itertools
 import json
 import re
 from collections.abc import Iterable, Sequence
@@ -96,22 +97,17 @@ class Report:
 def as_lines(numbers: Numbers) -> list[str]:
     """Returns a line for each number, then a table with a column for each network."""
     networks = {name: found for name, found in numbers.items() if isinstance(found, dict)}
-    rows = [(in_words(name), readable(name, value)) for name, value in numbers.items()
+    rows = [(name.replace("_", " "), readable(name, value)) for name, value in numbers.items()
             if name not in networks]
     if networks:
         rows.append(("", *networks))
-        names = dict.fromkeys(name for found in networks.values() for name in found)
-        for name in names:
+        for name in dict.fromkeys(name for found in networks.values() for name in found):
             cells = [readable(name, found[name]) if name in found else "-"
                      for found in networks.values()]
-            rows.append((in_words(name), *cells))
-    columns = max(map(len, rows), default=0)
-    widths = [max(len(row[k]) for row in rows if k < len(row)) for k in range(columns)]
+            rows.append((name.replace("_", " "), *cells))
+    columns = itertools.zip_longest(*rows, fillvalue="")
+    widths = [max(map(len, column)) for column in columns]
     return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
-
-
-def in_words(name: str) -> str:
-    return name.replace("_", " ")
 
 
 def readable(name: str, value: float | str | bool | None) -> str:

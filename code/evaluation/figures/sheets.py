@@ -24,10 +24,6 @@ class Row(NamedTuple):
     captions: Sequence[str]  # [N]
     marked: np.ndarray       # bool [N]: captions in bold and red
 
-    def lines(self) -> int:
-        """Returns the most lines that a caption has."""
-        return 1 + max(caption.count("\n") for caption in self.captions)
-
 
 class Cell(NamedTuple):
     """An image [H, W, C], with a frame of that colour."""
@@ -44,7 +40,8 @@ def rows_of_images(title: str, rows: list[Row]) -> Figure:
     N, H, W, _ = rows[0].images.shape
     columns, bands = min(N, COLUMNS), math.ceil(N / COLUMNS)
     left = max(len(row.name) for row in rows) * SMALL_LETTER + 0.2
-    line = LINE * max(row.lines() for row in rows)
+    captions = [caption for row in rows for caption in row.captions]
+    line = LINE * (1 + max(caption.count("\n") for caption in captions))
     step = line + H / W + GAP
     band = len(rows) * step + 0.2
 

@@ -66,8 +66,14 @@ def run(predictors: dict[str, Predictor], dataset: Dataset, cfg,
 
     # draw and tabulate
     draw_histories(histories, predictors, report)
-    if by_overlap:
-        draw_overlap(by_overlap, 1 - means["accuracy"], predictors, dataset, report)
+    pairs = f"{len(test.labels):,} pairs"
+    if by_overlap and several:
+        title = f"{dataset.name}: both digits right, in {pairs}, 95 % intervals"
+        styles = side_by_side.styles_of(predictors)
+        report.draw("overlap", pair_figures.accuracy_by_overlap(title, by_overlap, styles))
+    elif by_overlap:
+        title = f"{dataset.name}: {numbers['error']:.2%} errors in {pairs}"
+        report.draw("overlap", pair_figures.errors_by_overlap(title, *by_overlap.values()))
     classes = {name: per_class(test.labels, found, dataset) for name, found in judged.items()}
     report.tabulate("per_class", ["network", *classes[name][0]],
                     [[name, *row.values()] for name, rows in classes.items() for row in rows])
@@ -130,28 +136,11 @@ def errors(judged: Judged, dataset: Dataset) -> list[list[str]]:
 
     Without file names it is the image's index in the test split. Several classes are joined by +.
     """
-    names = np.array(dataset.class_names)
-    files = getattr(dataset, "test_files", None)
-    rows = []
-    for n in np.flatnonzero(~judged.hits.all(axis=1)):
-        rows.append([files[n] if files else n, " + ".join(names[dataset.test.labels[n]]),
-                     " + ".join(names[judged.predicted[n]]),
-                     " + ".join(f"{score:.4f}" for score in judged.scores[n])])
-    return rows
-
-
-def draw_overlap(by_overlap: dict[str, overlap.ByOverlap], error: float,
-                 predictors: dict[str, Predictor], dataset: Dataset, report: Report):
-    """Draws overlap.png: the errors of one network, or the accuracies of several."""
-    count = f"{len(dataset.test.labels):,} pairs"
-    if len(by_overlap) > 1:
-        title = f"{dataset.name}: both digits right, in {count}, 95 % intervals"
-        styles = side_by_side.styles_of(predictors)
-        figure = pair_figures.accuracy_by_overlap(title, by_overlap, styles)
-    else:
-        title = f"{dataset.name}: {error:.2%} errors in {count}"
-        figure = pair_figures.errors_by_overlap(title, *by_overlap.values())
-    report.draw("overlap", figure)
+    names, labels = np.array(dataset.class_names), dataset.test.labels
+    files = getattr(dataset, "test_files", None) or range(len(labels))
+    return [[files[n], " + ".join(names[labels[n]]), " + ".join(names[judged.predicted[n]]),
+             " + ".join(f"{score:.4f}" for score in judged.scores[n])]
+            for n in np.flatnonzero(~judged.hits.all(axis=1))]
 
 
 # ---- the history of the training ----
@@ -178,17 +167,16 @@ def read_history(path: Path) -> dict[str, History]:
 
     InputError if it is not a metrics.jsonl.
     """
+    rows = {"train": [], "val": [], "val_average": []}
     try:
         lines = path.read_text().splitlines() if path.is_file() else []
-        records = [from_json(line) for line in lines if line.endswith("}")]  # the last may be half
-        return {split: history(records, split) for split in ("train", "val", "val_average")}
+        for line in lines:
+            if line.endswith("}"):  # the last may be half
+                record = from_json(line)
+                row = record["step"], record["loss"], 1 - record["accuracy"]
+                rows.get(record["split"], []).append(row)
+        return {split: History(*np.array(mine, float).reshape(-1, 3).T)
+                for split, mine in rows.items()}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path} is not a metrics.jsonl of train.py "
                          f"({type(error).__name__}: {error})") from None
-
-
-def history(records: list[dict], split: str) -> History:
-    """Returns the metrics of one split."""
-    rows = [(record["step"], record["loss"], 1 - record["accuracy"])
-            for record in records if record["split"] == split]
-    return History(*np.array(rows, float).reshape(-1, 3).T)

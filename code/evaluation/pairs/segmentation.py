@@ -30,10 +30,6 @@ class Drawn(NamedTuple):
     from_absent: np.ndarray     # [N, H, W, C], decoded from its capsule
     right: np.ndarray           # bool [N]: both labels are predicted
 
-    def take(self, which: np.ndarray) -> "Drawn":
-        """Returns those of the pairs [which]."""
-        return Drawn(*(array[which] for array in self))
-
 
 def draw(predictor: Predictor, batch: Batch, random: np.random.Generator) -> Drawn:
     """Predicts and decodes a batch of pairs. random: draws the absent classes"""
