@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from evaluation.figures.style import BODY, DPI, ORANGE, RED, SMALL, shorten
+from evaluation.figures.style import BODY, DPI, ORANGE, RED, SMALL, shorten, written
 
 SIDE = 0.7              # inches, width of an image; the unit of all positions
 COLUMNS = 10            # images side by side
@@ -131,6 +131,7 @@ def pair(title: str, image: np.ndarray, adversarial: np.ndarray, captions: Seque
 
 def sheet(title: str, width: float, height: float) -> tuple[Figure, Axes]:
     """Makes an empty sheet of that size in units, with room for its title above."""
+    title = written(title)
     lines = title.split("\n")
     needed = max(map(len, lines)) * LETTER + 0.2                   # units, with a margin
     margin = max(0, needed - width) / 2
