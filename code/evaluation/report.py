@@ -9,7 +9,7 @@ import io
 import itertools
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,10 +44,16 @@ class Report:
         """Draws name.png, which `close` writes."""
         self.files[f"{name}.png"] = style.png(figure)
 
-    def tabulate(self, name: str, header: Sequence[str], rows: Iterable[Sequence]):
-        """Makes name.csv in UTF-8, which `close` writes. NaN is an empty cell."""
-        text = io.StringIO(newline="")
-        csv.writer(text, lineterminator="\n").writerows([header, *plain(list(rows))])
+    def tabulate(self, name: str, header: Sequence[str], rows: dict[str, list[Sequence]]):
+        """Makes name.csv in UTF-8, which `close` writes. NaN is an empty cell.
+
+        rows: of each network. If there are several, their names are the first column.
+        """
+        text, several = io.StringIO(newline=""), len(rows) > 1
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(["network", *header] if several else header)
+        for network, mine in rows.items():
+            writer.writerows([network, *row] if several else row for row in plain(mine))
         self.files[f"{name}.csv"] = text.getvalue().encode()
 
     def close(self, subject: dict[str, str], numbers: Numbers, details: dict):

@@ -91,8 +91,8 @@ def test_accuracy_losses_classes_and_errors(evaluate, run):
         there, said = labels == j, predicted == j
         assert row == {"class": str(j), "images": there.sum(), "predicted": said.sum(), "correct": (there & said).sum(),
                        "precision": pytest.approx(right[said].mean()), "recall": pytest.approx(right[there].mean())}
-        assert line == {"network": "run", **{name: str(value) for name, value in row.items()}}
-    expected = [{"network": "run", "file": str(n), "label": str(labels[n]), "predicted": str(predicted[n]),
+        assert line == {name: str(value) for name, value in row.items()}
+    expected = [{"file": str(n), "label": str(labels[n]), "predicted": str(predicted[n]),
                  "score": f"{scores[n].max():.4f}"} for n in np.flatnonzero(~right)]
     assert rows(ended.files["errors.csv"]) == expected
 
@@ -148,7 +148,7 @@ def test_several_networks_are_tested_side_by_side(evaluate, run, make_run, drawn
     printed = [line.split() for line in ended.out.splitlines()]
     assert ["run", "other_run"] in printed
     assert ["accuracy", *(f"{accuracy:.2%}" for accuracy in accuracies.values())] in printed
-    assert len(rows(ended.files["per_class.csv"])) == 6
+    assert [row["network"] for row in rows(ended.files["per_class.csv"])] == 3 * ["run"] + 3 * ["other_run"]
     (title, histories, _), = drawn["validation_curves"]
     assert title == "training on bars" and list(histories) == ["other_run"]  # the only one with a history
     np.testing.assert_allclose(histories["other_run"]["val_average"].errors, [0.05, 0.10])

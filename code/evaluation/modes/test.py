@@ -75,11 +75,10 @@ def run(predictors: dict[str, Predictor], dataset: Dataset, cfg,
         title = f"{dataset.name}: {numbers['error']:.2%} errors in {pairs}"
         report.draw("overlap", pair_figures.errors_by_overlap(title, *by_overlap.values()))
     classes = {name: per_class(test.labels, found, dataset) for name, found in judged.items()}
-    report.tabulate("per_class", ["network", *classes[name][0]],
-                    [[name, *row.values()] for name, rows in classes.items() for row in rows])
-    report.tabulate("errors", ["network", "file", "label", "predicted", "score"],
-                    [[name, *row] for name, found in judged.items()
-                     for row in errors(found, dataset)])
+    report.tabulate("per_class", list(classes[name][0]), {
+        name: [list(row.values()) for row in rows] for name, rows in classes.items()})
+    report.tabulate("errors", ["file", "label", "predicted", "score"], {
+        name: errors(found, dataset) for name, found in judged.items()})
 
     tables = {name: {"edges": pair_figures.EDGES, **found._asdict()}
               for name, found in by_overlap.items()}
