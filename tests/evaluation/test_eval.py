@@ -117,7 +117,8 @@ def test_the_history_of_the_training_is_drawn(evaluate, run, drawn):
     train = [{"step": step, "split": "train", "loss": 1 / step, "accuracy": 0.9} for step in range(1, 41)]
     val = [{**line, "split": "val", "loss": 0.5, "accuracy": 0.8} for line in train[::10]]
     metrics = run[0] / "run" / "metrics.jsonl"
-    metrics.write_text("".join(json.dumps(line) + "\n" for line in [*train, *val]) + '{"step": 41, ')
+    other = {"step": 40, "split": "health", "dead": 0.5}
+    metrics.write_text("".join(json.dumps(line) + "\n" for line in [*train, *val, other]) + '{"step": 41, ')
     assert evaluate("--mode", "test").results["figures"] == ["curves.png"]
     (title, of_train, of_val), = drawn["curves"]
     assert title == "training on bars" and list(of_train.steps) == list(range(1, 41))

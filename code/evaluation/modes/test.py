@@ -169,11 +169,11 @@ def read_history(path: Path) -> dict[str, History]:
     rows = {"train": [], "val": [], "val_average": []}
     try:
         lines = path.read_text().splitlines() if path.is_file() else []
-        for line in lines:
-            if line.endswith("}"):  # the last may be half
-                record = from_json(line)
+        records = [from_json(line) for line in lines if line.endswith("}")]  # the last may be half
+        for record in records:
+            if record["split"] in rows:  # others have no loss, such as that of `health`
                 row = record["step"], record["loss"], 1 - record["accuracy"]
-                rows.get(record["split"], []).append(row)
+                rows[record["split"]].append(row)
         return {split: History(*np.array(mine, float).reshape(-1, 3).T)
                 for split, mine in rows.items()}
     except (OSError, ValueError, KeyError, TypeError) as error:
