@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from matplotlib.figure import Figure
 
-from evaluation.figures.style import BLUE, ORANGE, RED, SMALL, shorten, written
+from evaluation.figures.style import BLUE, ORANGE, RED, shorten, written
 from evaluation.statistics.calibration import Reliability
 
 MOST_NUMBERS = 20  # classes up to which a matrix has its numbers written in
@@ -71,7 +71,7 @@ def matrix(title: str, values: np.ndarray, names: Sequence[str], xlabel: str, yl
         for row, column in np.argwhere(np.isfinite(values)):
             dark = row != column and values[row, column] < middle
             axes.text(column, row, form.format(values[row, column]), ha="center", va="center",
-                      fontsize=SMALL, color="white" if dark else "black")
+                      color="white" if dark else "black")
     axes.set(xlabel=xlabel, ylabel=ylabel)
     return figure
 

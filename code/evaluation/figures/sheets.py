@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from evaluation.figures.style import BODY, DPI, ORANGE, RED, SMALL, shorten, written
+from evaluation.figures.style import BODY, ORANGE, RED, shorten, written
 
 SIDE = 0.7              # inches, width of an image; the unit of all positions
 COLUMNS = 10            # images side by side
@@ -53,10 +53,9 @@ def rows_of_images(title: str, rows: list[Row]) -> Figure:
             y = n // COLUMNS * band + k * step + line
             put(axes, row.images[n], x, y)
             colour, weight = (RED, "bold") if row.marked[n] else ("black", "normal")
-            axes.text(x + 0.5, y - 0.04, row.captions[n], ha="center", fontsize=SMALL, color=colour,
-                      weight=weight)
+            axes.text(x + 0.5, y - 0.04, row.captions[n], ha="center", color=colour, weight=weight)
             if n % COLUMNS == 0:
-                axes.text(x - 0.1, y + H / W / 2, row.name, ha="right", va="center", fontsize=SMALL)
+                axes.text(x - 0.1, y + H / W / 2, row.name, ha="right", va="center")
     return figure
 
 
@@ -71,17 +70,16 @@ def tweaks(title: str, grid: np.ndarray, values: np.ndarray, names: list[str]) -
     figure, axes = sheet(title, end + right, 2 * LINE + E * (H / W + GAP) + 0.15)
 
     # above: what is added
-    axes.text(middle, 0.15, "added to the dimension", ha="center", fontsize=SMALL)
+    axes.text(middle, 0.15, "added to the dimension", ha="center")
     for k, value in enumerate(values):
         text = f"{value:+.3g}" if value else "0"
-        axes.text(left + k * (1 + GAP) + 0.5, 2 * LINE - 0.06, text, ha="center", fontsize=SMALL)
+        axes.text(left + k * (1 + GAP) + 0.5, 2 * LINE - 0.06, text, ha="center")
 
     # a row for each dimension, the image as it is framed
     for e in range(E):
         y = 2 * LINE + e * (H / W + GAP)
-        axes.text(left - 0.1, y + H / W / 2, f"dimension {e}", ha="right", va="center",
-                  fontsize=SMALL)
-        axes.text(end + 0.05, y + H / W / 2, names[e], va="center", fontsize=SMALL)
+        axes.text(left - 0.1, y + H / W / 2, f"dimension {e}", ha="right", va="center")
+        axes.text(end + 0.05, y + H / W / 2, names[e], va="center")
         for k in range(K):
             put(axes, grid[e, k], left + k * (1 + GAP), y, frame=ORANGE if values[k] == 0 else None)
     return figure
@@ -125,7 +123,7 @@ def pair(title: str, image: np.ndarray, adversarial: np.ndarray, captions: Seque
     for k, (one, caption) in enumerate(zip(images, captions, strict=True)):
         x = 0.2 + k * 2.2
         put(axes, one, x, LINE, width=2, difference=k == 2)
-        axes.text(x + 1, LINE - 0.06, caption, ha="center", fontsize=SMALL)
+        axes.text(x + 1, LINE - 0.06, caption, ha="center")
     return figure
 
 
@@ -137,7 +135,7 @@ def sheet(title: str, width: float, height: float) -> tuple[Figure, Axes]:
     margin = max(0, needed - width) / 2
     top = 0.3 + LINE * len(lines)
     width, height = width + 2 * margin, height + top
-    figure = Figure(figsize=(width * SIDE, height * SIDE), dpi=DPI, facecolor="white")
+    figure = Figure(figsize=(width * SIDE, height * SIDE))
     axes = figure.add_axes((0, 0, 1, 1), xlim=(-margin, width - margin), ylim=(height - top, -top))
     axes.set_axis_off()
     axes.text(width / 2 - margin, -top + 0.15, title, ha="center", va="top", fontsize=BODY)

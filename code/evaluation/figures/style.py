@@ -16,7 +16,7 @@ BLUE, ORANGE, RED = "#0072B2", "#E69F00", "#D55E00"
 FONT = "DejaVu Sans"         # comes with matplotlib
 BOXES = "Last Resort"        # comes with it, too, and draws a box for any character
 matplotlib.rcParams.update({
-    "figure.dpi": DPI, "figure.titlesize": BODY + 1, "figure.labelsize": BODY,
+    "figure.dpi": DPI, "figure.titlesize": BODY + 1, "figure.labelsize": BODY, "font.size": SMALL,
     "axes.labelsize": BODY, "axes.titlesize": BODY, "legend.fontsize": SMALL + 1,
     "xtick.labelsize": SMALL + 1, "ytick.labelsize": SMALL + 1, "grid.color": "#dddddd"})
 
