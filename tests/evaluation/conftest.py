@@ -81,3 +81,14 @@ def run_eval():
                 assert imread(io.BytesIO(files[name])).std() > 0.02, name
         return Ended(exit.value.code, out.getvalue(), errors, results, files)
     return call
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """calls(module, name) -> a list that gets the arguments of each call of that function."""
+    def record(module, name):
+        function, made = getattr(module, name), []
+        monkeypatch.setattr(module, name, lambda *given, **named: (
+            made.append(given), function(*given, **named))[1])
+        return made
+    return record

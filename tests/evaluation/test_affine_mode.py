@@ -59,10 +59,9 @@ def accuracy(network, images, labels):
     return (np.argmax(network(scale(images)).scores, axis=1) == labels[:, 0]).mean()
 
 
-def test_two_networks_side_by_side(evaluate, house, monkeypatch):
+def test_two_networks_side_by_side(evaluate, house, calls):
     _, networks, dataset = house
-    drawn, draw = [], mode.accuracy_curves
-    monkeypatch.setattr(mode, "accuracy_curves", lambda *given: drawn.append(given) or draw(*given))
+    drawn = calls(mode, "accuracy_curves")
     ended = evaluate("capsnet,cnn", "--mode", "affine", *SIZES, draw=True)
     assert ended.status == 0, ended.errors
     found = ended.results
@@ -126,10 +125,9 @@ def test_one_network_alone_and_all_of_affnist(evaluate, house):
     assert "synthetic affNIST accuracy" in ended.out
 
 
-def test_affnists_own_images_are_never_called_synthetic(evaluate, tmp_path, monkeypatch):
+def test_affnists_own_images_are_never_called_synthetic(evaluate, tmp_path, calls):
     (tmp_path / "test.mat").write_bytes(mat())
-    drawn, rows = [], mode.sheets.rows_of_images
-    monkeypatch.setattr(mode.sheets, "rows_of_images", lambda *given: drawn.append(given) or rows(*given))
+    drawn = calls(mode.sheets, "rows_of_images")
     ended = evaluate("cnn", "--mode", "affine", "--num_images", 3, "--affnist_images", 30, "--data_dir", tmp_path)
     assert ended.status == 0, ended.errors
     text = ended.files["results.json"].decode().replace(str(tmp_path), "")

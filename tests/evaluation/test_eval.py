@@ -52,18 +52,6 @@ def evaluate(run, run_eval, tmp_path):
     return call
 
 
-@pytest.fixture
-def drawn(monkeypatch):
-    """What is handed to these functions of the figures, by name."""
-    given = {}
-    for module, name in ((charts, "curves"), (side_by_side, "validation_curves"), (sheets, "rows_of_images"),
-                         (sheets, "pair"), (sheets, "tweaks")):
-        function, calls = getattr(module, name), given.setdefault(name, [])
-        monkeypatch.setattr(module, name, lambda *args, function=function, calls=calls: (
-            calls.append(args), function(*args))[1])
-    return given
-
-
 def rows(table):
     return list(csv.DictReader(io.StringIO(table.decode())))
 
@@ -113,14 +101,15 @@ def test_errors_are_listed_by_file_and_empty_classes_have_no_precision(run):
     assert math.isnan(table[3]["recall"]) and math.isnan(table[3]["precision"])
 
 
-def test_the_history_of_the_training_is_drawn(evaluate, run, drawn):
+def test_the_history_of_the_training_is_drawn(evaluate, run, calls):
+    drawn = calls(charts, "curves")
     train = [{"step": step, "split": "train", "loss": 1 / step, "accuracy": 0.9} for step in range(1, 41)]
     val = [{**line, "split": "val", "loss": 0.5, "accuracy": 0.8} for line in train[::10]]
     metrics = run[0] / "run" / "metrics.jsonl"
     other = {"step": 40, "split": "health", "dead": 0.5}
     metrics.write_text("".join(json.dumps(line) + "\n" for line in [*train, *val, other]) + '{"step": 41, ')
     assert evaluate("--mode", "test").results["figures"] == ["curves.png"]
-    (title, of_train, of_val), = drawn["curves"]
+    (title, of_train, of_val), = drawn
     assert title == "training on bars" and list(of_train.steps) == list(range(1, 41))
     assert list(of_val.steps) == [1, 11, 21, 31] and list(of_val.losses) == [0.5] * 4
     np.testing.assert_allclose(of_val.errors, 0.2)
@@ -130,9 +119,9 @@ def test_the_history_of_the_training_is_drawn(evaluate, run, drawn):
     assert ended.status == 2 and "metrics.jsonl is not" in ended.errors[0]
 
 
-def test_several_networks_are_tested_side_by_side(evaluate, run, make_run, drawn, tmp_path):
+def test_several_networks_are_tested_side_by_side(evaluate, run, make_run, calls, tmp_path):
     """Each on the whole test split; their histories on validation are one figure."""
-    folder, network, dataset = run
+    (folder, network, dataset), drawn = run, calls(side_by_side, "validation_curves")
     other, _ = make_run(tmp_path / "other_run", toy.settings(DATASET=str(folder / "bars.npz")))
     lines = [{"step": step, "split": split, "loss": 1, "accuracy": 1 - step / 100}
              for step in (5, 10) for split in ("train", "val", "val_average")]
@@ -150,7 +139,7 @@ def test_several_networks_are_tested_side_by_side(evaluate, run, make_run, drawn
     assert ["run", "other_run"] in printed
     assert ["accuracy", *(f"{accuracy:.2%}" for accuracy in accuracies.values())] in printed
     assert [row["network"] for row in rows(ended.files["per_class.csv"])] == 3 * ["run"] + 3 * ["other_run"]
-    (title, histories, _), = drawn["validation_curves"]
+    (title, histories, _), = drawn
     assert title == "training on bars" and list(histories) == ["other_run"]  # the only one with a history
     np.testing.assert_allclose(histories["other_run"]["val_average"].errors, [0.05, 0.10])
     assert list(histories["other_run"]["val"].steps) == [5, 10]
@@ -249,10 +238,9 @@ def test_ink_and_paper_the_other_way_round_are_said(evaluate, run, tmp_path, of_
     assert ended.status == 0 and (words in ended.out if words else "background" not in ended.out)
 
 
-def test_the_data_are_the_runs_own_unless_given(run, run_eval, evaluate, monkeypatch, tmp_path):
+def test_the_data_are_the_runs_own_unless_given(run, run_eval, evaluate, monkeypatch, calls, tmp_path):
     """Without --dataset not MNIST, which the network never saw; the checkpoint is looked for once."""
-    found, find = [], checkpoints.find
-    monkeypatch.setattr(checkpoints, "find", lambda path: (found.append(path), find(path))[1])
+    found = calls(checkpoints, "find")
     ended = run_eval(tmp_path, "--ckpt", run[0] / "run")
     assert ended.results["settings"]["DATASET"] == str(run[0] / "bars.npz") and len(found) == 1
     asked = []
@@ -265,8 +253,8 @@ def test_the_data_are_the_runs_own_unless_given(run, run_eval, evaluate, monkeyp
 
 # ---- reconstruct, cap_tweak ----
 
-def test_reconstruct_covers_every_image(evaluate, run, drawn):
-    _, network, dataset = run
+def test_reconstruct_covers_every_image(evaluate, run, calls):
+    (_, network, dataset), drawn = run, calls(sheets, "rows_of_images")
     images, labels = scale(dataset.test.images), dataset.test.labels[:, 0]
     ended = evaluate("--mode", "reconstruct", draw=True)
     found, output = ended.results, network(images)
@@ -290,10 +278,10 @@ def test_reconstruct_covers_every_image(evaluate, run, drawn):
 
     # the capsules asked for
     def shown(*flags):
-        drawn["rows_of_images"].clear()
-        return evaluate("--mode", "reconstruct", *flags).results, drawn["rows_of_images"]
+        drawn.clear()
+        return evaluate("--mode", "reconstruct", *flags).results, drawn
 
-    (_, of_errors), = drawn["rows_of_images"]
+    (_, of_errors), = drawn
     assert [row.name for row in of_errors] == ["input", "label capsule", "predicted capsule"]
     assert [row.marked.all() for row in of_errors] == [False, False, True]
     found, figures = shown("--show", "all")
@@ -545,17 +533,18 @@ def test_a_network_of_scores_alone_is_tested_and_attacked_and_no_more(evaluate, 
     assert found["accuracy"] > 0.75 and found["loss"] > 0 and not {"margin", "reconstruction"} & found.keys()
 
 
-def test_names_of_classes_stand_in_the_figures(evaluate, run, monkeypatch, drawn):
+def test_names_of_classes_stand_in_the_figures(evaluate, run, monkeypatch, calls):
+    rows_of_images, tweaks, pair = (calls(sheets, name) for name in ("rows_of_images", "tweaks", "pair"))
     names = "Sandal", "Ankle boot", "T-shirt/top or so"
     dataset = dataclasses.replace(run[2], class_names=names)
     monkeypatch.setattr(data, "load", lambda cfg: dataset)
     for mode in ("reconstruct", "cap_tweak", "adversarial"):
         assert evaluate("--mode", mode, "--num_images", "9", "--max_iters", "2").status == 0
-    captions = [caption for _, rows in drawn["rows_of_images"] for row in rows for caption in row.captions]
+    captions = [caption for _, rows in rows_of_images for row in rows for caption in row.captions]
     assert "Sandal" in captions and any(caption.startswith("T-shirt/to…\n(0.") for caption in captions)
-    assert any("class Ankle boot: what each dimension" in title for title, *_ in drawn["tweaks"])
-    assert any("Sandal to Ankle boot: " in title for title, *_ in drawn["pair"])
-    assert any("class Ankle boot" in captions for *_, captions in drawn["pair"])
+    assert any("class Ankle boot: what each dimension" in title for title, *_ in tweaks)
+    assert any("Sandal to Ankle boot: " in title for title, *_ in pair)
+    assert any("class Ankle boot" in captions for *_, captions in pair)
     assert reconstruct.caption("7", 0.987) == "7 (0.99)" and reconstruct.caption("Sandal", 0.987) == "Sandal\n(0.99)"
 
 

@@ -195,11 +195,10 @@ def test_test_counts_pairs_with_both_and_with_one_digit_right(evaluate, run, who
             assert interval == pytest.approx(of_pairs(yes, digits))
 
 
-def test_two_networks_are_compared_by_overlap(evaluate, run, tmp_path, monkeypatch):
+def test_two_networks_are_compared_by_overlap(evaluate, run, tmp_path, calls):
     """On more partners than were in training."""
     shutil.copytree(run[0], tmp_path / "pairs-too")
-    drawn, draw = [], pair_figures.accuracy_by_overlap
-    monkeypatch.setattr(pair_figures, "accuracy_by_overlap", lambda *given: (drawn.append(given), draw(*given))[1])
+    drawn = calls(pair_figures, "accuracy_by_overlap")
     ended = evaluate("--mode", "test", "--ckpt", f"{run[0]},{tmp_path / 'pairs-too'}", "--pairs_per_digit", 5)
     found = ended.results
     assert ended.status == 0 and found["figures"] == ["overlap.png"] and "150 pairs" in drawn[0][0]
@@ -208,9 +207,8 @@ def test_two_networks_are_compared_by_overlap(evaluate, run, tmp_path, monkeypat
     assert found[run[0].name] == found["pairs-too"] and found["pairs-too"]["accuracy"] > 0
 
 
-def test_reconstruct_measures_and_shows_the_segmentation_of_every_pair(evaluate, run, whole, monkeypatch):
-    drawn, rows_of_images = [], sheets.rows_of_images
-    monkeypatch.setattr(sheets, "rows_of_images", lambda *given: (drawn.append(given), rows_of_images(*given))[1])
+def test_reconstruct_measures_and_shows_the_segmentation_of_every_pair(evaluate, run, whole, calls):
+    drawn = calls(sheets, "rows_of_images")
     ended = evaluate("--mode", "reconstruct", draw=True)
     found, (batch, right, _) = ended.results, whole
     assert ended.status == 0 and found["figures"] == ["segmentation.png", "right.png", "wrong.png"]
@@ -243,12 +241,9 @@ def test_reconstruct_measures_and_shows_the_segmentation_of_every_pair(evaluate,
         assert label.startswith(first) and absent not in label and absent not in predicted
 
 
-def test_cap_tweak_moves_one_digit_and_not_the_other(evaluate, run, monkeypatch):
+def test_cap_tweak_moves_one_digit_and_not_the_other(evaluate, run, calls):
     dataset = run[2]
-    drawn, tweaks = [], sheets.tweaks
-    monkeypatch.setattr(sheets, "tweaks", lambda *given: (drawn.append(given), tweaks(*given))[1])
-    measured, effects = [], cap_tweak.measure_effects
-    monkeypatch.setattr(cap_tweak, "measure_effects", lambda *given: (measured.append(given), effects(*given))[1])
+    drawn, measured = calls(sheets, "tweaks"), calls(cap_tweak, "measure_effects")
     ended = evaluate("--mode", "cap_tweak", "--num_images", "60", draw=True)
     found = ended.results
     assert ended.status == 0 and 0 < found["images_classified_right"] < 60
