@@ -244,7 +244,12 @@ def test_the_data_are_the_runs_own_unless_given(run, run_eval, evaluate, monkeyp
     ended = run_eval(tmp_path, "--ckpt", run[0] / "run")
     assert ended.results["settings"]["DATASET"] == str(run[0] / "bars.npz") and len(found) == 1
     asked = []
-    monkeypatch.setattr(data, "load", lambda cfg, **_: asked.append(cfg) or (_ for _ in ()).throw(InputError("enough")))
+
+    def load(cfg, **_):
+        asked.append(cfg)
+        raise InputError("no more is needed here")
+
+    monkeypatch.setattr(data, "load", load)
     evaluate()
     evaluate("--image_size", "20", "--seed", "5")
     assert toy.settings().IMAGE_SIZE != 20 and [cfg.IMAGE_SIZE for cfg in asked] == [toy.settings().IMAGE_SIZE, 20]
@@ -433,8 +438,8 @@ def test_bad_flags_are_refused_in_one_line(evaluate, run, flags, words, tmp_path
     shutil.copy(run[0] / "bars.npz", tmp_path)
     before = sorted(tmp_path.iterdir())
     ended = evaluate(*flags.format(tmp_path).split())
-    assert ended.status == 2 and len(ended.errors) == 1 and sorted(tmp_path.iterdir()) == before
-    assert "evaluated on" not in ended.out and ended.errors[0].startswith("eval.py: error: ") and words in ended.errors[0]
+    assert ended.status == 2 and sorted(tmp_path.iterdir()) == before and "evaluated on" not in ended.out
+    assert len(ended.errors) == 1 and ended.errors[0].startswith("eval.py: error: ") and words in ended.errors[0]
 
 
 @pytest.mark.parametrize("mode", ["reconstruct", "cap_tweak", "adversarial"])
