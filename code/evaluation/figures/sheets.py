@@ -22,7 +22,7 @@ class Row(NamedTuple):
     name: str
     images: np.ndarray       # [N, H, W, C]
     captions: Sequence[str]  # [N]
-    marked: np.ndarray       # bool [N]: captions in bold and red
+    marked: np.ndarray | None = None  # bool [N]: captions in bold and red; None: none of them
 
 
 class Cell(NamedTuple):
@@ -52,7 +52,8 @@ def rows_of_images(title: str, rows: list[Row]) -> Figure:
             x = left + n % COLUMNS * (1 + GAP)
             y = n // COLUMNS * band + k * step + line
             put(axes, row.images[n], x, y)
-            colour, weight = (RED, "bold") if row.marked[n] else ("black", "normal")
+            marked = row.marked is not None and row.marked[n]
+            colour, weight = (RED, "bold") if marked else ("black", "normal")
             axes.text(x + 0.5, y - 0.04, row.captions[n], ha="center", color=colour, weight=weight)
             if n % COLUMNS == 0:
                 axes.text(x - 0.1, y + H / W / 2, row.name, ha="right", va="center")

@@ -25,21 +25,14 @@ class Style(NamedTuple):
 def styles_of(predictors: dict[str, Predictor]) -> dict[str, Style]:
     """Returns for each network a marker of its own, and the colour of its model and loss.
 
-    So seeds of one network share the colour. The 13th network has the first one's marker again.
+    So seeds of one network share the colour. Settings that a run may change make no other model.
+    The 13th network has the first one's marker again.
     """
-    models = [model_of(predictor) for predictor in predictors.values()]
+    kept = [name for name, row in {**config.MODEL, **config.LOSS}.items() if not row.may_change]
+    models = [tuple(one.trained[name] for name in kept) for one in predictors.values()]
     different = list(dict.fromkeys(models))
     return {name: Style(COLOURS[different.index(model) % len(COLOURS)], MARKERS[n % len(MARKERS)])
             for n, (name, model) in enumerate(zip(predictors, models, strict=True))}
-
-
-def model_of(predictor: Predictor) -> tuple:
-    """Returns the settings that make a network another model.
-
-    Settings that may change, such as the way to compute a convolution, do not.
-    """
-    table = {**config.MODEL, **config.LOSS}
-    return tuple(predictor.trained[name] for name, row in table.items() if not row.may_change)
 
 
 def validation_curves(title: str, histories: dict[str, dict[str, History]],

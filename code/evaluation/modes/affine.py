@@ -172,10 +172,9 @@ def examples(name: str, centred: Split, whole: Split, transforms: affine.Transfo
     transforms: of all images; where they are known, each image is below its digit.
     """
     labels = [str(label) for label in whole.labels[chosen, 0]]
-    none = np.zeros(len(chosen), bool)
     images = scale(whole.images[chosen])
     if not transforms:
-        return sheets.rows_of_images(f"{name}, test", [sheets.Row(name, images, labels, none)])
+        return sheets.rows_of_images(f"{name}, test", [sheets.Row(name, images, labels)])
     digit = chosen // affnist.COPIES
     parameters = zip(*(values[chosen] for values in transforms), strict=True)
     words = [f"{turn:+.0f}° {shear:+.2f}\n{wide:.2f} x {high:.2f}"
@@ -183,5 +182,5 @@ def examples(name: str, centred: Split, whole: Split, transforms: affine.Transfo
     title = (f"{name}: test digits of MNIST and their transforms\n"
              "rotation anticlockwise, shear to the right, horizontal x vertical scale")
     return sheets.rows_of_images(title, [
-        sheets.Row("centred", scale(centred.images[digit]), labels, none),
-        sheets.Row("synthetic", images, words, none)])
+        sheets.Row("centred", scale(centred.images[digit]), labels),
+        sheets.Row("synthetic", images, words)])

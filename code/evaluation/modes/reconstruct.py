@@ -94,7 +94,7 @@ def draw_images(images: np.ndarray, labels: np.ndarray, predictions: Predictions
     for page, start in enumerate(progress(range(0, len(wanted), size), "figures")):
         which = wanted[start:start + size]
         captions = [caption(dataset.class_names[j]) for j in labels[which]]
-        rows = [sheets.Row("input", images[which], captions, np.zeros(len(which), bool))]
+        rows = [sheets.Row("input", images[which], captions)]
         for kind, (classes, drawn) in kinds.items():
             captions = [caption(dataset.class_names[j], length) for j, length
                         in zip(classes[which], predictions.scores[which, classes[which]], strict=True)]

@@ -34,7 +34,6 @@ def sheet(title: str, batch: Batch, drawn: Drawn, dataset: Dataset) -> Figure:
 
     def row(name, images, classes, marked=None):
         captions = [f"{names[a]}, {names[b]}" for a, b in classes]
-        marked = np.zeros(len(images), bool) if marked is None else marked
         return sheets.Row(name, images, captions, marked)
 
     def coloured(pairs):
