@@ -165,7 +165,7 @@ EVAL = {
     "SEED": Setting(
         0, "seed of the samples and of the attacks", "ours", SEED),
     "FIG_DIR": Setting(
-        str(ROOT / "figs"), "where figures and results.json go, in a folder for each mode",
+        str(ROOT / "output" / "figs"), "where figures and results.json go, in a folder for each mode",
         "original", PATH),
     "BATCH_SIZE": Setting(
         100, "images per batch", "original", at_least(1)),

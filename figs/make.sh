@@ -2,12 +2,13 @@
 # Makes the figures and numbers of the released networks in this folder anew.
 set -eu
 cd "$(dirname "$0")/.."
-python code/eval.py
-python code/eval.py --mode reconstruct
-python code/eval.py --mode cap_tweak --num_images 2000
-python code/eval.py --mode adversarial
+mnist="--fig_dir figs"
+python code/eval.py $mnist
+python code/eval.py $mnist --mode reconstruct
+python code/eval.py $mnist --mode cap_tweak --num_images 2000
+python code/eval.py $mnist --mode adversarial
 for attack in fgsm bim pgd; do
-    python code/eval.py --mode adversarial --attack "$attack" --no-targeted
+    python code/eval.py $mnist --mode adversarial --attack "$attack" --no-targeted
 done
 
 pairs="--ckpt checkpoints/multimnist --fig_dir figs/multimnist"

@@ -23,7 +23,7 @@ TRAIN_DEFAULTS = {
 }
 MODES_DEFAULTS = {
     "MODE": "test", "DATASET": "mnist", "SEED": 0, "BATCH_SIZE": 100, "NUM_IMAGES": 1000, "MAX_ITERS": 100,
-    "SHOW": "errors", "MASK": "predicted", "TWEAK_TARGET": -1, "TWEAK_RANGE": 0.25, "TWEAK_STRIDE": 0.05,
+    "SHOW": "errors", "MASK": "predicted", "TWEAK_TARGET": "-1", "TWEAK_RANGE": 0.25, "TWEAK_STRIDE": 0.05,
     "ATTACK": "original", "TARGETED": True, "LR": 1.0, "NORM": "linf", "EPSILON": 0.3, "EPSILON_L2": 4.0,
     "RESTARTS": 2,
     "AFFNIST_IMAGES": 10000,

@@ -1,4 +1,5 @@
 """One evaluation from its settings to its report."""
+import dataclasses
 from pathlib import Path
 from types import ModuleType
 
@@ -7,23 +8,25 @@ import numpy as np
 import config
 import data
 import registry
-from data.dataset import Dataset
+from data.dataset import Dataset, Examples, Split
 from evaluation.network.predictor import Predictor
 from evaluation.report import Report
 from output import say
 from runs import checkpoints
 from runs.checkpoints import Loaded
+from runs.config import RunConfig
 from settings import Config, InputError, split_paths
 
 FOLDER = "evaluation.modes"
+LOOKED_AT = 1000  # images of a split, spread evenly over it, that show its background
 
 
 def evaluate(given: dict) -> int:
-    """Runs the mode on the networks and the test split that the settings name -> exit status
+    """Runs the mode on the networks and the test split that the settings name; returns the status.
 
     What a mode may have, such as `check` and COMPARES, is in modes/__init__.py.
 
-    given: the settings that the user gave. InputError if networks or images cannot be had.
+    given: the settings that the user gave. InputError if networks or images cannot be loaded.
     """
     cfg = Config(config.EVAL_ALL, given)
     registry.check_owned(given, FOLDER, "--mode", cfg.MODE)
@@ -34,58 +37,42 @@ def evaluate(given: dict) -> int:
     mode = registry.module(FOLDER, cfg.MODE)
     if hasattr(mode, "check"):
         mode.check(cfg)
-    paths = split_paths(cfg.CKPT)
-    check_count(len(paths), mode, cfg.MODE)
 
     # the networks
-    loaded = [checkpoints.load(path) for path in paths]
-    for one in loaded:
-        check_needs(needs_of(mode), one, cfg.MODE)
+    loaded = [checkpoints.load(path) for path in split_paths(cfg.CKPT)]
+    first = loaded[0].run.settings
+    names = names_of(loaded)
 
     # The images: settings that the user does not give are those of the first network's training.
     # So is the seed by which they are split.
-    first = loaded[0].run.settings
     as_trained = {name: first[name] for name in config.DATA.keys() - given.keys()}
     cfg = cfg.changed(**as_trained, CKPT=",".join(str(one.prefix) for one in loaded))
-    images = {name: cfg[name] for name in config.DATA}
-    dataset = data.load(first.changed(**images))
+    images = first.changed(**{name: cfg[name] for name in config.DATA})
+    found = data.load(images)
     for one in loaded:
-        check_fit(one, dataset)
-    # The user's own images are split by a seed. A network of another seed may have seen these.
-    for other in loaded[1:]:
-        if cfg.DATASET not in config.DATASETS and other.run.settings.SEED != first.SEED:
-            check_unseen(other, images, dataset)
-    if hasattr(mode, "check_dataset"):
-        mode.check_dataset(dataset, cfg)
+        check_fit(one, found)
+    dataset = in_order_of(loaded[0].run, found)
+    for one in loaded[1:]:
+        check_order(one, loaded[0], dataset)
+        check_unseen(one, images, dataset)
+    check_mode(mode, loaded, dataset, cfg)
     for one in loaded:
-        say_differences(one, first.changed(**images), dataset)
+        say_differences(one, images, found, dataset)
 
     # measure
     predictors = {name: Predictor(one.network, one.run.settings, cfg.BATCH_SIZE)
-                  for name, one in zip(names_of(loaded), loaded, strict=True)}
+                  for name, one in zip(names, loaded, strict=True)}
     folder = mode.folder(cfg) if hasattr(mode, "folder") else ""
     report = Report(Path(cfg.FIG_DIR) / cfg.MODE / folder, cfg)
     compares = getattr(mode, "COMPARES", False)
-    subjects = predictors if compares else next(iter(predictors.values()))
+    subjects = predictors if compares else predictors[names[0]]
     numbers, details = mode.run(subjects, dataset, cfg, report)
     # the names of the datasets, each once
     trained_on = {Path(one.run.settings.DATASET).stem: None for one in loaded}
     subject = {"checkpoint": ", ".join(one.name for one in loaded),
                "trained_on": ", ".join(trained_on), "evaluated_on": dataset.name}
-    report.close(subject, numbers, details)
+    report.close(subject, numbers, {"class_names": dataset.class_names, **details})
     return 0
-
-
-def check_count(count: int, mode: ModuleType, name: str):
-    """InputError, with the modes that work, if there are several networks and the mode takes one.
-
-    name: of the mode
-    """
-    if count > 1 and not getattr(mode, "COMPARES", False):
-        able = [other for other in registry.names(FOLDER)
-                if getattr(registry.module(FOLDER, other), "COMPARES", False)]
-        raise InputError(f"--ckpt: expected one network for --mode {name}, received {count}; "
-                         f"several go with --mode {', '.join(able)}")
 
 
 def names_of(loaded: list[Loaded]) -> list[str]:
@@ -104,62 +91,33 @@ def names_of(loaded: list[Loaded]) -> list[str]:
     raise InputError(f"--ckpt: expected different networks, received {twice} twice")
 
 
-def needs_of(mode: ModuleType) -> frozenset[str]:
-    return getattr(mode, "NEEDS", frozenset())
+# ---- do mode, networks and images go together? ----
+
+def check_mode(mode: ModuleType, loaded: list[Loaded], dataset: Dataset, cfg):
+    """InputError, with the modes that work, if this one does not take these networks and images."""
+    if reason := refusal(mode, loaded, dataset, cfg):
+        others = {name: registry.module(FOLDER, name) for name in registry.names(FOLDER)}
+        able = [name for name, other in others.items()
+                if not refusal(other, loaded, dataset, cfg)]
+        raise InputError(f"{reason}; --mode {' or '.join(able)} works")
 
 
-def check_needs(needs: frozenset[str], loaded: Loaded, mode: str):
-    """InputError, with the modes that work, if the network lacks anything of what the mode needs.
-    """
-    lacks = needs - loaded.network.capabilities
-    if lacks:
-        working = [other for other in registry.names(FOLDER)
-                   if needs_of(registry.module(FOLDER, other)) <= loaded.network.capabilities]
-        raise InputError(f"--mode {mode}: expected a network with {' and '.join(sorted(lacks))}, "
-                         f"received {loaded.prefix} ({loaded.run.settings.MODEL}) without; "
-                         f"--mode {' or '.join(working)} works")
-
-
-def check_unseen(loaded: Loaded, images: dict, dataset: Dataset):
-    """InputError if the network was trained on test images of `dataset`, the user's own images.
-
-    Without a test split of their own, the seed of the training splits them. So test images of one
-    seed are training images of another.
-
-    images: the settings by which `dataset` was loaded
-    """
-    run = loaded.run
-    seen = data.load(run.settings.changed(**images))
-    trained_on_it = seen.digest == run.data
-    if trained_on_it and not np.array_equal(seen.test.images, dataset.test.images):
-        raise InputError(
-            f"{loaded.prefix}: expected a network that has not seen the test images, received one of "
-            f"--seed {run.settings.SEED}, which splits {images['DATASET']} otherwise; give these "
-            "images a test split of their own, or compare networks of one seed")
-
-
-def say_differences(loaded: Loaded, cfg: Config, dataset: Dataset):
-    """Says where the network may not be meant for this dataset, although the shapes fit.
-
-    cfg: the settings by which the dataset was loaded
-    """
-    run, prefix = loaded.run, loaded.prefix
-    # Classes have no names but numbers to a network.
-    if run.class_names != dataset.class_names:
-        say(f"{prefix} has other classes, {shown(run.class_names)}, than {dataset.name}, "
-            f"{shown(dataset.class_names)}: they are compared in this order")
-
-    # Without a test split of their own, other images are split in another way, too.
-    own = cfg.DATASET not in config.DATASETS
-    alike = all(cfg[name] == run.settings[name]
-                for name in ("DATASET", *config.OF_DATASETS, "SEED"))
-    if own and alike and run.data != dataset.digest:
-        say(f"{prefix}: {cfg.DATASET} has changed since the training. Unless it has a test split "
-            "of its own, the network may have been trained on some of these test images")
-
-
-def shown(names: tuple[str, ...], most: int = 5) -> str:
-    return ", ".join(names[:most]) + (", ..." if len(names) > most else "")
+def refusal(mode: ModuleType, loaded: list[Loaded], dataset: Dataset, cfg) -> str:
+    """Returns why the mode does not take these networks and images; an empty string if it does."""
+    name = mode.__name__.rpartition(".")[2]
+    if len(loaded) > 1 and not getattr(mode, "COMPARES", False):
+        return f"--ckpt: expected one network for --mode {name}, received {len(loaded)}"
+    for one in loaded:
+        lacks = getattr(mode, "NEEDS", frozenset()) - one.network.capabilities
+        if lacks:
+            return (f"--mode {name}: expected a network with {' and '.join(sorted(lacks))}, "
+                    f"received {one.prefix} ({one.run.settings.MODEL}) without")
+    try:
+        if hasattr(mode, "check_dataset"):
+            mode.check_dataset(dataset, cfg)
+    except InputError as error:
+        return str(error)
+    return ""
 
 
 def check_fit(loaded: Loaded, dataset: Dataset):
@@ -170,3 +128,107 @@ def check_fit(loaded: Loaded, dataset: Dataset):
             f"{loaded.prefix}: expected a network for images of [H, W, C] {dataset.image_shape} and "
             f"{dataset.classes} classes, as {dataset.name} has, received one for "
             f"{network.image_shape} and {network.classes}")
+
+
+def in_order_of(run: RunConfig, dataset: Dataset) -> Dataset:
+    """Returns the dataset with its classes in the network's order, if both have the same names.
+
+    Otherwise, and if its images are made when they are taken, it is returned unchanged.
+    """
+    names, parts = run.class_names, ("train", "val", "test")
+    splits = {part: getattr(dataset, part) for part in parts}
+    in_memory = all(isinstance(split, Split) for split in splits.values())
+    same = set(names) == set(dataset.class_names) and len(set(names)) == dataset.classes
+    if names == dataset.class_names or not same or not in_memory or dataset.further:
+        return dataset
+    place = np.array([names.index(name) for name in dataset.class_names], np.int32)  # [J]
+    moved = {part: split._replace(labels=place[split.labels]) for part, split in splits.items()}
+    return dataclasses.replace(dataset, **moved, class_names=names)
+
+
+def check_order(loaded: Loaded, first: Loaded, dataset: Dataset):
+    """InputError if the network has the classes of the dataset in another order than the first."""
+    if in_order_of(loaded.run, dataset) is not dataset:
+        raise InputError(f"{loaded.prefix}: expected the classes in the order of {first.prefix}, "
+                         f"{shown(first.run.class_names)}, received "
+                         f"{shown(loaded.run.class_names)}; evaluate them one by one")
+
+
+def check_unseen(loaded: Loaded, images: Config, dataset: Dataset):
+    """InputError if the network was trained on test images of `dataset`, the user's own images.
+
+    Without a test split of their own, the seed of the training splits them. So test images of one
+    seed are training images of another.
+
+    images: the settings by which `dataset` was loaded
+    """
+    run = loaded.run
+    if images.DATASET in config.DATASETS or run.settings.SEED == images.SEED:
+        return
+    seen = data.load(run.settings.changed(**{name: images[name] for name in config.DATA}))
+    trained_on_it = in_order_of(run, seen).digest == run.data
+    if trained_on_it and not np.array_equal(seen.test.images, dataset.test.images):
+        raise InputError(
+            f"{loaded.prefix}: expected a network that has not seen the test images, received one of "
+            f"--seed {run.settings.SEED}, which splits {images.DATASET} otherwise; give these "
+            "images a test split of their own, or compare networks of one seed")
+
+
+# ---- what looks like a mistake ----
+
+def say_differences(loaded: Loaded, images: Config, found: Dataset, dataset: Dataset):
+    """Says where the network may not be meant for these images, although the shapes fit.
+
+    images: the settings by which they were loaded; found: the dataset as it was loaded; dataset: as
+    it is evaluated
+    """
+    run, prefix = loaded.run, loaded.prefix
+    if run.class_names != found.class_names:
+        classes = (f"{prefix} has other classes, {shown(run.class_names)}, than {found.name}, "
+                   f"{shown(found.class_names)}")
+        matched = run.class_names == dataset.class_names
+        say(f"{classes}: they are {'matched by name' if matched else 'compared in this order'}")
+
+    # Without a test split of their own, other images are split in another way, too.
+    own = images.DATASET not in config.DATASETS
+    alike = all(images[name] == run.settings[name]
+                for name in ("DATASET", *config.OF_DATASETS, "SEED"))
+    if own and alike and run.data != dataset.digest:
+        say(f"{prefix}: {images.DATASET} has changed since the training. Unless it has a test split "
+            "of its own, the network may have been trained on some of these test images")
+
+    # ink and paper
+    if images.DATASET == run.settings.DATASET:
+        return
+    light, trained = is_light(dataset.test), was_light(run)
+    if trained is not None and light != trained:
+        words = ("light", "dark") if light else ("dark", "light")
+        say(f"{prefix}: {dataset.name} has a {words[0]} background, the training images had a "
+            f"{words[1]} one. The numbers say little unless the images are inverted, 255 - x; "
+            "predict.py inverts pictures for networks of handwriting, eval.py takes them as they "
+            "are")
+
+
+def is_light(split: Examples) -> bool:
+    """Returns whether most pixels at the borders of the images are light: dark ink on paper."""
+    which = np.unique(np.linspace(0, len(split.labels) - 1, LOOKED_AT).astype(int))
+    images = split.take(which).images                                          # [n, H, W, C]
+    border = np.concatenate([images[:, [0, -1]].ravel(), images[:, :, [0, -1]].ravel()])
+    return bool(np.median(border) > 127)
+
+
+def was_light(run: RunConfig) -> bool | None:
+    """Returns whether the training images are light at their borders; None if they are gone.
+
+    Those of all named datasets are dark.
+    """
+    if run.settings.DATASET in config.DATASETS:
+        return False
+    try:
+        return is_light(data.load(run.settings).train)
+    except InputError:
+        return None
+
+
+def shown(names: tuple[str, ...], most: int = 5) -> str:
+    return ", ".join(names[:most]) + (", ..." if len(names) > most else "")

@@ -4,10 +4,12 @@ All files are written at the end, each whole. An evaluation that is interrupted 
 those of the one before. One that fails while it writes may leave new figures beside the old
 results.json.
 """
-import contextlib
+import csv
+import io
+import itertools
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +23,11 @@ from runs.about import about
 from settings import PATH, PATHS, Config, InputError
 
 RESULTS = "results.json"
-# Shown in per cent, as accuracies and rates are. Other names that end with "error" are no shares.
-SHARES = ("error", "expected_calibration_error")
+# Shown in per cent, as accuracies and rates are. Other names that end with "error" are no fractions.
+FRACTIONS = ("error", "expected_calibration_error")
+
+# A dict has the numbers of the network of that name.
+Numbers = dict[str, float | dict[str, float]]
 
 
 class Report:
@@ -31,25 +36,28 @@ class Report:
     def __init__(self, folder: Path, cfg: Config):
         """cfg: the settings, which results.json records."""
         self.folder, self.cfg = folder, cfg
-        self.figures = {}  # PNG files by name
+        self.files = {}  # figures and tables by name, bytes
         if not is_writable(folder.absolute() / RESULTS):
             raise InputError(f"--fig_dir: expected a folder to write in, received {folder}")
 
-    @contextlib.contextmanager
-    def writing(self) -> Iterator[None]:
-        """Errors of the system become an InputError."""
-        try:
-            yield
-        except OSError as error:
-            raise InputError(f"--fig_dir: expected a folder to write in, received {self.folder} "
-                             f"({reason_of(error)})") from None
-
     def draw(self, name: str, figure: Figure):
         """Draws name.png, which `close` writes."""
-        self.figures[f"{name}.png"] = style.png(figure)
+        self.files[f"{name}.png"] = style.png(figure)
 
-    def close(self, subject: dict[str, str], numbers: dict, details: dict):
-        """Writes the figures and results.json, and prints subject and numbers.
+    def tabulate(self, name: str, header: Sequence[str], rows: dict[str, list[Sequence]]):
+        """Makes name.csv in UTF-8, which `close` writes. NaN is an empty cell.
+
+        rows: of each network. If there are several, their names are the first column.
+        """
+        text, several = io.StringIO(newline=""), len(rows) > 1
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(["network", *header] if several else header)
+        for network, mine in rows.items():
+            writer.writerows([network, *row] if several else row for row in plain(mine))
+        self.files[f"{name}.csv"] = text.getvalue().encode()
+
+    def close(self, subject: dict[str, str], numbers: Numbers, details: dict):
+        """Writes all files, and prints subject and numbers.
 
         subject: "checkpoint", "trained_on" and "evaluated_on"; numbers: to print; details: not. NaN
         (nothing was measured) and infinity (no attack succeeded) become null in results.json.
@@ -57,55 +65,68 @@ class Report:
         # the files, and nothing of the evaluation before
         settings = {name: value for name, value in self.cfg.items()
                     if self.cfg.__table__[name].rule not in (PATH, PATHS)}
-        results = {**subject, **numbers, **details, "settings": settings,
-                   "figures": list(self.figures), **about()}
+        kinds = {kind: [name for name in self.files if name.endswith(suffix)]
+                 for kind, suffix in (("figures", ".png"), ("tables", ".csv"))}
+        results = {**subject, **numbers, **details, "settings": settings, **kinds, **about()}
         text = json.dumps(plain(results), indent=1, allow_nan=False) + "\n"
-        with self.writing():
+        try:
             stale = self.stale()
-            for name, content in self.figures.items():
+            for name, content in {**self.files, RESULTS: text.encode()}.items():
                 write_whole(self.folder / name, content)
-            write_whole(self.folder / RESULTS, text.encode())
             for name in stale:
                 (self.folder / name).unlink(missing_ok=True)
+        except OSError as error:
+            raise InputError(f"--fig_dir: expected a folder to write in, received {self.folder} "
+                             f"({reason_of(error)})") from None
 
         # the screen
         say("{checkpoint}, trained on {trained_on}, evaluated on {evaluated_on}".format(**subject))
-        width = max(map(len, numbers), default=0)
-        for name, value in numbers.items():
-            say(f"{in_words(name):<{width}}  {readable(name, value)}")
-        count = len(self.figures)
-        count = f" and {count} figure{'s' if count > 1 else ''}" if count else ""
-        say(f"{self.folder}: {RESULTS}{count}")
+        for line in as_lines(numbers):
+            say(line)
+        counts = [f"{len(names)} {kind[:-1] if len(names) == 1 else kind}"
+                  for kind, names in kinds.items() if names]
+        say(f"{self.folder}: {' and '.join([RESULTS, *counts])}")
 
     def stale(self) -> set[str]:
-        """-> figures that the evaluation before drew in this folder, and this one did not"""
+        """Returns the files that the evaluation before made in this folder, and this one did not.
+        """
         try:
-            before = from_json((self.folder / RESULTS).read_text())["figures"]
-            # they will be deleted, so nothing else than figures of this folder
-            drawn = {name for name in before if re.fullmatch(r"[\w-]+\.png", name)}
-            return drawn - self.figures.keys()
-        except (OSError, ValueError, LookupError, TypeError):  # there was none
+            before = from_json((self.folder / RESULTS).read_text())
+            names = [*before["figures"], *before.get("tables", [])]
+            # They will be deleted, so they are nothing but figures and tables of this folder.
+            made = {name for name in names if re.fullmatch(r"[\w-]+\.(png|csv)", name)}
+            return made - self.files.keys()
+        except (OSError, ValueError, LookupError, TypeError, AttributeError):  # there was none
             return set()
 
 
-def in_words(name: str) -> str:
-    """The name of a number with spaces: "my_net:_success_rate" becomes "my_net: success rate"."""
-    network, colon, number = name.rpartition(":_")
-    return network + colon.replace("_", " ") + number.replace("_", " ")
+def as_lines(numbers: Numbers) -> list[str]:
+    """Returns a line for each number, then a table with a column for each network."""
+    networks = {name: found for name, found in numbers.items() if isinstance(found, dict)}
+    rows = [(name.replace("_", " "), readable(name, value)) for name, value in numbers.items()
+            if name not in networks]
+    if networks:
+        rows.append(("", *networks))
+        for name in dict.fromkeys(name for found in networks.values() for name in found):
+            cells = [readable(name, found[name]) if name in found else "-"
+                     for found in networks.values()]
+            rows.append((name.replace("_", " "), *cells))
+    columns = itertools.zip_longest(*rows, fillvalue="")
+    widths = [max(map(len, column)) for column in columns]
+    return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
 
 
 def readable(name: str, value: float | str | bool | None) -> str:
-    """A number as people read it: shares in per cent. Anything else stays as it is."""
+    """Returns a number as people read it: fractions in per cent. Anything else stays as it is."""
     if isinstance(value, bool) or not isinstance(value, int | float | np.number):
         return str(value)
-    number = name.rpartition(":_")[2]
-    if number.endswith(("accuracy", "rate")) or number in SHARES:
+    if name.endswith(("accuracy", "rate")) or name in FRACTIONS:
         return f"{value:.2%}"
     return f"{value:,}" if isinstance(value, int | np.integer) else f"{value:.5g}"
 
 
 def plain(value: Any) -> Any:
-    """NumPy -> what JSON has. NaN and infinity become None."""
+    """Turns NumPy into what JSON has. NaN and infinity become None."""
     if isinstance(value, dict):
         return {name: plain(one) for name, one in value.items()}
     if isinstance(value, list | tuple):

@@ -1,77 +1,42 @@
 """Two digits in an image: overlap and segmentation by hand, and every mode on a toy network."""
-import io
-import json
 import re
 import shutil
-import sys
 
 import numpy as np
 import pytest
-from matplotlib.image import imread
-from scipy import stats
 
-import cli
-import data
-import eval as command
 import toy
-from data.dataset import Batch, as_batch, stream, training_batch
+from data.dataset import Batch, as_batch, stream
 from evaluation.figures import sheets
-from evaluation.figures import style as figures
 from evaluation.modes import cap_tweak
 from evaluation.network.predictor import Predictions, Predictor
 from evaluation.pairs import figures as pair_figures
 from evaluation.pairs import overlap, segmentation
 from evaluation.statistics.intervals import of_pairs, wilson
-from runs import checkpoints
-from runs.config import RunConfig, save_config
-from training.devices import Devices
-from training.optimizer import make_optimizer
-from training.step import make_train_step
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
+def run(tmp_path_factory, make_run):
     """A folder with a network that has begun to learn pairs of bars, the network and its data."""
     folder = tmp_path_factory.mktemp("pairs")
     with pytest.MonkeyPatch.context() as patch:
-        cfg = toy.pairs_of_bars(patch, LR=0.01)
-        dataset = data.load(cfg)
-    network = toy.network(dataset.image_shape, dataset.classes)
-    step = make_train_step(network, make_optimizer(cfg), cfg, Devices())
-    for number in range(30):
-        step(training_batch(dataset, 0, number, 10))
-    saved = RunConfig(cfg, dataset.image_shape, dataset.classes, dataset.digest, dataset.class_names)
-    save_config(folder, saved)
-    checkpoints.write(folder, "ckpt", 30, saved.identity(), model=network)
-    return folder, network, dataset
+        return folder, *make_run(folder, toy.pairs_of_bars(patch, LR=0.01), 30)
 
 
 @pytest.fixture
-def evaluate(run, monkeypatch, tmp_path, capsys):
-    """evaluate(flags) -> exit status, output, error lines; figures go to tmp_path."""
+def evaluate(run, run_eval, monkeypatch, tmp_path):
+    """evaluate(flags) -> Ended; figures go to tmp_path."""
     toy.pairs_of_bars(monkeypatch)
-
-    def call(*flags):
-        known = "--ckpt", run[0], "--fig_dir", tmp_path, "--batch_size", 16
-        monkeypatch.setattr(sys, "argv", ["eval.py", *map(str, known + flags)])
-        with pytest.raises(SystemExit) as exit:
-            cli.run(command.main)
-        out, err = capsys.readouterr()
-        return exit.value.code, out, [line for line in err.replace("\r", "\n").splitlines() if "error: " in line]
-
-    return call
+    return lambda *flags, draw=False: run_eval(tmp_path, "--ckpt", run[0], "--batch_size", 16, *flags, draw=draw)
 
 
-def results(folder):
-    """results.json, after a look at all figures that it names."""
-    found = json.loads((folder / "results.json").read_text(), parse_constant=pytest.fail)  # no NaN
-    for name in found["figures"]:
-        assert imread(io.BytesIO((folder / name).read_bytes())).std() > 0.02, name
-    return found
-
-
-def predicted_sets(network, images):
-    return [set(np.argsort(-one)[:2]) for one in network(images).scores.numpy()]
+@pytest.fixture
+def whole(run):
+    """All test pairs as a batch, and bool [60]: both labels are found, at least one is."""
+    batch = as_batch(run[2].test.take(slice(None)))
+    found = [set(np.argsort(-scores)[:2]) for scores in run[1](batch.images).scores.numpy()]
+    counts = np.array([len(one & set(labels)) for one, labels in zip(found, batch.labels, strict=True)])
+    return batch, counts == 2, counts > 0
 
 
 # ---- measures by hand ----
@@ -92,14 +57,6 @@ def test_the_overlap_is_the_share_of_the_smaller_ink_under_the_other():
     np.testing.assert_array_equal(overlap.ink(np.array([[[0.49]], [[0.5]]])[None]), [[[False], [True]]])
 
 
-def test_wilsons_interval():
-    low, high = wilson(np.array([0.3, 0.0, np.nan]), np.array([10, 5, 0]))
-    for n, (right, count) in enumerate([(3, 10), (0, 5)]):
-        expected = stats.binomtest(right, count).proportion_ci(method="wilson")
-        np.testing.assert_allclose([low[n], high[n]], expected, atol=1e-12)
-    assert np.isnan(low[2]) and np.isnan(high[2])
-
-
 def pair_of(labels, predicted, digits, drawn):
     """-> a batch of one pair, and predictions whose capsules draw `drawn`"""
     images = np.minimum(1, sum(digits))[None]
@@ -107,20 +64,14 @@ def pair_of(labels, predicted, digits, drawn):
     return batch, Predictions(np.zeros((1, 6)), np.array([predicted]), from_predicted=np.array([drawn]))
 
 
-@pytest.mark.parametrize("labels, predicted, order", [
-    ([2, 5], [2, 5], [0, 1]), ([2, 5], [5, 2], [1, 0]),       # both right
-    ([2, 5], [2, 3], [0, 1]), ([2, 5], [3, 2], [1, 0]),       # the first is right
-    ([2, 5], [3, 5], [0, 1]), ([2, 5], [5, 3], [1, 0])])      # the second is right
-def test_a_predicted_label_stands_for_itself(labels, predicted, order):
+@pytest.mark.parametrize("predicted, orders", [
+    ([2, 5], ([0, 1], [0, 1])), ([5, 2], ([1, 0], [1, 0])),                                # both right
+    ([2, 3], ([0, 1], [0, 1])), ([3, 2], ([1, 0], [1, 0])), ([3, 5], ([0, 1], [0, 1])),    # one is right
+    ([0, 1], ([0, 1], [1, 0]))])                                                           # what they draw best
+def test_a_predicted_label_stands_for_itself_and_two_wrong_ones_for_what_they_draw_best(predicted, orders):
     a, b = drawn_on((0, 0)), drawn_on((3, 3))
-    for drawn in ([a, b], [b, a]):
-        np.testing.assert_array_equal(segmentation.standing_for(*pair_of(labels, predicted, [a, b], drawn)), [order])
-
-
-def test_two_wrong_predictions_stand_for_what_they_draw_best():
-    a, b = drawn_on((0, 0)), drawn_on((3, 3))
-    for drawn, order in (([a, b], [0, 1]), ([b, a], [1, 0])):
-        np.testing.assert_array_equal(segmentation.standing_for(*pair_of([2, 5], [0, 1], [a, b], drawn)), [order])
+    for drawn, order in zip(([a, b], [b, a]), orders, strict=True):
+        np.testing.assert_array_equal(segmentation.standing_for(*pair_of([2, 5], predicted, [a, b], drawn)), [order])
 
 
 def test_an_absent_class_is_neither_label_nor_predicted_and_any_other():
@@ -185,18 +136,15 @@ def test_tables_are_the_means_and_deviations_of_the_pairs():
     random = np.random.default_rng(0)
     measured, right = random.random((40, 4, 2)), random.random(40) < 0.5
     overlaps = random.choice([0.05, 0.55], 40)
-    sums = segmentation.Sums()
-    for some in (slice(0, 13), slice(13, 40)):
-        sums.add(measured[some], right[some], overlaps[some])
-    for which, mine in ((True, right), (False, ~right)):
-        table, values = sums.of(which), measured[mine][:, 2, 1]
-        found = table["whole input"]["intersection_over_union"]
-        assert table["pairs"] == len(values)
-        assert found["mean"] == pytest.approx(values.mean()) and found["sd"] == pytest.approx(values.std(ddof=1))
-    table = sums.by_overlap()
-    found = table["label capsules"]["squared_error_per_pixel"]["mean"]
-    np.testing.assert_allclose(found[[0, 5]], [measured[overlaps == one][:, 0, 0].mean() for one in (0.05, 0.55)])
-    assert np.isnan(found[1]) and table["pairs"].sum() == 40
+    found = segmentation.tables(measured, right, overlaps)
+    assert found.accuracy == right.mean()
+    for table, mine in ((found.right, right), (found.wrong, ~right)):
+        values, numbers = measured[mine][:, 2, 1], table["whole input"]["intersection_over_union"]
+        assert table["pairs"] == len(values) and numbers["mean"] == pytest.approx(values.mean())
+        assert numbers["sd"] == pytest.approx(values.std(ddof=1))
+    means = found.by_overlap["label capsules"]["squared_error_per_pixel"]["mean"]
+    np.testing.assert_allclose(means[[0, 5]], [measured[overlaps == one][:, 0, 0].mean() for one in (0.05, 0.55)])
+    assert np.isnan(means[1]) and found.by_overlap["pairs"].sum() == 40
 
 
 # ---- two colours ----
@@ -214,67 +162,59 @@ def test_each_digit_has_its_colour_and_both_are_white():
 
 # ---- the modes ----
 
-def test_test_counts_pairs_with_both_and_with_one_digit_right(evaluate, run, tmp_path):
+def test_test_counts_pairs_with_both_and_with_one_digit_right(evaluate, run, whole):
     _, network, dataset = run
-    status, out, _ = evaluate("--mode", "test")
-    found = results(tmp_path / "test")
-    batch = as_batch(dataset.test.take(slice(None)))
-    sets = predicted_sets(network, batch.images)
-    both = np.array([one == set(labels) for one, labels in zip(sets, batch.labels, strict=True)])
-    some = np.array([bool(one & set(labels)) for one, labels in zip(sets, batch.labels, strict=True)])
-    assert status == 0 and found["figures"] == ["overlap.png"] and found["images"] == 60
+    ended = evaluate("--mode", "test", draw=True)
+    found, (batch, both, some) = ended.results, whole
+    assert ended.status == 0 and found["figures"] == ["overlap.png"] and found["images"] == 60
     assert 0.2 < both.mean() < 1 and some.mean() > both.mean(), "otherwise this test says little"
     assert found["accuracy"] == pytest.approx(both.mean()) and found["error"] == pytest.approx(1 - both.mean())
-    assert found["one_right_or_both_rate"] == pytest.approx(some.mean())
+    assert found["one_right_or_both_rate"] == pytest.approx(some.mean()) and f"{some.mean():.2%}" in ended.out
     terms = network.loss_terms(network(batch.images, batch.labels), batch.labels, batch.sources)
     for name, value in terms.items():
         assert found[name] == pytest.approx(np.mean(value), rel=1e-4)
+    per_class, = found["per_class"].values()
+    assert [row["images"] for row in per_class] == np.bincount(batch.labels.ravel()).tolist()
+    assert sum(row["correct"] for row in per_class) == both.sum() + some.sum()
+    lines = ended.files["errors.csv"].decode().splitlines()
+    assert len(lines) == 1 + (~both).sum() and all(line.count(" + ") == 3 for line in lines[1:])
 
     # by overlap
     places = overlap.bin_of(overlap.overlap(batch.sources))
     table, = found["by_overlap"].values()
     assert table["count"] == np.bincount(places, minlength=10).tolist() and len(table["edges"]) == 11
     for place in range(10):
-        if (places == place).any():
-            assert table["error"][place] == pytest.approx(1 - both[places == place].mean())
-            assert table["some_right"][place] == pytest.approx(some[places == place].mean())
-            digits = dataset.test.members(np.flatnonzero(places == place))
-            for name, yes in (("error", ~both[places == place]), ("some_right", some[places == place])):
-                interval = table[f"{name}_low"][place], table[f"{name}_high"][place]
-                assert interval == pytest.approx(of_pairs(yes, digits))
-        else:
+        here = places == place
+        if not here.any():
             assert table["error"][place] is None
-    assert f"{some.mean():.2%}" in out
+            continue
+        digits = dataset.test.members(np.flatnonzero(here))
+        for name, yes in (("error", ~both[here]), ("some_right", some[here])):
+            assert table[name][place] == pytest.approx(yes.mean())
+            interval = table[f"{name}_low"][place], table[f"{name}_high"][place]
+            assert interval == pytest.approx(of_pairs(yes, digits))
 
 
-def test_two_networks_are_compared_by_overlap(evaluate, run, tmp_path, monkeypatch):
-    other = run[0].parent / "pairs-too"
-    shutil.copytree(run[0], other, dirs_exist_ok=True)
-    drawn, draw = [], pair_figures.accuracy_by_overlap
-    monkeypatch.setattr(pair_figures, "accuracy_by_overlap", lambda *given: (drawn.append(given), draw(*given))[1])
-    status, _, _ = evaluate("--mode", "test", "--ckpt", f"{run[0]},{other}")
-    found = results(tmp_path / "test")
-    assert status == 0 and found["figures"] == ["overlap.png"] and "60 pairs" in drawn[0][0]
+def test_two_networks_are_compared_by_overlap(evaluate, run, tmp_path, calls):
+    """On more partners than were in training."""
+    shutil.copytree(run[0], tmp_path / "pairs-too")
+    drawn = calls(pair_figures, "accuracy_by_overlap")
+    ended = evaluate("--mode", "test", "--ckpt", f"{run[0]},{tmp_path / 'pairs-too'}", "--pairs_per_digit", 5)
+    found = ended.results
+    assert ended.status == 0 and found["figures"] == ["overlap.png"] and "150 pairs" in drawn[0][0]
     one, two = found["by_overlap"].values()
-    assert one == two and list(found["by_overlap"]) == [run[0].name, "pairs-too"]
-    assert found[f"{run[0].name}:_accuracy"] == found["pairs-too:_accuracy"]
+    assert one == two and list(found["by_overlap"]) == [run[0].name, "pairs-too"] and found["images"] == 150
+    assert found[run[0].name] == found["pairs-too"] and found["pairs-too"]["accuracy"] > 0
 
 
-def test_more_partners_may_be_tested_than_were_in_training(evaluate, tmp_path):
-    evaluate("--mode", "test", "--pairs_per_digit", 5)
-    assert results(tmp_path / "test")["images"] == 150
-
-
-def test_reconstruct_measures_the_segmentation_of_every_pair(evaluate, run, tmp_path):
-    _, network, dataset = run
-    status, out, _ = evaluate("--mode", "reconstruct")
-    found = results(tmp_path / "reconstruct")
-    assert status == 0 and found["figures"] == ["segmentation.png", "right.png", "wrong.png"]
-    batch = as_batch(dataset.test.take(slice(None)))
-    right = np.array([one == set(labels) for one, labels in
-                      zip(predicted_sets(network, batch.images), batch.labels, strict=True)])
+def test_reconstruct_measures_and_shows_the_segmentation_of_every_pair(evaluate, run, whole, calls):
+    drawn = calls(sheets, "rows_of_images")
+    ended = evaluate("--mode", "reconstruct", draw=True)
+    found, (batch, right, _) = ended.results, whole
+    assert ended.status == 0 and found["figures"] == ["segmentation.png", "right.png", "wrong.png"]
     assert found["accuracy"] == pytest.approx(right.mean())
-    error = np.square(network(batch.images, batch.labels).reconstruction - batch.sources).mean(axis=(1, 2, 3, 4))
+    drawings = run[1](batch.images, batch.labels).reconstruction
+    error = np.square(drawings - batch.sources).mean(axis=(1, 2, 3, 4))
     tables = found["segmentation"]
     for name, mine in (("right", right), ("wrong", ~right)):
         assert tables[name]["pairs"] == mine.sum()
@@ -285,21 +225,12 @@ def test_reconstruct_measures_the_segmentation_of_every_pair(evaluate, run, tmp_
     for measure in segmentation.MEASURES:  # where both are right they are the same capsules
         same = [tables["right"][kind][measure]["mean"] for kind in ("label capsules", "predicted capsules")]
         assert same[0] == pytest.approx(same[1], rel=1e-5)
-    whole = np.square(batch.images[:, None] - batch.sources).mean(axis=(1, 2, 3, 4))
-    assert tables["right"]["whole input"]["squared_error_per_pixel"]["mean"] == pytest.approx(whole[right].mean())
-    assert sum(tables["by_overlap"]["pairs"]) == 60
+    input_error = np.square(batch.images[:, None] - batch.sources).mean(axis=(1, 2, 3, 4))
+    mean = tables["right"]["whole input"]["squared_error_per_pixel"]["mean"]
+    assert mean == pytest.approx(input_error[right].mean())
+    assert sum(tables["by_overlap"]["pairs"]) == 60 and len(tables["by_overlap"]["edges"]) == 11
 
-
-def test_show_all_of_pairs_is_refused(evaluate):
-    status, out, lines = evaluate("--mode", "reconstruct", "--show", "all")
-    assert (status, out, len(lines)) == (2, "", 1) and "--show all: expected images of one digit" in lines[0]
-
-
-def test_the_sheet_shows_input_digits_and_reconstructions(evaluate, monkeypatch):
-    drawn, rows_of_images = [], sheets.rows_of_images
-    monkeypatch.setattr(sheets, "rows_of_images", lambda *given: (drawn.append(given), rows_of_images(*given))[1])
-    monkeypatch.setattr(figures, "png", lambda figure: b"")
-    evaluate("--mode", "reconstruct")
+    # the sheets
     (_, of_right), (title, of_wrong) = drawn
     assert [row.name for row in of_right] == ["input", "digits", "predicted", "absent *"]
     assert [row.name for row in of_wrong] == ["input", "digits", "predicted", "labels", "absent *"]
@@ -310,15 +241,12 @@ def test_the_sheet_shows_input_digits_and_reconstructions(evaluate, monkeypatch)
         assert label.startswith(first) and absent not in label and absent not in predicted
 
 
-def test_cap_tweak_moves_one_digit_and_not_the_other(evaluate, run, tmp_path, monkeypatch):
-    _, network, dataset = run
-    drawn, tweaks = [], sheets.tweaks
-    monkeypatch.setattr(sheets, "tweaks", lambda *given: (drawn.append(given), tweaks(*given))[1])
-    measured, effects = [], cap_tweak.measure_effects
-    monkeypatch.setattr(cap_tweak, "measure_effects", lambda *given: (measured.append(given), effects(*given))[1])
-    status, out, _ = evaluate("--mode", "cap_tweak", "--num_images", "60")
-    found = results(tmp_path / "cap_tweak")
-    assert status == 0 and 0 < found["images_classified_right"] < 60
+def test_cap_tweak_moves_one_digit_and_not_the_other(evaluate, run, calls):
+    dataset = run[2]
+    drawn, measured = calls(sheets, "tweaks"), calls(cap_tweak, "measure_effects")
+    ended = evaluate("--mode", "cap_tweak", "--num_images", "60", draw=True)
+    found = ended.results
+    assert ended.status == 0 and 0 < found["images_classified_right"] < 60
     assert found["largest_change_of_the_other_digit"] == 0
     assert 0 < found["mean_change_of_both_added"] <= found["mean_change_of_the_tweaked_digit"]
     ratio = found["mean_change_of_both_added"] / found["mean_change_of_the_tweaked_digit"]
@@ -333,26 +261,24 @@ def test_cap_tweak_moves_one_digit_and_not_the_other(evaluate, run, tmp_path, mo
         assert np.ptp(of_orange, axis=(0, 1)).max() > 0.01 and np.ptp(of_blue, axis=(0, 1)).max() < 1e-6
 
 
-def test_a_decoder_that_sees_all_capsules_would_move_the_other_digit(evaluate, tmp_path, monkeypatch):
+def test_a_decoder_that_sees_all_capsules_would_move_the_other_digit(evaluate, monkeypatch):
     """So the number above is measured."""
     decode = Predictor.decode_labels
     monkeypatch.setattr(Predictor, "decode_labels", lambda self, capsules, labels: (
         decode(self, capsules, labels) + capsules.sum(axis=(1, 2))[:, None, None, None, None]))
-    monkeypatch.setattr(figures, "png", lambda figure: b"")  # which takes most of the time
-    evaluate("--mode", "cap_tweak", "--num_images", "20")
-    found = json.loads((tmp_path / "cap_tweak" / "results.json").read_text())
+    found = evaluate("--mode", "cap_tweak", "--num_images", "20").results
     assert found["largest_change_of_the_other_digit"] == pytest.approx(0.25, rel=1e-3)
 
 
-def test_pairs_cannot_be_attacked(evaluate, tmp_path):
-    status, out, lines = evaluate("--mode", "adversarial")
-    assert status == 2 and out == "" and len(lines) == 1 and not (tmp_path / "adversarial").exists()
-    assert "--mode adversarial: expected a dataset with one label for each image" in lines[0]
+def test_pairs_cannot_be_attacked(evaluate):
+    ended = evaluate("--mode", "adversarial")
+    assert ended.status == 2 and ended.out == "" and len(ended.errors) == 1 and ended.results is None
+    assert "--mode adversarial: expected a dataset with one label for each image" in ended.errors[0]
+    assert ended.errors[0].endswith("; --mode cap_tweak or reconstruct or test works")
 
 
 def test_empty_bins_are_drawn_as_nothing():
-    judged = overlap.Judged(np.full(3, 0.93), np.array([True, False, False]), np.ones(3, bool))
-    few = overlap.by_overlap(judged, np.arange(6).reshape(3, 2))
+    right = np.array([True, False, False])
+    few = overlap.by_overlap(np.full(3, 0.93), right, np.ones(3, bool), np.arange(6).reshape(3, 2))
     assert np.isnan(few.error[0]) and few.error[9] == pytest.approx(2 / 3) and few.some_right[9] == 1
-    figure = pair_figures.errors_by_overlap("few", few)
-    assert figure.axes[0].lines
+    assert pair_figures.errors_by_overlap("few", few).axes[0].lines

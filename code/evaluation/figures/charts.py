@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from matplotlib.figure import Figure
 
-from evaluation.figures.style import BLUE, BODY, DPI, ORANGE, RED, SMALL, shorten
+from evaluation.figures.style import BLUE, ORANGE, RED, shorten, written
 from evaluation.statistics.calibration import Reliability
 
 MOST_NUMBERS = 20  # classes up to which a matrix has its numbers written in
@@ -22,39 +22,32 @@ class History(NamedTuple):
 
 
 def curves(title: str, train: History, val: History) -> Figure:
-    """Loss and error rate against steps.
+    """Draws loss and error rate against steps.
 
     Training batches are drawn as means over at most STRETCHES stretches, validation as it is.
     """
     figure, axes = chart(title, 8, 3.4, ncols=2)
     stretches = np.array_split(np.arange(len(train.steps)), min(STRETCHES, len(train.steps)))
-    of_train = History(*(means(values, stretches) for values in train))
+    of_train = History(*([values[stretch].mean() for stretch in stretches] for values in train))
     for one, kind, label in zip(axes, ("losses", "errors"), ("loss", "error rate"), strict=True):
         one.plot(of_train.steps, getattr(of_train, kind), "-", color=ORANGE, linewidth=1,
                  label="training batches")
         one.plot(val.steps, getattr(val, kind), "o-", color=BLUE, markersize=3, label="validation")
-        one.set_yscale("log")
+        one.set(xlabel="training steps", ylabel=label, yscale="log")
         one.locator_params(axis="x", nbins=6)  # numbers of five digits stay apart
-        one.set_xlabel("training steps", fontsize=BODY)
-        one.set_ylabel(label, fontsize=BODY)
-        one.grid(color="#dddddd")
-        one.legend(fontsize=SMALL + 1)
+        one.grid()
+        one.legend()
     return figure
 
 
 def short_names(class_names: Sequence[str]) -> list[str]:
-    """-> the names as an axis has room for"""
+    """Returns the names as an axis has room for."""
     return [shorten(name, MOST_LETTERS) for name in class_names]
-
-
-def means(values: np.ndarray, stretches: list[np.ndarray]) -> np.ndarray:
-    """-> the mean of the values [n] at the indices of each stretch"""
-    return np.array([values[stretch].mean() for stretch in stretches])
 
 
 def matrix(title: str, values: np.ndarray, names: Sequence[str], xlabel: str, ylabel: str,
            colour_label: str, form: str) -> Figure:
-    """values [J, J] of J things with these names, written in by the format `form`.
+    """Draws values [J, J] of J things with these names, written in by the format `form`.
 
     NaN is left empty. The diagonal is no part of the colour scale. For classes, see `short_names`.
     """
@@ -67,11 +60,10 @@ def matrix(title: str, values: np.ndarray, names: Sequence[str], xlabel: str, yl
     there = np.isfinite(colours).any()
     low, high = (np.nanmin(colours), np.nanmax(colours)) if there else (0, 1)
     shown = axes.imshow(colours, cmap="cividis", vmin=min(0, low), vmax=max(high, 1e-9))
-    bar = figure.colorbar(shown, shrink=0.8)
-    bar.set_label(colour_label, fontsize=BODY)
-    bar.ax.tick_params(labelsize=SMALL + 1)
+    figure.colorbar(shown, shrink=0.8, label=colour_label)
 
     # numbers and names
+    names = [written(name) for name in names]
     if J <= MOST_NUMBERS:
         axes.set_xticks(range(J), names, rotation=0 if max(map(len, names)) < 3 else 90)
         axes.set_yticks(range(J), names)
@@ -79,14 +71,13 @@ def matrix(title: str, values: np.ndarray, names: Sequence[str], xlabel: str, yl
         for row, column in np.argwhere(np.isfinite(values)):
             dark = row != column and values[row, column] < middle
             axes.text(column, row, form.format(values[row, column]), ha="center", va="center",
-                      fontsize=SMALL, color="white" if dark else "black")
-    axes.set_xlabel(xlabel, fontsize=BODY)
-    axes.set_ylabel(ylabel, fontsize=BODY)
+                      color="white" if dark else "black")
+    axes.set(xlabel=xlabel, ylabel=ylabel)
     return figure
 
 
 def reliability(title: str, found: Reliability) -> Figure:
-    """Accuracy against the winning capsule's length, and how many images each bin has."""
+    """Draws accuracy against the longest capsule's length, and how many images each bin has."""
     # accuracy
     figure, (upper, lower) = chart(title, 5, 5, nrows=2, sharex=True, height_ratios=(3, 1))
     upper.plot([0, 1], [0, 1], color="grey", linestyle="--", linewidth=1, label="length = accuracy")
@@ -95,24 +86,21 @@ def reliability(title: str, found: Reliability) -> Figure:
     spread = np.maximum(0, [accuracy - found.low[there], found.high[there] - accuracy])
     upper.errorbar(found.length[there], accuracy, spread, fmt="o-", color=BLUE, capsize=3,
                    markersize=5, label="images, 95 % interval")
-    upper.set_ylabel("accuracy (share right)", fontsize=BODY)
-    upper.set_ylim(-0.03, 1.03)
-    upper.legend(fontsize=SMALL + 1, loc="lower right")
+    upper.set(ylabel="accuracy", ylim=(-0.03, 1.03))
+    upper.legend(loc="lower right")
 
     # images
     edges = np.linspace(0, 1, len(found.count) + 1)
     lower.bar(edges[:-1], found.count, np.diff(edges), align="edge", color=BLUE, edgecolor="white")
     lower.set_yscale("symlog", linthresh=1)
-    lower.set_ylim(0, found.count.max() * 3)
-    lower.set_ylabel("images", fontsize=BODY)
-    lower.set_xlabel("length of the winning capsule", fontsize=BODY)
-    lower.set_xlim(0, 1)
+    lower.set(xlabel="length of the longest capsule", ylabel="images", xlim=(0, 1),
+              ylim=(0, found.count.max() * 3))
     return figure
 
 
 def effects(title: str, standard: np.ndarray, names: Sequence[str],
             measures: Sequence[str]) -> Figure:
-    """standard [J, E, M]: effects in standard deviations, NaN where not significant.
+    """Draws effects in standard deviations, standard [J, E, M]; NaN where not significant.
 
     names [J] of the classes, measures [M]
     """
@@ -129,49 +117,43 @@ def effects(title: str, standard: np.ndarray, names: Sequence[str],
         if j < J:
             one.set_facecolor("#bbbbbb")
             shown = one.imshow(standard[j], cmap="PuOr", vmin=-limit, vmax=limit, aspect="auto")
-            one.set_title(f"class {names[j]}", fontsize=BODY)
+            one.set(title=f"class {names[j]}", yticks=range(E))
             one.set_xticks(range(M), measures, rotation=90)
-            one.set_yticks(range(E))
             one.tick_params(labelbottom=j + columns >= J)
 
     # labels
-    figure.supylabel("dimension of the capsule", fontsize=BODY)
-    bar = figure.colorbar(shown, ax=axes, aspect=40)
-    bar.set_label("change, in sd as in the figures of the classes\n(grey: not significant)",
-                  fontsize=BODY)
-    bar.ax.tick_params(labelsize=SMALL + 1)
+    figure.supylabel("dimension of the capsule")
+    figure.colorbar(shown, ax=axes, aspect=40, label="change, in sd as in the figures of the "
+                    "classes\n(grey: not significant)")
     return figure
 
 
 def success(title: str, budgets: np.ndarray, rates: np.ndarray, budget_label: str,
             steps: np.ndarray) -> Figure:
-    """Success rate against budget, both [n], and a histogram of `steps` [N].
+    """Draws success rate against budget, both [n], and a histogram of `steps` [N].
 
     steps: those that the successful images needed
     """
     # the rate
     figure, (left, right) = chart(title, 8, 3.4, ncols=2)
     left.plot(budgets, rates, "o-" if len(budgets) < 15 else "-", color=BLUE, markersize=4)
-    left.set_ylim(-0.03, 1.03)
-    left.set_xlim(0, max(budgets) * 1.02)
-    left.set_xlabel(budget_label, fontsize=BODY)
-    left.set_ylabel("success rate", fontsize=BODY)
-    left.grid(color="#dddddd")
+    left.set(xlabel=budget_label, ylabel="success rate", xlim=(0, max(budgets) * 1.02),
+             ylim=(-0.03, 1.03))
+    left.grid()
 
     # the steps
     if len(steps):
         width = max(1, steps.max() // 30)
         edges = np.arange(-0.5, steps.max() + width, width)
         right.hist(steps, edges, color=BLUE, edgecolor="white")
-    right.set_xlabel("gradient steps until success", fontsize=BODY)
-    right.set_ylabel("images", fontsize=BODY)
+    right.set(xlabel="gradient steps until success", ylabel="images")
     right.yaxis.get_major_locator().set_params(integer=True)
     return figure
 
 
 def detection(title: str, natural: np.ndarray, adversarial: np.ndarray,
               threshold: float) -> Figure:
-    """Distances [N], [n] of images from their reconstructions, and the detector's threshold."""
+    """Draws distances [N], [n] of images from their reconstructions, and the detector's threshold."""
     figure, axes = chart(title, 6, 3.6)
     bins = np.linspace(0, max(natural.max(), adversarial.max(initial=0)) * 1.02, 50)
     axes.hist(natural, bins, density=True, color=BLUE, alpha=0.75, label="natural")
@@ -180,18 +162,14 @@ def detection(title: str, natural: np.ndarray, adversarial: np.ndarray,
                   hatch="//", label="adversarial")
     axes.axvline(threshold, color="black", linestyle="--", linewidth=1.2,
                  label=f"threshold, {threshold:.2f}")
-    axes.set_xlabel("L2 distance to the winning capsule's reconstruction (pixels in [0, 1])",
-                    fontsize=BODY)
-    axes.set_ylabel("density", fontsize=BODY)
-    axes.legend(fontsize=SMALL + 1)
+    axes.set(xlabel="L2 distance to the longest capsule's reconstruction (pixels in [0, 1])",
+             ylabel="density")
+    axes.legend()
     return figure
 
 
 def chart(title: str, width: float, height: float, **grid) -> tuple[Figure, Any]:
-    """An empty chart of that size in inches, and its axes: one, or an array as `grid` says."""
-    figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
-    axes = figure.subplots(**grid)
-    figure.suptitle(title, fontsize=BODY + 1)
-    for one in np.ravel(axes):
-        one.tick_params(labelsize=SMALL + 1, which="both")
-    return figure, axes
+    """Makes an empty chart of that size in inches, and its axes: one, or an array as `grid` says."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    figure.suptitle(title)
+    return figure, figure.subplots(**grid)

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from evaluation.figures.style import BODY, DPI, ORANGE, RED, SMALL, shorten
+from evaluation.figures.style import BODY, ORANGE, RED, shorten, written
 
 SIDE = 0.7              # inches, width of an image; the unit of all positions
 COLUMNS = 10            # images side by side
@@ -22,11 +22,7 @@ class Row(NamedTuple):
     name: str
     images: np.ndarray       # [N, H, W, C]
     captions: Sequence[str]  # [N]
-    marked: np.ndarray       # bool [N]: captions in bold and red
-
-    def lines(self) -> int:
-        """-> the most lines that a caption has"""
-        return 1 + max(caption.count("\n") for caption in self.captions)
+    marked: np.ndarray | None = None  # bool [N]: captions in bold and red; None: none of them
 
 
 class Cell(NamedTuple):
@@ -36,7 +32,7 @@ class Cell(NamedTuple):
 
 
 def rows_of_images(title: str, rows: list[Row]) -> Figure:
-    """The rows, of N images each, one below the other.
+    """Draws the rows, of N images each, one below the other.
 
     COLUMNS images to a line; if there are more, the rows go on in further bands below.
     """
@@ -44,7 +40,8 @@ def rows_of_images(title: str, rows: list[Row]) -> Figure:
     N, H, W, _ = rows[0].images.shape
     columns, bands = min(N, COLUMNS), math.ceil(N / COLUMNS)
     left = max(len(row.name) for row in rows) * SMALL_LETTER + 0.2
-    line = LINE * max(row.lines() for row in rows)
+    captions = [caption for row in rows for caption in row.captions]
+    line = LINE * (1 + max(caption.count("\n") for caption in captions))
     step = line + H / W + GAP
     band = len(rows) * step + 0.2
 
@@ -55,16 +52,16 @@ def rows_of_images(title: str, rows: list[Row]) -> Figure:
             x = left + n % COLUMNS * (1 + GAP)
             y = n // COLUMNS * band + k * step + line
             put(axes, row.images[n], x, y)
-            colour, weight = (RED, "bold") if row.marked[n] else ("black", "normal")
-            axes.text(x + 0.5, y - 0.04, row.captions[n], ha="center", fontsize=SMALL, color=colour,
-                      weight=weight)
+            marked = row.marked is not None and row.marked[n]
+            colour, weight = (RED, "bold") if marked else ("black", "normal")
+            axes.text(x + 0.5, y - 0.04, row.captions[n], ha="center", color=colour, weight=weight)
             if n % COLUMNS == 0:
-                axes.text(x - 0.1, y + H / W / 2, row.name, ha="right", va="center", fontsize=SMALL)
+                axes.text(x - 0.1, y + H / W / 2, row.name, ha="right", va="center")
     return figure
 
 
 def tweaks(title: str, grid: np.ndarray, values: np.ndarray, names: list[str]) -> Figure:
-    """grid [E, K, H, W, C]: a row for each dimension, a column for each of `values` [K].
+    """Draws grid [E, K, H, W, C]: a row for each dimension, a column for each of `values` [K].
 
     names [E]: the effects of the dimensions in words
     """
@@ -74,17 +71,16 @@ def tweaks(title: str, grid: np.ndarray, values: np.ndarray, names: list[str]) -
     figure, axes = sheet(title, end + right, 2 * LINE + E * (H / W + GAP) + 0.15)
 
     # above: what is added
-    axes.text(middle, 0.15, "added to the dimension", ha="center", fontsize=SMALL)
+    axes.text(middle, 0.15, "added to the dimension", ha="center")
     for k, value in enumerate(values):
         text = f"{value:+.3g}" if value else "0"
-        axes.text(left + k * (1 + GAP) + 0.5, 2 * LINE - 0.06, text, ha="center", fontsize=SMALL)
+        axes.text(left + k * (1 + GAP) + 0.5, 2 * LINE - 0.06, text, ha="center")
 
     # a row for each dimension, the image as it is framed
     for e in range(E):
         y = 2 * LINE + e * (H / W + GAP)
-        axes.text(left - 0.1, y + H / W / 2, f"dimension {e}", ha="right", va="center",
-                  fontsize=SMALL)
-        axes.text(end + 0.05, y + H / W / 2, names[e], va="center", fontsize=SMALL)
+        axes.text(left - 0.1, y + H / W / 2, f"dimension {e}", ha="right", va="center")
+        axes.text(end + 0.05, y + H / W / 2, names[e], va="center")
         for k in range(K):
             put(axes, grid[e, k], left + k * (1 + GAP), y, frame=ORANGE if values[k] == 0 else None)
     return figure
@@ -92,7 +88,7 @@ def tweaks(title: str, grid: np.ndarray, values: np.ndarray, names: list[str]) -
 
 def examples(title: str, rows: Sequence[str], columns: Sequence[str],
              cells: dict[tuple[int, int], Cell], xlabel: str, ylabel: str) -> Figure:
-    """Attacked images in rows and columns, which have these names, in order.
+    """Draws attacked images in rows and columns, which have these names, in order.
 
     The keys of `cells` are (row, column), counted from 0.
     """
@@ -121,25 +117,26 @@ def examples(title: str, rows: Sequence[str], columns: Sequence[str],
 
 
 def pair(title: str, image: np.ndarray, adversarial: np.ndarray, captions: Sequence[str]) -> Figure:
-    """An image [H, W, C], its adversarial neighbour and their difference, each with a caption."""
+    """Draws an image [H, W, C], its adversarial neighbour, their difference, each with a caption."""
     H, W, _ = image.shape
     figure, axes = sheet(title, 6.8, 2 * H / W + 2 * LINE)
     images = image, adversarial, adversarial - image
     for k, (one, caption) in enumerate(zip(images, captions, strict=True)):
         x = 0.2 + k * 2.2
         put(axes, one, x, LINE, width=2, difference=k == 2)
-        axes.text(x + 1, LINE - 0.06, caption, ha="center", fontsize=SMALL)
+        axes.text(x + 1, LINE - 0.06, caption, ha="center")
     return figure
 
 
 def sheet(title: str, width: float, height: float) -> tuple[Figure, Axes]:
-    """An empty sheet of that size in units, with room for its title above."""
+    """Makes an empty sheet of that size in units, with room for its title above."""
+    title = written(title)
     lines = title.split("\n")
     needed = max(map(len, lines)) * LETTER + 0.2                   # units, with a margin
     margin = max(0, needed - width) / 2
     top = 0.3 + LINE * len(lines)
     width, height = width + 2 * margin, height + top
-    figure = Figure(figsize=(width * SIDE, height * SIDE), dpi=DPI, facecolor="white")
+    figure = Figure(figsize=(width * SIDE, height * SIDE))
     axes = figure.add_axes((0, 0, 1, 1), xlim=(-margin, width - margin), ylim=(height - top, -top))
     axes.set_axis_off()
     axes.text(width / 2 - margin, -top + 0.15, title, ha="center", va="top", fontsize=BODY)
@@ -148,7 +145,7 @@ def sheet(title: str, width: float, height: float) -> tuple[Figure, Axes]:
 
 def put(axes: Axes, image: np.ndarray, x: float, y: float, frame: str | None = None,
         width: float = 1, difference: bool = False):
-    """An image [H, W, C] with its upper left corner at x, y.
+    """Draws an image [H, W, C] with its upper left corner at x, y.
 
     Three channels are colours; otherwise the first one is shown in grey. `difference`: of two
     images, in colours for values from -1 to 1; of several channels, the one that differs most.

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 import config
 from evaluation.figures.charts import History, chart
-from evaluation.figures.style import BLUE, BODY, ORANGE, RED, SMALL
+from evaluation.figures.style import BLUE, ORANGE, RED
 from evaluation.network.predictor import Predictor
 
 # Okabe and Ito, as those of style.py
@@ -23,28 +23,21 @@ class Style(NamedTuple):
 
 
 def styles_of(predictors: dict[str, Predictor]) -> dict[str, Style]:
-    """-> for each network a marker of its own, and the colour of its settings of model and loss
+    """Returns for each network a marker of its own, and the colour of its model and loss.
 
-    So seeds of one network share the colour. The 13th network has the first one's marker again.
+    So seeds of one network share the colour. Settings that a run may change make no other model.
+    The 13th network has the first one's marker again.
     """
-    models = [model_of(predictor) for predictor in predictors.values()]
+    kept = [name for name, row in {**config.MODEL, **config.LOSS}.items() if not row.may_change]
+    models = [tuple(one.trained[name] for name in kept) for one in predictors.values()]
     different = list(dict.fromkeys(models))
     return {name: Style(COLOURS[different.index(model) % len(COLOURS)], MARKERS[n % len(MARKERS)])
             for n, (name, model) in enumerate(zip(predictors, models, strict=True))}
 
 
-def model_of(predictor: Predictor) -> tuple:
-    """-> the settings that make a network another model
-
-    Settings that may change, such as the way to compute a convolution, do not.
-    """
-    table = {**config.MODEL, **config.LOSS}
-    return tuple(predictor.trained[name] for name, row in table.items() if not row.may_change)
-
-
 def validation_curves(title: str, histories: dict[str, dict[str, History]],
                       styles: dict[str, Style]) -> Figure:
-    """The error rate on validation against steps, of several trainings.
+    """Draws the error rate on validation against steps, of several trainings.
 
     histories: of "val" and "val_average" for each name; dashed is the average of the weights
     """
@@ -55,11 +48,9 @@ def validation_curves(title: str, histories: dict[str, dict[str, History]],
         if len(average.steps):
             curve(axes, average.steps, average.errors, styles[name],
                   f"{name}, average of the weights", line="--")
-    axes.set_yscale("log")
-    axes.set_xlabel("training steps", fontsize=BODY)
-    axes.set_ylabel("error rate on validation", fontsize=BODY)
-    axes.grid(color="#dddddd", which="both")
-    axes.legend(fontsize=SMALL + 1)
+    axes.set(xlabel="training steps", ylabel="error rate on validation", yscale="log")
+    axes.grid(which="both")
+    axes.legend()
     return figure
 
 
@@ -72,8 +63,8 @@ class Panel(NamedTuple):
 
 
 def accuracy_curves(title: str, panels: list[Panel], styles: dict[str, Style],
-                    ylabel: str = "accuracy (share right)") -> Figure:
-    """A panel for each parameter: a curve for each network, with its interval as a band.
+                    ylabel: str = "accuracy") -> Figure:
+    """Draws a panel for each parameter: a curve for each network, with its interval as a band.
 
     The legend takes the place that is left over in the last row.
     """
@@ -89,16 +80,16 @@ def accuracy_curves(title: str, panels: list[Panel], styles: dict[str, Style],
         draw_accuracies(one, panel.values, panel.networks, styles)
         for value in panel.marked:
             one.axvline(value, color="grey", linestyle="--", linewidth=1)
-        one.set_xlabel(panel.xlabel, fontsize=BODY)
-        one.grid(color="#dddddd")
+        one.set_xlabel(panel.xlabel)
+        one.grid()
     for one in axes[:, 0]:
-        one.set_ylabel(ylabel, fontsize=BODY)
+        one.set_ylabel(ylabel)
     # Not every network is in every panel.
     handles = {}
     for one in axes.flat:
         for handle, name in zip(*one.get_legend_handles_labels(), strict=True):
             handles.setdefault(name, handle)
-    axes.flat[-1].legend(handles.values(), handles.keys(), fontsize=SMALL + 1, loc="center")
+    axes.flat[-1].legend(handles.values(), handles.keys(), loc="center")
     return figure
 
 

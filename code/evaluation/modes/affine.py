@@ -6,21 +6,20 @@ which one parameter at a time is changed. Of synthetic affNIST it also measures 
 that are moved farther than 6 pixels, the most in training by default. Several networks are measured
 on the same images.
 """
-import itertools
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
-from tqdm import tqdm
 
-from data.dataset import Dataset, Split, scale
+from data.dataset import Dataset, Split, batches, scale
 from data.datasets import affnist
 from data.making import affine
 from evaluation import sampling
 from evaluation.figures import sheets
-from evaluation.figures.side_by_side import Panel, Style, accuracy_curves, styles_of
+from evaluation.figures.side_by_side import Panel, accuracy_curves, styles_of
 from evaluation.network.predictor import Predictor
-from evaluation.report import Report
+from evaluation.report import Numbers, Report
 from evaluation.statistics.intervals import of_copies
 from output import progress
 from settings import InputError, Setting, at_least
@@ -31,6 +30,8 @@ SETTINGS = {
         "ours", at_least(1)),
 }
 COMPARES = True
+
+Correct = dict[str, np.ndarray]  # for each network bool [N]: it classifies the image right
 
 PIECE = 1_000  # images that are made float32 at once, to save memory
 SHOWN = 100    # images on the sheet
@@ -65,8 +66,8 @@ def check_dataset(dataset: Dataset, cfg):
 
 
 def run(predictors: dict[str, Predictor], dataset: Dataset, cfg,
-        report: Report) -> tuple[dict, dict]:
-    """-> the accuracy on each split; the same with intervals, and the curve of each parameter"""
+        report: Report) -> tuple[Numbers, dict]:
+    """Returns the accuracy on each split; the same with intervals, and each parameter's curve."""
     # the images
     centred = dataset.further[affnist.CENTRED]()
     name = next(name for name in dataset.further if name != affnist.CENTRED)
@@ -80,123 +81,100 @@ def run(predictors: dict[str, Predictor], dataset: Dataset, cfg,
 
     # whole splits, then one parameter at a time
     splits = {"expanded MNIST": dataset.test, name: whole.take(chosen)}
-    points = sum(len(parameter.values) for parameter in PARAMETERS.values())
-    total = sum(len(split.labels) for split in splits.values()) + points * len(digits.labels)
-    with progress(title="affine", total=total * len(predictors), unit=" images") as bar:
-        correct = {split: judge(predictors, images, bar) for split, images in splits.items()}
-        curves = {field: along(predictors, digits, field, parameter.values, bar)
-                  for field, parameter in PARAMETERS.items()}
-    draw_curves(name, dataset, len(digits.labels), curves, styles_of(predictors), report)
+    correct = {split: judge(predictors, images, split) for split, images in splits.items()}
+    curves = {field: along(predictors, digits, field, parameter.values)
+              for field, parameter in PARAMETERS.items()}
+    title = (f"test digits of MNIST in the middle of {dataset.image_shape[0]} x "
+             f"{dataset.image_shape[1]} pixels, one parameter changed at a time: "
+             f"{len(digits.labels)} for each point, 95 % intervals\ndashed: the range of {name}")
+    panels = [Panel(parameter.words, parameter.values, curves[field]["networks"],
+                    (parameter.low, parameter.high)) for field, parameter in PARAMETERS.items()]
+    report.draw("curves", accuracy_curves(title, panels, styles_of(predictors)))
 
     # tables
     table = {split: with_intervals(found) for split, found in correct.items()}
-    if transforms:  # then it is known which digit each image is made of
-        digit = chosen // affnist.COPIES  # its copies are neighbours
-        table[name] = with_intervals(correct[name], digit)
-        table |= by_displacement(name, displacements(transforms)[chosen], correct[name], digit)
+    if transforms:  # then it is known which digit each image is made of: copies are neighbours
+        table[name] = with_intervals(correct[name], chosen // affnist.COPIES)
+        table |= by_displacement(name, transforms, chosen, correct[name])
 
     # numbers to print
-    numbers = {}
-    for split, found in table.items():
-        numbers[f"{split}_images"] = found["images"]
-        for network, measured in found["networks"].items():
-            owner = f"{network}:_" if len(predictors) > 1 else ""
-            numbers[f"{owner}{split}_accuracy"] = measured["accuracy"]
-    return numbers, {"table": table, "curves": curves}
+    counts = {f"{split}_images": found["images"] for split, found in table.items()}
+    accuracies = {name: {f"{split}_accuracy": found["networks"][name]["accuracy"]
+                         for split, found in table.items()} for name in predictors}
+    if len(predictors) == 1:
+        accuracies, = accuracies.values()
+    return counts | accuracies, {"table": table, "curves": curves}
 
 
 # ---- measuring ----
 
-def judge(predictors: dict[str, Predictor], split: Split, bar: tqdm) -> dict[str, np.ndarray]:
-    """-> of each network, whether it classifies each of the N images right, bool [N]"""
+def judge(predictors: dict[str, Predictor], split: Split, title: str | None = None) -> Correct:
+    """Returns for each network whether it classifies each of the N images right. title: of a bar"""
     found = {name: [] for name in predictors}
-    for name, predictor in predictors.items():
-        for start in range(0, len(split.labels), PIECE):
-            piece = split.take(slice(start, start + PIECE))
-            predictions = predictor.predict(scale(piece.images))
-            found[name].append((predictions.predicted == piece.labels)[:, 0])
-            bar.update(len(piece.labels))
+    pieces = math.ceil(len(split.labels) / PIECE)
+    for batch in progress(batches(split, PIECE), title, pieces):
+        for name, predictor in predictors.items():
+            predictions = predictor.predict(batch.images)
+            found[name].append((predictions.predicted == batch.labels)[:, 0])
     return {name: np.concatenate(pieces) for name, pieces in found.items()}
 
 
-def with_intervals(found: dict[str, np.ndarray],
-                   digits: np.ndarray | None = None) -> dict[str, Any]:
-    """What `judge` found -> the number of images, and the accuracies with intervals
+def with_intervals(correct: Correct, digits: np.ndarray | None = None) -> dict[str, Any]:
+    """Returns the number of images and the accuracies with intervals.
 
     digits [N]: the number of the digit that each image is made of; None: each has its own, or it is
     not known, as of affNIST's own file. Then the intervals of many copies are a little narrow.
     """
-    count = len(next(iter(found.values())))
+    count = len(next(iter(correct.values())))
     digits = np.arange(count) if digits is None else digits
     networks = {}
-    for name, correct in found.items():
-        low, high = of_copies(correct, digits)
-        networks[name] = {"accuracy": float(correct.mean()), "low": low, "high": high}
+    for name, yes in correct.items():
+        low, high = of_copies(yes, digits)
+        networks[name] = {"accuracy": float(yes.mean()), "low": low, "high": high}
     return {"images": count, "networks": networks}
 
 
-def displacements(transforms: affine.Transforms) -> np.ndarray:
-    """-> how far each digit is moved, to a side or up or down, whichever is more, in pixels [N]"""
-    return np.maximum(np.abs(transforms.right), np.abs(transforms.down))
+def by_displacement(name: str, transforms: affine.Transforms, chosen: np.ndarray,
+                    correct: Correct) -> dict[str, Any]:
+    """Tabulates digits moved as far as in training (by default) apart from those moved farther.
 
-
-def by_displacement(name: str, far: np.ndarray, found: dict[str, np.ndarray],
-                    digits: np.ndarray) -> dict[str, Any]:
-    """What `judge` found, of digits that are moved as far as in training (by default), and farther.
-
-    far [N]: the displacements; digits [N]: which digit each image is made of
+    chosen [N]: which of the transformed images were judged
     """
     most = affnist.DEFAULTS["SHIFT"]
+    far = np.maximum(np.abs(transforms.right), np.abs(transforms.down))[chosen]  # pixels [N]
     parts = {f"{name}, moved by {most} or less": far <= most,
              f"{name}, moved by more than {most}": far > most}
-    table = {}
-    for words, which in parts.items():
-        if which.any():
-            part = {network: correct[which] for network, correct in found.items()}
-            table[words] = with_intervals(part, digits[which])
-    return table
+    return {words: with_intervals({network: yes[which] for network, yes in correct.items()},
+                                  chosen[which] // affnist.COPIES)
+            for words, which in parts.items() if which.any()}
 
 
-def along(predictors: dict[str, Predictor], digits: Split, field: str, values: np.ndarray,
-          bar: tqdm) -> dict[str, Any]:
-    """-> the accuracies on the digits as one parameter takes each of its `values`"""
+def along(predictors: dict[str, Predictor], digits: Split, field: str,
+          values: np.ndarray) -> dict[str, Any]:
+    """Returns the accuracies on the digits as one parameter takes each of its `values`."""
     measured = []
-    for value in values:
+    for value in progress(values, field):
         transforms = affine.identity(len(digits.labels), **{field: value})
         images = affine.apply(digits.images, transforms, digits.images.shape[1])
-        found = judge(predictors, digits._replace(images=images), bar)
-        measured.append(with_intervals(found)["networks"])
-    networks = {name: {} for name in predictors}
-    for name, key in itertools.product(predictors, ("accuracy", "low", "high")):
-        networks[name][key] = [one[name][key] for one in measured]
+        correct = judge(predictors, digits._replace(images=images))
+        measured.append(with_intervals(correct)["networks"])
+    networks = {name: {key: [one[name][key] for one in measured]
+                       for key in ("accuracy", "low", "high")} for name in predictors}
     return {"values": values, "networks": networks}
 
 
 # ---- drawing ----
 
-def draw_curves(name: str, dataset: Dataset, count: int, curves: dict,
-                styles: dict[str, Style], report: Report):
-    """Draws curves.png: a panel for each parameter, a curve for each network."""
-    title = (f"test digits of MNIST in the middle of {dataset.image_shape[0]} x "
-             f"{dataset.image_shape[1]} pixels, one parameter changed at a time: {count} for each "
-             f"point, 95 % intervals\ndashed: the range of {name}")
-    panels = [Panel(parameter.words, parameter.values, curves[field]["networks"],
-                    (parameter.low, parameter.high))
-              for field, parameter in PARAMETERS.items()]
-    report.draw("curves", accuracy_curves(title, panels, styles))
-
-
 def examples(name: str, centred: Split, whole: Split, transforms: affine.Transforms | None,
              chosen: np.ndarray) -> Figure:
-    """-> a sheet of the images [chosen] of affNIST
+    """Returns a sheet of the images [chosen] of affNIST.
 
     transforms: of all images; where they are known, each image is below its digit.
     """
     labels = [str(label) for label in whole.labels[chosen, 0]]
-    none = np.zeros(len(chosen), bool)
     images = scale(whole.images[chosen])
     if not transforms:
-        return sheets.rows_of_images(f"{name}, test", [sheets.Row(name, images, labels, none)])
+        return sheets.rows_of_images(f"{name}, test", [sheets.Row(name, images, labels)])
     digit = chosen // affnist.COPIES
     parameters = zip(*(values[chosen] for values in transforms), strict=True)
     words = [f"{turn:+.0f}° {shear:+.2f}\n{wide:.2f} x {high:.2f}"
@@ -204,5 +182,5 @@ def examples(name: str, centred: Split, whole: Split, transforms: affine.Transfo
     title = (f"{name}: test digits of MNIST and their transforms\n"
              "rotation anticlockwise, shear to the right, horizontal x vertical scale")
     return sheets.rows_of_images(title, [
-        sheets.Row("centred", scale(centred.images[digit]), labels, none),
-        sheets.Row("synthetic", images, words, none)])
+        sheets.Row("centred", scale(centred.images[digit]), labels),
+        sheets.Row("synthetic", images, words)])

@@ -16,13 +16,14 @@ from evaluation.pairs import cap_tweak as tweaked_pairs
 from evaluation.pairs import overlap
 from evaluation.report import Report
 from output import progress
-from settings import POSITIVE, InputError, Setting, at_least
+from settings import POSITIVE, InputError, Rule, Setting, suggestion
 
 MOST_STRIDES = 50  # from 0 to the largest value that is added to a dimension
 
 SETTINGS = {
     "TWEAK_TARGET": Setting(
-        -1, "cap_tweak: the one class to tweak; -1 takes every class", "original", at_least(-1)),
+        "-1", "cap_tweak: the one class to tweak, by its name or its number from 0; -1 takes every "
+        "class", "original", Rule("the name or the number of a class, or -1", bool)),
     "TWEAK_RANGE": Setting(
         0.25, "cap_tweak: the most that is added to or taken from a dimension",
         "original; paper, sec. 5.1", POSITIVE),
@@ -42,26 +43,35 @@ def check(cfg):
 
 
 def check_dataset(dataset: Dataset, cfg):
-    """InputError unless every image has one label or shows two digits that are known apart, and
-    images of the class TWEAK_TARGET exist.
-    """
+    """InputError unless every image has one label, or shows two digits that are known apart."""
     sampling.check_one_or_two_labels(dataset, "cap_tweak")
-    if cfg.TWEAK_TARGET not in range(-1, dataset.classes):
-        raise InputError(f"--tweak_target: expected a class from 0 to {dataset.classes - 1}, or -1 "
-                         f"for every class, received {cfg.TWEAK_TARGET}")
-    if not len(candidates(dataset, cfg)):
-        raise InputError(f"--tweak_target {cfg.TWEAK_TARGET}: expected a class of the test split, "
-                         "received one without images")
 
 
 def candidates(dataset: Dataset, cfg) -> np.ndarray:
-    """-> the indices of the test images that may be taken"""
-    labels = dataset.test.labels[:, 0]
-    return np.flatnonzero((labels == cfg.TWEAK_TARGET) | (cfg.TWEAK_TARGET == -1))
+    """Returns the indices of the test images whose first label is TWEAK_TARGET, or of all.
+
+    A class is known by its name, or else by its number. InputError if it is not, or has no images.
+    """
+    labels, names, target = dataset.test.labels[:, 0], dataset.class_names, cfg.TWEAK_TARGET
+    if target in names:
+        number = names.index(target)
+    elif target == "-1":
+        return np.arange(len(labels))
+    elif target.isdecimal() and int(target) < len(names):
+        number = int(target)
+    else:
+        raise InputError(f"--tweak_target: expected a class by its name, or by its number from 0 to "
+                         f"{len(names) - 1}, or -1 for every class, received "
+                         f"{target}{suggestion(target, names)}")
+    found = np.flatnonzero(labels == number)
+    if not len(found):
+        raise InputError(f"--tweak_target {target}: expected a class of the test split, "
+                         "received one without images")
+    return found
 
 
 def run(predictor: Predictor, dataset: Dataset, cfg, report: Report) -> tuple[dict, dict]:
-    """-> how many dimensions have a significant effect, the strongest effects; all effects.
+    """Returns how many dimensions have a significant effect, the strongest effects; all effects.
 
     Of pairs also how much the other digit moves.
     """
@@ -109,7 +119,7 @@ def run(predictor: Predictor, dataset: Dataset, cfg, report: Report) -> tuple[di
 
 def figure_of_class(grid: np.ndarray, values: np.ndarray, effects: Effects, j: int,
                     dataset: Dataset, beside: str) -> Figure:
-    """-> the tweaked images [E, K, H, W, C] of one image of class j, and each dimension's effect
+    """Shows the tweaked images [E, K, H, W, C] of one image of class j, each dimension's effect.
 
     beside: what else is shown, in words
     """

@@ -14,7 +14,7 @@ from evaluation.sampling import check_one_or_two_labels
 from evaluation.statistics import tables
 from evaluation.statistics.calibration import expected_calibration_error, reliability
 from output import progress
-from settings import InputError, Setting, one_of
+from settings import Setting, one_of
 
 MOST_IMAGES = 100  # in a figure
 MOST_LETTERS = 11  # of a class's name above an image
@@ -31,25 +31,16 @@ SETTINGS = {
 NEEDS = frozenset({"capsules", "decoder"})
 
 
-def check(cfg):
-    """InputError for a MASK that has no effect."""
-    if cfg.SHOW == "errors" and cfg.MASK == "label":
-        raise InputError("--mask label: expected --show all, received --show errors, which draws "
-                         "both capsules")
-
-
 def check_dataset(dataset: Dataset, cfg):
-    """InputError unless every image has one label, or shows two digits that are known apart. Of
-    two digits also for a SHOW that has no effect.
-    """
+    """InputError unless every image has one label, or shows two digits that are known apart."""
     check_one_or_two_labels(dataset, "reconstruct")
-    if dataset.test.labels.shape[1] == 2 and cfg.SHOW == "all":
-        raise InputError("--show all: expected images of one digit, received pairs, which are "
-                         "drawn in one way only")
 
 
 def run(predictor: Predictor, dataset: Dataset, cfg, report: Report) -> tuple[dict, dict]:
-    """-> accuracy, squared errors, calibration; the confusion matrix and the wrong images."""
+    """Returns accuracy, squared errors, calibration; the confusion matrix and the wrong images.
+
+    Rows and columns of the confusion are the classes, in the order of class_names.
+    """
     if dataset.test.labels.shape[1] == 2:
         return reconstructed_pairs.run(predictor, dataset, cfg, report)
 
@@ -90,40 +81,33 @@ def draw_images(images: np.ndarray, labels: np.ndarray, predictions: Predictions
                 wanted: np.ndarray, dataset: Dataset, cfg, report: Report) -> int:
     """Draws the images [wanted] above their reconstructions, in MAX_ITERS figures at most.
 
-    -> how many images it drew
+    Returns how many images it drew.
     """
+    # for each capsule the class that it stands for, and what it draws
+    kinds = {"label": (labels, predictions.from_label),
+             "predicted": (predictions.predicted[:, 0], predictions.from_predicted)}
+    if cfg.SHOW == "all":
+        kinds = {cfg.MASK: kinds[cfg.MASK]}
+    of = "errors" if cfg.SHOW == "errors" else "test images"
     size = min(cfg.BATCH_SIZE, MOST_IMAGES)
     wanted = wanted[:cfg.MAX_ITERS * size]
-    of = "errors" if cfg.SHOW == "errors" else "test images"
     for page, start in enumerate(progress(range(0, len(wanted), size), "figures")):
         which = wanted[start:start + size]
-        captions = [caption(name) for name in np.array(dataset.class_names)[labels[which]]]
-        rows = [sheets.Row("input", images[which], captions, np.zeros(len(which), bool))]
-        for kind in ("label", "predicted"):
-            if cfg.SHOW == "errors" or kind == cfg.MASK:
-                rows.append(row_of_reconstructions(kind, labels, predictions, which, dataset))
+        captions = [caption(dataset.class_names[j]) for j in labels[which]]
+        rows = [sheets.Row("input", images[which], captions)]
+        for kind, (classes, drawn) in kinds.items():
+            captions = [caption(dataset.class_names[j], length) for j, length
+                        in zip(classes[which], predictions.scores[which, classes[which]], strict=True)]
+            rows.append(sheets.Row(f"{kind} capsule", drawn[which, 0], captions,
+                                   classes[which] != labels[which]))
         report.draw(f"{cfg.SHOW}-{page:03}", sheets.rows_of_images(
             f"{dataset.name}, {of} {start + 1} to {start + len(which)}\n"
             "class (length of its capsule); bold: not the label", rows))
     return len(wanted)
 
 
-def row_of_reconstructions(kind: str, labels: np.ndarray, predictions: Predictions,
-                           which: np.ndarray, dataset: Dataset) -> sheets.Row:
-    """-> reconstructions of the images [which]. kind: the capsule, "label" or "predicted"."""
-    if kind == "label":
-        classes, reconstruction = labels[which], predictions.from_label[which, 0]
-    else:
-        classes = predictions.predicted[which, 0]
-        reconstruction = predictions.from_predicted[which, 0]
-    lengths = predictions.scores[which, classes]
-    captions = [caption(dataset.class_names[j], length)
-                for j, length in zip(classes, lengths, strict=True)]
-    return sheets.Row(f"{kind} capsule", reconstruction, captions, classes != labels[which])
-
-
 def caption(name: str, length: float | None = None) -> str:
-    """A class and the length of its capsule; on two lines unless the name is a number."""
+    """Returns a class and the length of its capsule; on two lines unless the name is a number."""
     if length is None:
         return shorten(name, MOST_LETTERS)
     space = " " if name.isdigit() else "\n"
@@ -131,5 +115,5 @@ def caption(name: str, length: float | None = None) -> str:
 
 
 def squared_error(images: np.ndarray, reconstruction: np.ndarray) -> np.ndarray:
-    """Both [N, H, W, C] -> the mean squared error per pixel of each image [N]"""
+    """Returns the mean squared error per pixel of each image [N]. Both are [N, H, W, C]."""
     return np.square(images - reconstruction).mean(axis=(1, 2, 3))

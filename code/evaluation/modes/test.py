@@ -1,98 +1,145 @@
-"""Accuracy and mean losses over the whole test split; the history of the training if at hand.
+"""Accuracy and mean losses over the whole test split, precision and recall of each class, every
+error; the history of the training if at hand.
 
 Of images with two labels, also how the errors depend on the overlap of the two digits. Several
 networks are measured on the same images, and their histories drawn in one figure.
 """
+import math
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+import tensorflow as tf
 
-from data.dataset import Dataset
+from data.dataset import Batch, Dataset, Examples, batches
 from data.readers.files import from_json
 from evaluation.figures import charts, side_by_side
 from evaluation.figures.charts import History
 from evaluation.network.predictor import Predictor
 from evaluation.pairs import figures as pair_figures
 from evaluation.pairs import overlap
-from evaluation.pairs.overlap import ByOverlap
-from evaluation.report import Report
-from evaluation.sampling import has_sources
+from evaluation.report import Numbers, Report
 from evaluation.statistics.intervals import of_pairs, wilson
+from model.compile import compiled
+from model.network import top_k
+from output import progress
 from settings import InputError, split_paths
-from training.devices import Devices
-from training.evaluate import evaluate
-from training.step import make_test_step
+from training.step import loss_terms, pad
 
 COMPARES = True
 
 
-def run(predictors: dict[str, Predictor], dataset: Dataset, cfg,
-        report: Report) -> tuple[dict, dict]:
-    """-> accuracy, error rate and losses; of pairs, error and share with one label by overlap.
+class Judged(NamedTuple):
+    """What a network says of N images with K labels."""
+    terms: dict[str, np.ndarray]  # [N] each: the loss, its terms, the accuracy
+    predicted: np.ndarray         # [N, K]
+    scores: np.ndarray            # [N, K], of the predicted classes
+    hits: np.ndarray              # bool [N, K]: the predicted class is a label
+    overlap: np.ndarray | None    # [N], of pairs of digits that are known apart
 
-    Draws curves.png; of pairs overlap.png.
+
+def run(predictors: dict[str, Predictor], dataset: Dataset, cfg,
+        report: Report) -> tuple[Numbers, dict]:
+    """Returns accuracy, error rate and losses; of each class its counts, precision and recall; of
+    pairs, error and fraction with one label found by overlap.
+
+    Draws curves.png; of pairs overlap.png. Makes per_class.csv and errors.csv.
     """
     histories = {name: read_history(Path(path).parent / "metrics.jsonl")
                  for name, path in zip(predictors, split_paths(cfg.CKPT), strict=True)}
 
     # measure
-    means, bins, intervals = {}, {}, {}
-    count = len(dataset.test.labels)
-    in_pairs = dataset.test.labels.shape[1] == 2 and has_sources(dataset)
-    for name, predictor in predictors.items():
-        if in_pairs:
-            means[name], bins[name], intervals[name] = measure_pairs(predictor, dataset)
-        else:
-            means[name] = measure(predictor, dataset, cfg)
-            intervals[name] = wilson(1 - means[name]["accuracy"], count)
+    test, several = dataset.test, len(predictors) > 1
+    judged = {name: judge(predictor, test) for name, predictor in predictors.items()}
+    numbers, intervals, by_overlap = {"images": len(test.labels)}, {}, {}
+    for name, found in judged.items():
+        wrong = ~found.hits.all(axis=1)
+        means = {term: values.mean(dtype=float) for term, values in found.terms.items()}
+        mine = {"accuracy": means["accuracy"], "error": 1 - means["accuracy"], **means}
+        intervals[name] = wilson(mine["error"], len(wrong))
+        if found.overlap is not None:
+            some, digits = found.hits.any(axis=1), overlap.members(test)
+            mine["one_right_or_both_rate"] = some.mean()
+            intervals[name] = of_pairs(wrong, digits)
+            by_overlap[name] = overlap.by_overlap(found.overlap, ~wrong, some, digits)
+        numbers |= {name: mine} if several else mine
 
-    # draw
+    # draw and tabulate
     draw_histories(histories, predictors, report)
-    if in_pairs:
-        draw_overlap(bins, means, side_by_side.styles_of(predictors), dataset, report)
+    pairs = f"{len(test.labels):,} pairs"
+    if by_overlap and several:
+        title = f"{dataset.name}: both digits right, in {pairs}, 95 % intervals"
+        styles = side_by_side.styles_of(predictors)
+        report.draw("overlap", pair_figures.accuracy_by_overlap(title, by_overlap, styles))
+    elif by_overlap:
+        title = f"{dataset.name}: {numbers['error']:.2%} errors in {pairs}"
+        report.draw("overlap", pair_figures.errors_by_overlap(title, *by_overlap.values()))
+    classes = {name: per_class(test.labels, found, dataset) for name, found in judged.items()}
+    report.tabulate("per_class", list(classes[name][0]), {
+        name: [list(row.values()) for row in rows] for name, rows in classes.items()})
+    report.tabulate("errors", ["file", "label", "predicted", "score"], {
+        name: errors(found, dataset) for name, found in judged.items()})
 
-    # numbers to print
-    numbers = {"images": count}
-    for name, found in means.items():
-        accuracy = found["accuracy"]
-        owner = f"{name}:_" if len(predictors) > 1 else ""
-        for key, value in {"accuracy": accuracy, "error": 1 - accuracy, **found}.items():
-            numbers[f"{owner}{key}"] = value
-    by_overlap = {name: {"edges": pair_figures.EDGES, **found._asdict()}
-                  for name, found in bins.items()}
-    return numbers, {"error_intervals": intervals, "by_overlap": by_overlap}
-
-
-def measure(predictor: Predictor, dataset: Dataset, cfg) -> dict[str, float]:
-    """-> the means of the accuracy and of the losses"""
-    test_step = make_test_step(predictor.network, predictor.trained, Devices())
-    return evaluate(test_step, dataset.test, cfg.BATCH_SIZE, "test")
+    tables = {name: {"edges": pair_figures.EDGES, **found._asdict()}
+              for name, found in by_overlap.items()}
+    return numbers, {"error_intervals": intervals, "by_overlap": tables, "per_class": classes}
 
 
-def measure_pairs(predictor: Predictor,
-                  dataset: Dataset) -> tuple[dict[str, float], ByOverlap, tuple[float, float]]:
-    """-> the means, bins of overlap, the interval of the error
+# ---- measuring ----
 
-    The means have the share of pairs of which one label is found or more.
+def judge(predictor: Predictor, split: Examples) -> Judged:
+    """Asks the network for the whole split, batch by batch.
+
+    With one label for each image, the longest capsule is decoded, as if the label were not known.
+    With several, the capsules of the labels are decoded.
     """
-    means, judged = overlap.measure(predictor, dataset.test)
-    means["one_right_or_both_rate"] = means.pop("some_right")
-    digits = overlap.members(dataset.test)
-    return means, overlap.by_overlap(judged, digits), of_pairs(~judged.right, digits)
+    network, (total, K) = predictor.network, split.labels.shape
+    size = min(predictor.batch_size, total)
+
+    def ask(part: Batch):
+        output = network(part.images, None if K == 1 else part.labels)
+        predicted = top_k(output.scores, K)                                    # [B, K]
+        scores = tf.gather(output.scores, predicted, batch_dims=1)             # [B, K]
+        return loss_terms(network, output, part), predicted, scores
+
+    ask = compiled(ask, predictor.trained)
+    parts, overlaps = [], []
+    for batch in progress(batches(split, size), "test", math.ceil(total / size)):
+        padded, _ = pad(batch, size)  # one shape for all, so TensorFlow compiles once
+        parts.append(tf.nest.map_structure(lambda one: one.numpy(), ask(padded)))
+        if K == 2 and batch.sources is not None:
+            overlaps.append(overlap.overlap(batch.sources))
+    terms, predicted, scores = tf.nest.map_structure(
+        lambda *some: np.concatenate(some)[:total], *parts)
+    hits = (predicted[:, :, None] == split.labels[:, None]).any(axis=2)
+    return Judged(terms, predicted, scores, hits, np.concatenate(overlaps) if overlaps else None)
 
 
-def draw_overlap(bins: dict[str, ByOverlap], means: dict[str, dict],
-                 styles: dict[str, side_by_side.Style], dataset: Dataset, report: Report):
-    """Draws overlap.png: the errors of one network, or the accuracies of several."""
-    count = len(dataset.test.labels)
-    if len(bins) > 1:
-        title = f"{dataset.name}: both digits right, in {count:,} pairs, 95 % intervals"
-        figure = pair_figures.accuracy_by_overlap(title, bins, styles)
-    else:
-        (name, found), = bins.items()
-        title = f"{dataset.name}: {1 - means[name]['accuracy']:.2%} errors in {count:,} pairs"
-        figure = pair_figures.errors_by_overlap(title, found)
-    report.draw("overlap", figure)
+def per_class(labels: np.ndarray, judged: Judged, dataset: Dataset) -> list[dict]:
+    """Returns for each class how many images show it, how many are said to, how many are both.
+
+    labels [N, K]. Precision and recall are NaN if there are no images to divide by.
+    """
+    J = dataset.classes
+    images, predicted, correct = (np.bincount(classes.ravel(), minlength=J) for classes in
+                                  (labels, judged.predicted, judged.predicted[judged.hits]))
+    with np.errstate(invalid="ignore"):
+        precision, recall = correct / predicted, correct / images
+    columns = {"class": dataset.class_names, "images": images, "predicted": predicted,
+               "correct": correct, "precision": precision, "recall": recall}
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def errors(judged: Judged, dataset: Dataset) -> list[list[str]]:
+    """Returns file, label, predicted class and its score for each image that is wrong.
+
+    Without file names it is the image's index in the test split. Several classes are joined by +.
+    """
+    names, labels = np.array(dataset.class_names), dataset.test.labels
+    files = getattr(dataset, "test_files", None) or range(len(labels))
+    return [[files[n], " + ".join(names[labels[n]]), " + ".join(names[judged.predicted[n]]),
+             " + ".join(f"{score:.4f}" for score in judged.scores[n])]
+            for n in np.flatnonzero(~judged.hits.all(axis=1))]
 
 
 # ---- the history of the training ----
@@ -115,22 +162,20 @@ def draw_histories(histories: dict[str, dict[str, History]], predictors: dict[st
 
 
 def read_history(path: Path) -> dict[str, History]:
-    """-> of "train", "val" and "val_average", as train.py wrote them; empty if there is none
+    """Returns "train", "val" and "val_average" as train.py wrote them; empty without a file.
 
     InputError if it is not a metrics.jsonl.
     """
+    rows = {"train": [], "val": [], "val_average": []}
     try:
         lines = path.read_text().splitlines() if path.is_file() else []
         records = [from_json(line) for line in lines if line.endswith("}")]  # the last may be half
-        return {split: history(records, split) for split in ("train", "val", "val_average")}
+        for record in records:
+            if record["split"] in rows:  # others have no loss, such as that of `health`
+                row = record["step"], record["loss"], 1 - record["accuracy"]
+                rows[record["split"]].append(row)
+        return {split: History(*np.array(mine, float).reshape(-1, 3).T)
+                for split, mine in rows.items()}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path} is not a metrics.jsonl of train.py "
                          f"({type(error).__name__}: {error})") from None
-
-
-def history(records: list[dict], split: str) -> History:
-    """-> the metrics of one split."""
-    mine = [record for record in records if record["split"] == split]
-    return History(np.array([record["step"] for record in mine], float),
-                   np.array([record["loss"] for record in mine], float),
-                   np.array([1 - record["accuracy"] for record in mine], float))

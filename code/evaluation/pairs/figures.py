@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from data.dataset import Batch, Dataset
 from evaluation.figures import charts, sheets, side_by_side
-from evaluation.figures.style import BLUE, BODY, ORANGE, RED, SMALL, shorten
+from evaluation.figures.style import BLUE, ORANGE, RED, shorten
 from evaluation.pairs.overlap import BINS, ByOverlap
 from evaluation.pairs.segmentation import KINDS, MEASURES, Drawn
 
@@ -16,11 +16,11 @@ COLOURS = np.array([[1.0, 0.6, 0.0], [0.0, 0.4, 1.0]])
 LEGEND = "orange: the first digit; blue: the second; white: both"
 MOST_LETTERS = 5  # of each class's name above an image
 EDGES = np.linspace(0, 1, BINS + 1)
-OVERLAP = "overlap of the two digits (share of the smaller ink)"
+OVERLAP = "overlap of the two digits (fraction of the smaller ink)"
 
 
 def in_two_colours(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Two images [..., H, W, C] in [0, 1] on top of each other -> [..., H, W, 3]
+    """Lays two images [..., H, W, C] in [0, 1] on top of each other; returns [..., H, W, 3].
 
     Their light is added, as that of two lamps, up to white.
     """
@@ -29,12 +29,11 @@ def in_two_colours(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def sheet(title: str, batch: Batch, drawn: Drawn, dataset: Dataset) -> Figure:
-    """The paper's figure 5: pairs, what the capsules draw, and a capsule of an absent class."""
+    """Draws the paper's figure 5: pairs, what the capsules draw, and a capsule of an absent class."""
     names = [shorten(name, MOST_LETTERS) for name in dataset.class_names]
 
     def row(name, images, classes, marked=None):
         captions = [f"{names[a]}, {names[b]}" for a, b in classes]
-        marked = np.zeros(len(images), bool) if marked is None else marked
         return sheets.Row(name, images, captions, marked)
 
     def coloured(pairs):
@@ -52,20 +51,19 @@ def sheet(title: str, batch: Batch, drawn: Drawn, dataset: Dataset) -> Figure:
 
 
 def errors_by_overlap(title: str, found: ByOverlap) -> Figure:
-    """Error and share of pairs with one label found or more, by overlap; how many pairs there are.
-    """
+    """Draws error and fraction of pairs with one label found or more by overlap; how many pairs."""
     figure, (upper, middle, lower) = charts.chart(title, 5.5, 6, nrows=3, sharex=True,
                                                   height_ratios=(3, 2, 1.3))
     there = found.count > 0
     for axes, name, colour, label in ((upper, "error", RED, "not both right"),
                                       (middle, "some_right", BLUE, "one right or both")):
-        share, low, high = (getattr(found, f"{name}{end}")[there] for end in ("", "_low", "_high"))
-        spread = np.maximum(0, [share - low, high - share])
-        axes.errorbar(found.overlap[there], share, spread, fmt="o-", color=colour, capsize=3,
+        value, low, high = (getattr(found, f"{name}{end}")[there] for end in ("", "_low", "_high"))
+        spread = np.maximum(0, [value - low, high - value])
+        axes.errorbar(found.overlap[there], value, spread, fmt="o-", color=colour, capsize=3,
                       markersize=4, label="pairs, 95 % interval")
-        axes.set_ylabel(label, fontsize=BODY)
-        axes.grid(color="#dddddd")
-        axes.legend(fontsize=SMALL + 1)
+        axes.set_ylabel(label)
+        axes.grid()
+        axes.legend()
     upper.set_ylim(bottom=0)
     histogram(lower, found.count)
     return figure
@@ -73,21 +71,20 @@ def errors_by_overlap(title: str, found: ByOverlap) -> Figure:
 
 def accuracy_by_overlap(title: str, bins: dict[str, ByOverlap],
                         styles: dict[str, side_by_side.Style]) -> Figure:
-    """The share of pairs with both digits right, of several networks, by overlap."""
+    """Draws the fraction of pairs with both digits right, of several networks, by overlap."""
     figure, axes = charts.chart(title, 6.5, 4)
     overlaps = next(iter(bins.values())).overlap  # the same pairs for all
     side_by_side.draw_accuracies(axes, overlaps, {
         name: {"accuracy": 1 - found.error, "low": 1 - found.error_high,
                "high": 1 - found.error_low} for name, found in bins.items()}, styles)
-    axes.set_xlabel(OVERLAP, fontsize=BODY)
-    axes.set_ylabel("accuracy (share of pairs right)", fontsize=BODY)
-    axes.grid(color="#dddddd")
-    axes.legend(fontsize=SMALL + 1)
+    axes.set(xlabel=OVERLAP, ylabel="accuracy (fraction of pairs)")
+    axes.grid()
+    axes.legend()
     return figure
 
 
 def segmentation_by_overlap(title: str, by_overlap: dict) -> Figure:
-    """Both measures of each kind against overlap, and how many pairs there are."""
+    """Draws both measures of each kind against overlap, and how many pairs there are."""
     figure, axes = charts.chart(title, 8.5, 4.6, nrows=2, ncols=2, sharex=True,
                                 height_ratios=(3, 1))
     there = by_overlap["pairs"] > 0
@@ -97,18 +94,16 @@ def segmentation_by_overlap(title: str, by_overlap: dict) -> Figure:
         for kind, (colour, style) in zip(KINDS, styles, strict=True):
             upper.plot(middle, by_overlap[kind][measure]["mean"][there], style, color=colour,
                        markersize=4, linewidth=1.2, label=kind)
-        upper.set_ylabel(measure.replace("_", " "), fontsize=BODY)
+        upper.set_ylabel(measure.replace("_", " "))
         upper.set_ylim(bottom=0)
-        upper.grid(color="#dddddd")
+        upper.grid()
         histogram(lower, by_overlap["pairs"])
-    axes[0, 0].legend(fontsize=SMALL + 1)
+    axes[0, 0].legend()
     return figure
 
 
 def histogram(axes, count: Sequence[int]):
-    """The number of pairs in each bin of overlap, on a logarithmic scale."""
+    """Draws the number of pairs in each bin of overlap, on a logarithmic scale."""
     axes.bar(EDGES[:-1], count, np.diff(EDGES), align="edge", color=BLUE, edgecolor="white")
     axes.set_yscale("symlog", linthresh=1)
-    axes.set_ylabel("pairs", fontsize=BODY)
-    axes.set_xlabel(OVERLAP, fontsize=BODY)
-    axes.set_xlim(0, 1)
+    axes.set(xlabel=OVERLAP, ylabel="pairs", xlim=(0, 1))

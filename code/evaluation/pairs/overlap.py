@@ -1,22 +1,16 @@
 """How much two digits of one image overlap, and how well pairs are classified against that.
 
 A pixel belongs to a digit's ink if the digit alone is at least INK bright there. The overlap of a
-pair is the share of the smaller ink that lies under the other one, from 0 to 1.
+pair is the fraction of the smaller ink that lies under the other one, from 0 to 1.
 """
-import math
 from typing import NamedTuple
 
 import numpy as np
 
-from data.dataset import Batch, Examples, batches
+from data.dataset import Examples
 from data.making.overlay import Pairs
-from evaluation.network.predictor import Predictor
 from evaluation.statistics.intervals import of_pairs
 from evaluation.statistics.tables import mean
-from model.compile import compiled
-from model.network import any_match
-from output import progress
-from training.step import loss_terms, pad
 
 INK = 0.5   # of white
 BINS = 10   # of equal width
@@ -26,23 +20,23 @@ class ByOverlap(NamedTuple):
     """Pairs by their overlap. Bins without pairs are NaN."""
     count: np.ndarray           # pairs [bins]
     overlap: np.ndarray         # their mean overlap
-    error: np.ndarray           # the share whose two longest capsules are not both labels
+    error: np.ndarray           # the fraction whose two longest capsules are not both labels
     error_low: np.ndarray       # its confidence interval, see intervals.of_pairs
     error_high: np.ndarray
-    some_right: np.ndarray      # the share of which at least one label is found
+    some_right: np.ndarray      # the fraction of which at least one label is found
     some_right_low: np.ndarray
     some_right_high: np.ndarray
 
 
 def ink(images: np.ndarray) -> np.ndarray:
-    """images [..., H, W, C] in [0, 1] -> bool [..., H, W]"""
+    """Returns where images [..., H, W, C] in [0, 1] have ink, bool [..., H, W]."""
     return images.mean(axis=-1) >= INK
 
 
 def overlap(sources: np.ndarray) -> np.ndarray:
-    """Both digits of N pairs apart, [N, 2, H, W, C] in [0, 1] -> their overlap [N]
+    """Returns the overlap of N pairs [N]; 0 if one of the digits has no ink.
 
-    It is 0 if one of them has no ink.
+    sources [N, 2, H, W, C] in [0, 1]: both digits apart
     """
     first, second = np.moveaxis(ink(sources), 1, 0)                            # [N, H, W]
     shared = (first & second).sum(axis=(1, 2))
@@ -51,34 +45,12 @@ def overlap(sources: np.ndarray) -> np.ndarray:
 
 
 def bin_of(overlaps: np.ndarray) -> np.ndarray:
-    """[N] in [0, 1] -> the number of each one's bin [N]"""
+    """Returns the number of each one's bin [N]; overlaps [N] in [0, 1]."""
     return np.minimum((overlaps * BINS).astype(int), BINS - 1)
 
 
-class Judged(NamedTuple):
-    """What a network says of N pairs."""
-    overlap: np.ndarray     # [N]
-    right: np.ndarray       # bool [N]: both labels are found
-    some_right: np.ndarray  # bool [N]: at least one is
-
-
-def measure(predictor: Predictor, split: Examples) -> tuple[dict[str, float], Judged]:
-    """The whole split, batch by batch -> the means over all pairs, and each pair."""
-    terms_of_batch = make_terms(predictor)
-    total = len(split.labels)
-    size = min(predictor.batch_size, total)
-    sums, parts = {}, []
-    for batch in progress(batches(split, size), "test", math.ceil(total / size)):
-        terms = terms_of_batch(batch, size)
-        for name, value in terms.items():
-            sums[name] = sums.get(name, 0.0) + value.sum(dtype=float)
-        parts.append(Judged(overlap(batch.sources), terms["accuracy"] > 0, terms["some_right"] > 0))
-    judged = Judged(*(np.concatenate(column) for column in zip(*parts, strict=True)))
-    return {name: value / total for name, value in sums.items()}, judged
-
-
 def members(split: Examples, which: np.ndarray | slice = slice(None)) -> np.ndarray:
-    """-> the numbers of the digits that make each of the images [which] [N, 2]
+    """Returns the numbers of the digits that make each of the images [which] [N, 2].
 
     Where they are not known, every image has digits of its own.
     """
@@ -87,35 +59,17 @@ def members(split: Examples, which: np.ndarray | slice = slice(None)) -> np.ndar
     return np.arange(2 * len(split.labels)).reshape(-1, 2)[which]
 
 
-def by_overlap(judged: Judged, digits: np.ndarray) -> ByOverlap:
-    """The shares in each bin, with intervals. digits [N, 2]: of each pair, see `members`"""
-    places, rows = bin_of(judged.overlap), []
+def by_overlap(overlaps: np.ndarray, right: np.ndarray, some_right: np.ndarray,
+               digits: np.ndarray) -> ByOverlap:
+    """Returns the fractions in each bin, with intervals.
+
+    Of N pairs: overlaps [N]; right, some_right bool [N], whether both labels are found, or one at
+    least; digits [N, 2], see `members`
+    """
+    places, rows = bin_of(overlaps), []
     for place in range(BINS):
         here = places == place
-        wrong, some_right = ~judged.right[here], judged.some_right[here]
-        rows.append((here.sum(), mean(judged.overlap[here]),
-                     mean(wrong), *of_pairs(wrong, digits[here]),
-                     mean(some_right), *of_pairs(some_right, digits[here])))
+        wrong, some = ~right[here], some_right[here]
+        rows.append((here.sum(), mean(overlaps[here]), mean(wrong), *of_pairs(wrong, digits[here]),
+                     mean(some), *of_pairs(some, digits[here])))
     return ByOverlap(*(np.array(column) for column in zip(*rows, strict=True)))
-
-
-def make_terms(predictor: Predictor):
-    """-> a function of a Batch: the network's loss and its terms, the accuracy, and whether some
-    label is right, each [B].
-
-    It fills a smaller batch up to `size` pairs, so that one compiled function serves all.
-    """
-    network = predictor.network
-
-    def terms(part: Batch):
-        output = network(part.images, part.labels)
-        some_right = any_match(output.scores, part.labels)
-        return {**loss_terms(network, output, part), "some_right": some_right}
-
-    terms = compiled(terms, predictor.trained)
-
-    def terms_of_batch(batch: Batch, size: int) -> dict[str, np.ndarray]:
-        padded, _ = pad(batch, size)
-        return {name: value.numpy()[:len(batch.labels)] for name, value in terms(padded).items()}
-
-    return terms_of_batch

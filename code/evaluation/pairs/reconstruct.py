@@ -1,4 +1,6 @@
 """Images of two digits: whether each capsule draws its own digit alone, measured and shown."""
+import itertools
+
 import numpy as np
 
 from data.dataset import Batch, Dataset, as_batch, stream
@@ -12,7 +14,7 @@ SHOWN = 20         # pairs in a figure
 
 
 def run(predictor: Predictor, dataset: Dataset, cfg, report: Report) -> tuple[dict, dict]:
-    """-> accuracy and segmentation; its tables. Draws segmentation.png, right.png and wrong.png."""
+    """Returns accuracy and segmentation; its tables. Draws segmentation.png, right.png and wrong.png."""
     # measure the whole split
     found = segmentation.measure(predictor, dataset.test, cfg.BATCH_SIZE, cfg.SEED)
     total = len(dataset.test.labels)
@@ -30,11 +32,9 @@ def run(predictor: Predictor, dataset: Dataset, cfg, report: Report) -> tuple[di
     # the most of it, to print
     tables = {"right": found.right, "wrong": found.wrong}
     numbers = {"images": total, "accuracy": found.accuracy, "error": 1 - found.accuracy}
-    for part, table in tables.items():
-        for measure in segmentation.MEASURES:
-            for kind in segmentation.KINDS:
-                name = f"{measure}_{part}_{kind.replace(' ', '_')}"
-                numbers[name] = float(table[kind][measure]["mean"])
+    for part, measure, kind in itertools.product(tables, segmentation.MEASURES, segmentation.KINDS):
+        name = f"{measure}_{part}_{kind.replace(' ', '_')}"
+        numbers[name] = tables[part][kind][measure]["mean"]
     by_overlap = {"edges": pair_figures.EDGES, **found.by_overlap}
     return numbers, {"segmentation": {**tables, "by_overlap": by_overlap}}
 
@@ -44,6 +44,5 @@ def draw_pairs(name: str, which: np.ndarray, words: str, batch: Batch, drawn: se
     """Draws name.png, the first pairs of bool [N] `which`, if there are any."""
     first = np.flatnonzero(which)[:SHOWN]
     if len(first):
-        some = Batch(*(array[first] for array in batch))
-        title = f"{dataset.name}: {words}"
-        report.draw(name, pair_figures.sheet(title, some, drawn.take(first), dataset))
+        batch, drawn = (type(one)(*(array[first] for array in one)) for one in (batch, drawn))
+        report.draw(name, pair_figures.sheet(f"{dataset.name}: {words}", batch, drawn, dataset))

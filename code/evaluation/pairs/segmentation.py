@@ -8,10 +8,12 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+import tensorflow as tf
 
 from data.dataset import Batch, Examples, batches, stream
 from evaluation.network.predictor import Predictions, Predictor
 from evaluation.pairs.overlap import BINS, bin_of, ink, overlap
+from evaluation.statistics.tables import mean
 from output import progress
 
 # What is compared with the digits, the last two as baselines.
@@ -28,10 +30,6 @@ class Drawn(NamedTuple):
     from_absent: np.ndarray     # [N, H, W, C], decoded from its capsule
     right: np.ndarray           # bool [N]: both labels are predicted
 
-    def take(self, which: np.ndarray) -> "Drawn":
-        """-> those of the pairs [which]"""
-        return Drawn(*(array[which] for array in self))
-
 
 def draw(predictor: Predictor, batch: Batch, random: np.random.Generator) -> Drawn:
     """Predicts and decodes a batch of pairs. random: draws the absent classes"""
@@ -46,7 +44,7 @@ def draw(predictor: Predictor, batch: Batch, random: np.random.Generator) -> Dra
 
 
 def standing_for(batch: Batch, predictions: Predictions) -> np.ndarray:
-    """-> for each label, which of the two predicted classes stands for it: 0 or 1 [N, 2]
+    """Returns for each label which of the two predicted classes stands for it: 0 or 1 [N, 2].
 
     A predicted class that is a label stands for it, and the other prediction for the other label.
     Where no prediction is a label, they are matched so that the squared error of both is smaller.
@@ -64,7 +62,7 @@ def standing_for(batch: Batch, predictions: Predictions) -> np.ndarray:
 
 def absent_classes(labels: np.ndarray, predicted: np.ndarray, classes: int,
                    random: np.random.Generator) -> np.ndarray:
-    """labels, predicted [N, 2] -> a random class that is neither, for each pair [N]
+    """Draws a class for each pair [N] that is neither among its labels nor predicted, both [N, 2].
 
     There are 5 classes or more, see sampling.FEWEST_CLASSES.
     """
@@ -76,7 +74,7 @@ def absent_classes(labels: np.ndarray, predicted: np.ndarray, classes: int,
 
 
 def compare(drawn: Drawn, batch: Batch) -> np.ndarray:
-    """-> each pair's measures, the mean over its digits [N, KINDS, MEASURES]"""
+    """Returns each pair's measures, the mean over its digits [N, KINDS, MEASURES]."""
     shown = (drawn.from_label, drawn.from_predicted, batch.images[:, None],
              drawn.from_absent[:, None])                                       # as KINDS
     digits = ink(batch.sources)                                                # [N, 2, H, W]
@@ -92,47 +90,17 @@ def compare(drawn: Drawn, batch: Batch) -> np.ndarray:
     return np.stack(measured, axis=1)
 
 
-class Sums:
-    """Number, sum and sum of squares of the pairs' measures, for their mean and spread.
+def table(measured: np.ndarray) -> dict:
+    """Returns how many pairs there are, and mean and standard deviation of each measure.
 
-    Each array is indexed by 0 for wrong or 1 for right pairs, then by the bin of the overlap.
+    measured [N, KINDS, MEASURES]: of N pairs. NaN where there are too few.
     """
-
-    def __init__(self):
-        shape = (2, BINS, len(KINDS), len(MEASURES))
-        self.count, self.total, self.squares = np.zeros(shape[:2]), np.zeros(shape), np.zeros(shape)
-
-    def add(self, measured: np.ndarray, right: np.ndarray, overlaps: np.ndarray):
-        """measured [N, KINDS, MEASURES], right bool [N], overlaps [N]"""
-        place = right.astype(int), bin_of(overlaps)
-        np.add.at(self.count, place, 1)
-        np.add.at(self.total, place, measured)
-        np.add.at(self.squares, place, np.square(measured))
-
-    def of(self, right: bool) -> dict:
-        """-> the table of all pairs that are right, or of all that are wrong"""
-        arrays = (self.count, self.total, self.squares)
-        return table(*(array[int(right)].sum(axis=0) for array in arrays))
-
-    def by_overlap(self) -> dict:
-        """-> the table of all pairs, with an entry [BINS] for each number"""
-        return table(*(array.sum(axis=0) for array in (self.count, self.total, self.squares)))
-
-
-def table(count: np.ndarray, total: np.ndarray, squares: np.ndarray) -> dict:
-    """-> pairs, and mean and standard deviation of each measure of each kind [...]
-
-    count [...], total and squares [..., KINDS, MEASURES]: see Sums
-    """
-    weight = np.expand_dims(count, (-2, -1))
-    with np.errstate(invalid="ignore", divide="ignore"):  # of empty bins
-        mean, square = total / weight, squares / weight
-        variance = np.maximum(0, square - mean**2) * weight / (weight - 1)     # of a sample
-        sd = np.sqrt(variance)
-    found = {"pairs": count.astype(int)}
+    found = {"pairs": len(measured)}
     for k, kind in enumerate(KINDS):
-        found[kind] = {measure: {"mean": mean[..., k, m], "sd": sd[..., k, m]}
-                       for m, measure in enumerate(MEASURES)}
+        found[kind] = {}
+        for measure, values in zip(MEASURES, measured[:, k].T, strict=True):
+            sd = values.std(ddof=1) if len(values) > 1 else np.nan
+            found[kind][measure] = {"mean": mean(values), "sd": sd}
     return found
 
 
@@ -146,10 +114,20 @@ class Segmentation(NamedTuple):
 
 def measure(predictor: Predictor, split: Examples, batch_size: int, seed: int) -> Segmentation:
     """Measures the whole split, batch by batch. seed: of the absent classes"""
-    sums, total, random = Sums(), len(split.labels), stream(seed, "absent")
+    total, random = len(split.labels), stream(seed, "absent")
+    measured, right, overlaps = [], [], []
     bar = progress(batches(split, batch_size), "reconstruct", math.ceil(total / batch_size))
     for batch in bar:
         drawn = draw(predictor, batch, random)
-        sums.add(compare(drawn, batch), drawn.right, overlap(batch.sources))
-    return Segmentation(sums.of(True), sums.of(False), sums.by_overlap(),
-                        sums.count[1].sum() / total)
+        measured.append(compare(drawn, batch))
+        right.append(drawn.right)
+        overlaps.append(overlap(batch.sources))
+    return tables(*map(np.concatenate, (measured, right, overlaps)))
+
+
+def tables(measured: np.ndarray, right: np.ndarray, overlaps: np.ndarray) -> Segmentation:
+    """Tabulates N pairs: measured [N, KINDS, MEASURES], right bool [N], overlaps [N]."""
+    places = bin_of(overlaps)
+    bins = [table(measured[places == place]) for place in range(BINS)]
+    by_overlap = tf.nest.map_structure(lambda *numbers: np.array(numbers), *bins)
+    return Segmentation(table(measured[right]), table(measured[~right]), by_overlap, right.mean())
