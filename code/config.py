@@ -165,13 +165,13 @@ EVAL = {
     "SEED": Setting(
         0, "seed of the samples and of the attacks", "ours", SEED),
     "FIG_DIR": Setting(
-        str(ROOT / "output" / "figs"), "where figures and results.json go, in a folder for each mode",
-        "original", PATH),
+        str(ROOT / "output" / "figs"), "where figures and results.json go, in a folder for each "
+        "mode", "original", PATH),
     "BATCH_SIZE": Setting(
         100, "images per batch", "original", at_least(1)),
     "NUM_IMAGES": Setting(
-        1000, "cap_tweak, adversarial: test images measured, spread evenly over the classes; "
-        "affine: those of each point of a curve", "ours", at_least(1)),
+        1000, "cap_tweak, adversarial, routing: test images measured, spread evenly over the "
+        "classes; affine: those of each point of a curve", "ours", at_least(1)),
     "MAX_ITERS": Setting(
         100, "reconstruct: most figures; adversarial: most gradient steps for each image, "
         "and for each try of the strong attack",

@@ -8,7 +8,8 @@ import numpy as np
 import config
 import data
 import registry
-from data.dataset import Dataset, Examples, Split
+from data.check import is_light
+from data.dataset import Dataset, Split
 from evaluation.network.predictor import Predictor
 from evaluation.report import Report
 from output import say
@@ -18,7 +19,6 @@ from runs.config import RunConfig
 from settings import Config, InputError, split_paths
 
 FOLDER = "evaluation.modes"
-LOOKED_AT = 1000  # images of a split, spread evenly over it, that show its background
 
 
 def evaluate(given: dict) -> int:
@@ -48,7 +48,7 @@ def evaluate(given: dict) -> int:
     as_trained = {name: first[name] for name in config.DATA.keys() - given.keys()}
     cfg = cfg.changed(**as_trained, CKPT=",".join(str(one.prefix) for one in loaded))
     images = first.changed(**{name: cfg[name] for name in config.DATA})
-    found = data.load(images)
+    found = data.load(images, test_only_ok=True)
     for one in loaded:
         check_fit(one, found)
     dataset = in_order_of(loaded[0].run, found)
@@ -207,14 +207,6 @@ def say_differences(loaded: Loaded, images: Config, found: Dataset, dataset: Dat
             f"{words[1]} one. The numbers say little unless the images are inverted, 255 - x; "
             "predict.py inverts pictures for networks of handwriting, eval.py takes them as they "
             "are")
-
-
-def is_light(split: Examples) -> bool:
-    """Returns whether most pixels at the borders of the images are light: dark ink on paper."""
-    which = np.unique(np.linspace(0, len(split.labels) - 1, LOOKED_AT).astype(int))
-    images = split.take(which).images                                          # [n, H, W, C]
-    border = np.concatenate([images[:, [0, -1]].ravel(), images[:, :, [0, -1]].ravel()])
-    return bool(np.median(border) > 127)
 
 
 def was_light(run: RunConfig) -> bool | None:

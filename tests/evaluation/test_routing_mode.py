@@ -1,0 +1,105 @@
+"""What mode routing measures, against loops, and whom it refuses."""
+import json
+
+import numpy as np
+import pytest
+
+import data
+import toy
+import toy_runs
+from evaluation.capsules import couplings
+from evaluation.modes import routing as mode
+from evaluation.network.predictor import Predictor
+from model import capsules
+from runs import checkpoints
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("routing") / "run"
+    assert toy_runs.start(folder, "--max_iters", 30, "--lr", 0.01, "--init", "authors") == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def measured(folder):
+    """-> the network, a batch of test images, and what was measured of them"""
+    loaded = checkpoints.load(folder)
+    batch = data.dataset.as_batch(data.load(loaded.run.settings).test.take(slice(0, 12)))
+    predictor = Predictor(loaded.network, loaded.run.settings, 5)
+    return predictor, batch, couplings.measure(predictor, batch.images, batch.labels)
+
+
+def by_procedure_1(network, images, iterations):
+    """-> votes [B, I, J, E], and of each iteration the couplings [B, I, J] and capsules [B, J, E]"""
+    layer = network.digit_caps
+    votes = capsules.votes(network.primary_caps(network.conv1(images)), layer.W)
+    b, history = np.zeros(votes.shape[:3], np.float32), []
+    for _ in range(iterations):
+        c = capsules.couple(b)
+        v = capsules.squash(capsules.weigh(c, votes) + layer.bias)
+        history.append((c.numpy(), v.numpy()))
+        b = b + capsules.agree(votes, v)
+    return votes.numpy(), history
+
+
+def test_logits_entropy_and_the_capsules_that_carry_half(measured):
+    predictor, batch, found = measured
+    votes, history = by_procedure_1(predictor.network, batch.images, couplings.MOST)
+    change = [np.abs(np.einsum("bije,bje->bij", votes, v)).mean(axis=(1, 2)) for _, v in history]
+    np.testing.assert_allclose(found.logit_change, np.stack(change, axis=1), rtol=1e-3)
+    c, v = history[2]
+    entropy = -(c * np.log(c)).sum(axis=2) / np.log(toy.CLASSES)
+    np.testing.assert_allclose(found.entropy, entropy.mean(axis=1), rtol=1e-4)
+    length = np.linalg.norm(votes, axis=3).sum(axis=2)
+    np.testing.assert_allclose(found.entropy_of_votes, (entropy * length).sum(1) / length.sum(1), rtol=1e-4)
+    for n, best in enumerate(np.linalg.norm(v, axis=2).argmax(axis=1)):
+        parts = sorted(c[n, :, best] * (votes[n, :, best] @ v[n, best]), reverse=True)
+        carried = [sum(parts[:count]) >= sum(parts) / 2 for count in range(1, len(parts) + 1)]
+        assert found.half[n] == 1 + carried.index(True)
+
+
+def test_cosines_are_those_of_the_label_and_of_the_longest_other_class(measured):
+    predictor, batch, found = measured
+    votes, history = by_procedure_1(predictor.network, batch.images, 3)
+    for received, (_, v) in ((found.before, history[0]), (found.after, history[2])):
+        for n, label in enumerate(batch.labels[:, 0]):
+            longest = np.argsort(-np.linalg.norm(history[2][1][n], axis=1))
+            other = next(j for j in longest if j != label)
+            for column, j in enumerate((label, other)):
+                lengths = np.linalg.norm(votes[n, :, j], axis=1)
+                cosine = votes[n, :, j] @ v[n, j] / (lengths * np.linalg.norm(v[n, j]))
+                expected = (cosine * lengths).sum() / lengths.sum()
+                np.testing.assert_allclose(received[n, column], expected, rtol=1e-3, atol=1e-5)
+
+
+def test_as_many_iterations_as_in_training_give_the_networks_own_error_and_loss(measured):
+    predictor, batch, _ = measured
+    rows = mode.by_iterations(predictor, batch)
+    assert [row["iterations"] for row in rows] == list(range(1, 11))
+    output = predictor.network(batch.images)
+    terms = predictor.network.loss_terms(output, batch.labels, batch.images[:, None])
+    np.testing.assert_allclose(rows[2]["margin"], np.mean(terms["margin"]), rtol=1e-4)
+    wrong = np.argmax(output.scores, axis=1) != batch.labels[:, 0]
+    np.testing.assert_allclose(rows[2]["error"], wrong.mean(), atol=1e-6)
+    assert len({round(row["margin"], 6) for row in rows}) > 5, "the iterations make a difference"
+
+
+def test_several_networks_go_side_by_side_also_without_iterations(folder, tmp_path, capsys):
+    other = folder.with_name("uniform")
+    assert toy_runs.start(other, "--routing", "uniform", "--max_iters", 2) == 0
+    status, _, errors = toy_runs.evaluate(capsys, "--mode", "routing", "--ckpt", f"{folder},{other}",
+                                          "--fig_dir", tmp_path, "--num_images", 20)
+    found = json.loads((tmp_path / "routing" / "results.json").read_text())
+    assert status == 0 and not errors
+    assert found["run"]["coupling_entropy"] < found["uniform"]["coupling_entropy"] == pytest.approx(1)
+    assert set(found["figures"]) == {"iterations.png", "logits.png", "agreement.png", "where-0.png", "where-1.png"}
+    low, high = found["routing"]["run"]["intervals"]["coupling_entropy"]
+    assert low < found["run"]["coupling_entropy"] < high
+
+
+def test_a_network_without_capsules_is_refused(folder, tmp_path, capsys):
+    other = folder.with_name("cnn")
+    assert toy_runs.start(other, "--model", "cnn", "--max_iters", 1) == 0
+    status, _, (error,) = toy_runs.evaluate(capsys, "--mode", "routing", "--ckpt", other, "--fig_dir", tmp_path)
+    assert status == 2 and "--mode routing: expected a network with capsules and routing" in error
