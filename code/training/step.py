@@ -1,5 +1,4 @@
 """One step of training on a batch, and the test of a batch."""
-import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -146,17 +145,11 @@ class Training:
     run: Run | Follower
     asleep: bool = False  # whether the last validation found all class capsules equally long
 
-    @functools.cached_property
-    def train_step(self) -> Callable:
-        return make_train_step(self.network, self.optimizer, self.cfg, self.devices)
-
-    @functools.cached_property
-    def test_step(self) -> Callable:
-        return make_test_step(self.network, self.cfg, self.devices)
-
-    @functools.cached_property
-    def health_step(self) -> Callable:
-        return make_health_step(self.network, self.cfg, self.devices)
+    def __post_init__(self):
+        rest = self.cfg, self.devices
+        self.train_step = make_train_step(self.network, self.optimizer, *rest)
+        self.test_step = make_test_step(self.network, *rest)
+        self.health_step = make_health_step(self.network, *rest)
 
     @property
     def step(self) -> int:

@@ -24,8 +24,8 @@ FLAGS = [*toy.FLAGS, "--lr", "0.01", "--max_iters", "20", "--val_every", "10", "
 
 @pytest.fixture
 def single():
-    """A run of one process and one device."""
-    return toy_runs.finished(*FLAGS[len(toy.FLAGS):])
+    """A run of one process and one device, which begins with the weights of another one."""
+    return toy_runs.finished(*FLAGS[len(toy.FLAGS):], "--init_from", toy_runs.finished())
 
 
 def free_ports(count):
@@ -78,8 +78,8 @@ def assert_same_network(folder, single):
 
 
 def test_two_processes_train_the_network_of_one(tmp_path, single):
-    """And only the chief writes."""
-    data = ["--dataset", single.with_name("bars.npz"), *FLAGS, "--jit", "on"]
+    """And only the chief writes, and reads the weights to begin with."""
+    data = ["--dataset", single.with_name("bars.npz"), *FLAGS, "--jit", "on", "--init_from", toy_runs.finished()]
     with workers([*data, "--train_dir", tmp_path / "run"], [*data, "--train_dir", tmp_path / "other"]) as processes:
         for process in processes:
             status, output = end(process)
@@ -91,14 +91,15 @@ def test_two_processes_train_the_network_of_one(tmp_path, single):
 
 def test_logical_devices_train_the_network_of_one(tmp_path, single):
     """Parts of 4, 3 and 3 images; the last batch of validation, of 7 images, is filled up to parts of 4."""
-    flags = ["--dataset", single.with_name("bars.npz"), *FLAGS, "--train_dir", tmp_path / "run"]
+    flags = ["--dataset", single.with_name("bars.npz"), *FLAGS, "--train_dir", tmp_path / "run",
+             "--init_from", toy_runs.finished()]
     with started([["--strategy", "mirrored", "--devices", 3, *flags]], [{}]) as (process,):
         status, output = end(process)
     assert status == 0, output
     assert_same_network(tmp_path / "run", single)
 
 
-@pytest.mark.parametrize("victim", [0, 1])
+@pytest.mark.parametrize("victim", [pytest.param(0, marks=pytest.mark.slow), 1])
 def test_when_a_worker_dies_the_others_end_and_the_run_goes_on(tmp_path, victim):
     toy.npz(tmp_path / "bars.npz")
     flags = ["--dataset", tmp_path / "bars.npz", *toy.FLAGS, "--max_iters", 10 ** 6, "--save_every", 50,
