@@ -90,8 +90,17 @@ def run(main: Callable[[], int]):
         less = "a smaller --batch_size or a smaller network"
         if isinstance(error, MemoryError):  # of NumPy, which holds the images
             less = "fewer or smaller images"
+        if name == "train.py" and has_folder_of_images(sys.argv):
+            less += ", or a smaller --image_size,"
         complain(f"{name}: error: not enough memory ({reason}); {less} would take less")
         sys.exit(2)
+
+
+def has_folder_of_images(words: list[str]) -> bool:
+    """Returns whether the words of a command have --dataset with a folder."""
+    words = [part for word in words for part in word.split("=", 1)]
+    return any(word == "--dataset" and os.path.isdir(value)
+               for word, value in zip(words, words[1:], strict=False))
 
 
 def complain(line: str):

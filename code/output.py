@@ -3,6 +3,7 @@ import contextlib
 import os
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from tqdm import tqdm
@@ -95,12 +96,30 @@ def check_writable(flag: str, path: Path):
         raise InputError(f"{flag}: expected a file in a folder to write in, received {path}")
 
 
+@contextlib.contextmanager
+def writing(path: str | Path, flag: str = "", advice: Callable[[str], str] | None = None):
+    """Turns an error of the system or of TensorFlow into an InputError: cannot write to PATH.
+
+    flag: the one that names the path, if the user gave it. advice: a function of the reason that
+    returns the end of the line, such as how to go on.
+    """
+    try:
+        yield
+    except Exception as error:
+        # by the name of its module: TensorFlow need not be imported
+        if not (isinstance(error, OSError) or type(error).__module__.startswith("tensorflow.")):
+            raise
+        reason = reason_of(error)
+        line = f"cannot write to {path}: {reason}{advice(reason) if advice else ''}"
+        raise InputError(f"{flag}: {line}" if flag else line) from None
+
+
 def reason_of(error: Exception) -> str:
     """Returns why a file could not be written, in one line. error: OSError, or TensorFlow's"""
     if isinstance(error, OSError):
         reason = error.strerror or str(error)
     else:  # TensorFlow says "FILE; REASON [Op:NAME]"
-        reason = re.sub(r".*; | \[Op:\w+]$", "", error.message)
+        reason = re.sub(r".*; | \[Op:\w+]$", "", getattr(error, "message", str(error)))
     return reason.partition("\n")[0] or type(error).__name__
 
 

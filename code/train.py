@@ -17,6 +17,10 @@ def main() -> int:
     run.add_argument("--ckpt", type=cli.path, metavar="DIR",
                      help="folder of a run to continue from its newest checkpoint, with its own "
                           "settings")
+    run.add_argument("--init_from", type=cli.path, metavar="PATH",
+                     help="begin with the weights of a trained network, a run's folder or a "
+                          "checkpoint's prefix: every layer of the same name and shape is taken, "
+                          "also where images or classes are others")
     run.add_argument("--strategy", choices=("none", "mirrored", "multi_worker"), default="none",
                      help="devices to train on: one, all GPUs of this machine, or those of all "
                           "workers in TF_CONFIG (default none)")
@@ -36,6 +40,8 @@ def main() -> int:
         parser.error("--preset: a resumed run keeps its settings; leave the flag out")
     if args.ckpt and args.train_dir:
         parser.error("--ckpt continues a run in its own folder; leave --train_dir out")
+    if args.ckpt and args.init_from:
+        parser.error("--ckpt continues a run with its own weights; leave --init_from out")
     if args.strategy == "multi_worker" and not (args.ckpt or args.train_dir):
         parser.error("--strategy multi_worker: expected the run's folder, by --train_dir or "
                      "--ckpt, the same for all workers")
@@ -47,12 +53,10 @@ def main() -> int:
         registry.check_owned(given, "model.networks", "--model", network)
         routing = given.get("ROUTING", config.cfg.ROUTING)
         registry.check_owned(given, "model.routings", "--routing", routing)
-        dataset = given.get("DATASET", config.cfg.DATASET)
-        given = {**config.filled_in(args.preset, dataset), **given}
 
     cli.start_tensorflow()
-    from training.train import train
-    return train(given, args.train_dir, args.ckpt, args.strategy, args.devices)
+    from training.session import train
+    return train(given, args)
 
 
 if __name__ == "__main__":

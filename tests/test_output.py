@@ -4,9 +4,10 @@ import subprocess
 import sys
 
 import pytest
+import tensorflow as tf
 
 import output
-from settings import ROOT
+from settings import ROOT, InputError
 
 SAYS = "import cli, output; cli.run(lambda: output.say('line', '; a way'))"
 BAR = """
@@ -95,3 +96,13 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
     with pytest.raises(OSError):
         output.write_whole(path, b"second")
     assert path.read_bytes() == b"first" and [found.name for found in path.parent.iterdir()] == ["file"]
+
+
+def test_what_cannot_be_written_is_one_line_with_its_flag_and_a_way_out():
+    reason = "No space left on device"
+    for error in (OSError(28, reason), tf.errors.UnknownError(None, None, f"a; {reason}")):
+        with pytest.raises(InputError) as refusal, output.writing("DIR", "--to", lambda reason: f"; after {reason}"):
+            raise error
+        assert str(refusal.value) == f"--to: cannot write to DIR: {reason}; after {reason}"
+    with pytest.raises(ZeroDivisionError), output.writing("DIR"):
+        raise ZeroDivisionError

@@ -1,8 +1,10 @@
 """Whole runs at toy size, in this process."""
 import contextlib
+import functools
 import json
 import os
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +16,7 @@ import eval as command
 import toy
 import train
 from runs import checkpoints
-from training import loop
+from training import session
 
 
 def run(*flags) -> int:
@@ -39,6 +41,21 @@ def start(folder: Path, *flags) -> int:
     bars = folder.with_name("bars.npz")
     images = bars if bars.exists() else toy.npz(bars)
     return run("--dataset", images, "--train_dir", folder, *toy.FLAGS, *flags)
+
+
+KEPT = tempfile.TemporaryDirectory()  # until Python ends
+
+
+@functools.cache
+def finished(*flags) -> Path:
+    """The folder of a finished run of 6 steps, which is made once for these flags. It is not to be changed."""
+    folder = Path(tempfile.mkdtemp(dir=KEPT.name)) / "run"
+    assert start(folder, *flags) == 0
+    return folder
+
+
+def results(folder: Path) -> dict:
+    return json.loads((folder / "results.json").read_text())
 
 
 def metrics(folder: Path, split: str | None = None) -> list[dict]:
@@ -77,8 +94,8 @@ def same(folder: Path, straight: Path) -> bool:
     # records and results
     assert (folder / "metrics.jsonl").read_bytes() == (straight / "metrics.jsonl").read_bytes()
     assert lines(folder) == lines(straight)
-    mine, theirs = (json.loads((one / "results.json").read_text()) for one in (folder, straight))
-    assert mine["last"] == theirs["last"] and mine["best"] == theirs["best"]
+    mine, theirs = results(folder), results(straight)
+    assert all(mine.get(name) == theirs.get(name) for name in ("last", "average", "best", "stopped"))
 
     # nothing half written
     assert not list(folder.glob(".*"))
@@ -91,7 +108,7 @@ def same(folder: Path, straight: Path) -> bool:
 @contextlib.contextmanager
 def in_step(number: int, action):
     """Calls `action` while that step is trained, before anything of it is done."""
-    training_batch = loop.training_batch
+    training_batch = session.training_batch
 
     def batch_and_action(dataset, seed, step, batch_size):
         if step == number - 1:
@@ -99,7 +116,7 @@ def in_step(number: int, action):
         return training_batch(dataset, seed, step, batch_size)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop, "training_batch", batch_and_action)
+        patch.setattr(session, "training_batch", batch_and_action)
         yield
 
 

@@ -81,7 +81,7 @@ class Network(tf.keras.Model):
         raise NotImplementedError
 
     def health(self, images, labels) -> dict[str, tf.Tensor]:
-        """Numbers by which one sees whether the layers are alive; training/health.py records them.
+        """Numbers that tell whether the layers are alive, which training/evaluate.py records.
 
         images [B, H, W, C] in [0, 1], labels [B, K] -> each [B], or [B, n] for n channels
         """

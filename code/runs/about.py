@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from settings import ROOT
 
 
 def about() -> dict[str, Any]:
-    """-> the command, the commit, the versions and the hardware, as every results.json has them."""
-    import tensorflow as tf  # not before: eval.py imports this file at its start
-
+    """Returns command, commit, versions and hardware, as every results.json has them."""
     gpus = len(tf.config.list_physical_devices("GPU"))
     return {
         "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
@@ -27,7 +26,8 @@ def about() -> dict[str, Any]:
 
 
 def commit(root: Path) -> str | None:
-    """-> the commit of the code, and whether code/ has changed since; None: it is no clone"""
+    """Returns the commit of the code, and whether code/ has changed since; None if it is no clone.
+    """
     def git(*words: str) -> str:
         command = ["git", "--no-optional-locks", f"--git-dir={root / '.git'}",
                    f"--work-tree={root}", *words]

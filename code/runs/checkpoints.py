@@ -29,9 +29,6 @@ from settings import InputError
 
 IDENTITY = "identity/.ATTRIBUTES/VARIABLE_VALUE"  # where TensorFlow keeps the variable `identity`
 PIECE = 2 ** 24  # bytes read at once
-# The system did not let us read. The file itself may be whole.
-NOT_DAMAGE = (errno.EACCES, errno.EPERM, errno.EIO, errno.ENOMEM, errno.EMFILE, errno.ENFILE,
-              errno.ESTALE, errno.ETIMEDOUT)
 
 
 class Damaged(InputError):
@@ -41,8 +38,9 @@ class Damaged(InputError):
 # ---- which there are ----
 
 def steps(folder: str | Path, name: str = "ckpt") -> list[int]:
-    """-> the steps of the checkpoints called `name` in `folder`, oldest first; none if it is not
-    there. InputError if the folder cannot be read.
+    """Returns the steps of the checkpoints called `name` in `folder`, oldest first.
+
+    There are none if the folder does not exist. InputError if it cannot be read.
     """
     try:
         files = os.listdir(folder)
@@ -55,10 +53,10 @@ def steps(folder: str | Path, name: str = "ckpt") -> list[int]:
 
 
 def find(path: str | Path) -> Path:
-    """-> the prefix of the checkpoint at `path`, itself a prefix or a folder
+    """Returns the prefix of the checkpoint at `path`, itself a prefix or a folder.
 
     Of a folder it is the newest ckpt-*; if there is none, the newest best-*. InputError if there is
-    none of either.
+    neither.
     """
     path = Path(path)
     if os.path.isfile(f"{path}.index"):
@@ -95,7 +93,7 @@ def write(folder: str | Path, name: str, step: int, identity: dict, half: bool =
 
 
 def index_last(folder: str | Path) -> list[Path]:
-    """-> the files in `folder` in the order to move them: what has no index yet does not count"""
+    """Returns the files in `folder` in the order to move them: without an index none counts."""
     return sorted(Path(folder).iterdir(), key=lambda path: path.suffix == ".index")
 
 
@@ -152,31 +150,11 @@ def read(prefix: str | Path, identity: dict, **objects):
 
 
 def _read_all(prefix: str | Path) -> tuple[list[str], dict]:
-    """-> the names of all tensors and the identity. Reads all tensors once: TensorFlow has a
-    checksum for each, and compares it when the tensor is read.
+    """Returns the names of all tensors and the identity. Damaged, if a tensor is.
+
+    Each tensor has a checksum, which TensorFlow compares when the tensor is read.
     """
-    _read_files(prefix)
-    try:
-        reader = tf.train.load_checkpoint(str(prefix))
-        tensors = list(reader.get_variable_to_shape_map())
-        for name in tensors:
-            reader.get_tensor(name)
-        theirs = json.loads(reader.get_tensor(IDENTITY)) if IDENTITY in tensors else {}
-        return tensors, theirs
-    except tf.errors.ResourceExhaustedError:
-        raise
-    except (tf.errors.OpError, ValueError, IndexError) as error:  # IndexError: truncated
-        reason = f"{type(error).__name__}: {first_line(error)}"
-        if any(os.strerror(number) in reason for number in NOT_DAMAGE):
-            raise InputError(f"{prefix} cannot be read: {reason}") from None
-        raise Damaged(f"{prefix} is damaged ({reason})") from None
-
-
-def _read_files(prefix: str | Path):
-    """Reads the bytes of a checkpoint. InputError if the system refuses them.
-
-    TensorFlow's errors would not tell a file without permission from a damaged one.
-    """
+    # TensorFlow's errors would not tell a file without permission from a damaged one.
     for path in Path(prefix).parent.glob(f"{glob.escape(Path(prefix).name)}.*"):
         try:
             with open(path, "rb") as file:
@@ -184,6 +162,17 @@ def _read_files(prefix: str | Path):
                     pass
         except OSError as error:
             raise InputError(f"{path} cannot be read: {error.strerror}") from None
+    try:
+        reader = tf.train.load_checkpoint(str(prefix))
+        tensors = list(reader.get_variable_to_shape_map())
+        for name in tensors:
+            reader.get_tensor(name)
+        return tensors, json.loads(reader.get_tensor(IDENTITY)) if IDENTITY in tensors else {}
+    except tf.errors.ResourceExhaustedError:
+        raise
+    except (tf.errors.OpError, ValueError, IndexError) as error:  # IndexError: truncated
+        reason = f"{type(error).__name__}: {first_line(error)}"
+        raise Damaged(f"{prefix} is damaged ({reason})") from None
 
 
 class Loaded(NamedTuple):

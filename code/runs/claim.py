@@ -1,4 +1,4 @@
-"""A run's folder is made, locked, and found to be new: one process trains in it at a time."""
+"""A run's folder before its first step: create and lock it, and refuse one that is in use."""
 import contextlib
 import errno
 import fcntl
@@ -9,42 +9,32 @@ from datetime import datetime
 from pathlib import Path
 from typing import TextIO
 
-import tensorflow as tf
-
-from output import reason_of
+import output
 from runs import checkpoints
 from settings import ROOT, InputError
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-@contextlib.contextmanager
-def writing(folder: Path):
-    """Where the system cannot write, an InputError says why, and how to resume."""
-    try:
-        yield
-    except (OSError, tf.errors.OpError) as error:
-        reason = reason_of(error)
-        way = how_to_resume(folder, reason)
-        raise InputError(f"cannot write to {folder}: {reason}{way}") from None
+def writing(folder: Path) -> contextlib.AbstractContextManager:
+    """Returns `output.writing` for a run's folder: its line ends with how to resume the run."""
+    def how_to_resume(reason):
+        try:
+            complete = checkpoints.steps(folder)
+        except InputError:
+            return ""
+        words = f"; its checkpoint of step {complete[-1]} is complete" if complete else ""
+        if complete or os.path.exists(folder / "config.json"):
+            full = any(os.strerror(number) in reason for number in FULL)
+            words += f"; {'make room' if full else 'mend that'}, then continue with --ckpt {folder}"
+        return words
 
-
-def how_to_resume(folder: Path, reason: str) -> str:
-    """-> the end of the message about a folder that cannot be written to."""
-    try:
-        complete = checkpoints.steps(folder)
-    except InputError:
-        return ""
-    words = f"; its checkpoint of step {complete[-1]} is complete" if complete else ""
-    if complete or os.path.exists(folder / "config.json"):
-        full = any(os.strerror(number) in reason for number in FULL)
-        words += f"; {'make room' if full else 'mend that'}, then continue with --ckpt {folder}"
-    return words
+    return output.writing(folder, advice=how_to_resume)
 
 
 @contextlib.contextmanager
 def locked(folder: str | Path, is_new: bool = False) -> Iterator[TextIO]:
-    """Makes the folder if need be, and locks it for this process. -> its log.txt, the lock's file.
+    """Creates the folder if need be, and locks it for this process. Yields its log.txt, open.
 
     The system releases the lock when the process ends, however it ends. A log that stayed empty is
     removed, and then the folder, too, if it is empty and was made here. is_new: it has just been
@@ -77,10 +67,7 @@ def locked(folder: str | Path, is_new: bool = False) -> Iterator[TextIO]:
 
 
 def check_new(folder: str | Path):
-    """InputError unless the folder is empty.
-
-    What a new run leaves that is killed at once does not count.
-    """
+    """InputError unless the folder is empty, or has only what a new run leaves that is killed."""
     folder = Path(folder)
     checkpoints.check_path(folder)
     if (folder / "config.json").exists():
@@ -96,15 +83,14 @@ def check_new(folder: str | Path):
 
 
 def make_folder(dataset: str, parent: Path = ROOT / "output") -> Path:
-    """-> a new folder for a run without --train_dir: parent/DATASET-DATE_TIME, as no other has."""
+    """Creates a folder for a run without --train_dir, parent/DATASET-DATE_TIME, as no other has."""
     stem = re.sub(r"[\[\\]", "_", Path(dataset).stem)  # TensorFlow cannot read them
     name = f"{stem}-{datetime.now():%Y-%m-%d_%H%M%S}"
     folder, number = parent / name, 1
     with writing(parent):
-        parent.mkdir(parents=True, exist_ok=True)
         while True:
             try:
-                folder.mkdir()
+                folder.mkdir(parents=True)
                 return folder
             except FileExistsError:  # another run began in the same second
                 number += 1

@@ -21,29 +21,29 @@ class RunConfig(NamedTuple):
     classes: int
     data: str                          # Dataset.digest
     class_names: tuple[str, ...]       # J; for people alone
+    init_from: dict[str, str] | None = None  # of --init_from: "path" and "sha256" of the weights
 
     def recorded(self) -> dict:
-        """-> the settings for config.json
+        """Returns the settings for config.json.
 
-        Those of networks, datasets and formats that the run does not name are left out where they
-        have their default. Other values stay, because a dataset may build on another one and use
-        its settings.
+        Those of networks, datasets and formats that the run does not name are left out if they have
+        their default. Other values stay: a dataset may use the settings of another one.
         """
         others = settings_of_others(self.settings)
         return {name: value for name, value in self.settings.items()
                 if name not in others or value != TRAIN[name].default}
 
     def identity(self) -> dict:
-        """What a run keeps from its first step to its last, and its checkpoints hold."""
+        """Returns what a run keeps from its first step to its last, and its checkpoints hold."""
         kept = {name: value for name, value in self.recorded().items()
                 if not TRAIN[name].may_change}
         images = {"image_shape": list(self.image_shape), "classes": self.classes, "data": self.data}
         return {**kept, **images}
 
     def resumed(self, folder: str | Path, given: dict) -> Config:
-        """-> the settings of this run, of `folder`, with those of `given` that may change.
+        """Returns the settings of this run, in `folder`, with those of `given`.
 
-        InputError for a given one that may not.
+        InputError for a given one that may not change.
         """
         for name, value in given.items():
             if value != self.settings[name] and not TRAIN[name].may_change:
@@ -53,7 +53,8 @@ class RunConfig(NamedTuple):
         return self.settings.changed(**given)
 
     def changes(self, before: "RunConfig") -> str:
-        """-> " with MAX_ITERS 20000 (was 8000)": the settings that differ from those before"""
+        """Returns " with MAX_ITERS 20000 (was 8000)": the settings that differ from those before.
+        """
         changed = [f"{name} {value} (was {before.settings[name]})"
                    for name, value in self.settings.items() if value != before.settings[name]]
         return f" with {', '.join(changed)}" if changed else ""
@@ -61,8 +62,10 @@ class RunConfig(NamedTuple):
 
 def save_config(folder: str | Path, run: RunConfig):
     """Writes folder/config.json. OSError if it cannot be written."""
-    text = json.dumps({**run._asdict(), "settings": run.recorded()}, indent=1)
-    write_whole(Path(folder) / "config.json", f"{text}\n".encode())
+    content = {**run._asdict(), "settings": run.recorded()}
+    if not run.init_from:
+        del content["init_from"]
+    write_whole(Path(folder) / "config.json", f"{json.dumps(content, indent=1)}\n".encode())
 
 
 def load_config(folder: str | Path) -> RunConfig:
@@ -88,7 +91,7 @@ def load_config(folder: str | Path) -> RunConfig:
         if not isinstance(names, list) or len(names) != classes:
             raise ValueError(f"class_names {names!s:.100}, classes {classes}")
         run = RunConfig(settings, (height, width, channels), classes, str(saved["data"]),
-                        tuple(map(str, names)))
+                        tuple(map(str, names)), saved.get("init_from"))
     except FileNotFoundError:
         raise InputError(f"{path} is missing: expected a folder that train.py made, "
                          "with its config.json") from None

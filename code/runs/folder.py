@@ -1,6 +1,7 @@
 """The folder of a run: config.json, log.txt, metrics.jsonl, tensorboard/, checkpoints, results."""
 import contextlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -16,13 +17,12 @@ from runs.claim import writing
 from runs.config import RunConfig, load_config, save_config
 from runs.rewind import rewind
 from settings import InputError
-from training.optimizer import step_of
 
 
 class Run:
-    """An open run folder: training writes to it, and a network and its optimizer are restored.
+    """An open run folder, to which training writes.
 
-    Methods that write raise InputError, saying how to resume, when the disk is full or the folder
+    Methods that write raise InputError, saying how to resume, if the disk is full or the folder
     gone.
     """
 
@@ -34,14 +34,15 @@ class Run:
         variables already. InputError, before anything is changed, if there are checkpoints and none
         is whole.
         """
-        self.folder, self.cfg, self.log = Path(folder), config.settings, log
-        self.identity = config.identity()
+        self.folder, self.config, self.log = Path(folder), config, log
+        self.cfg, self.identity = config.settings, config.identity()
         self.best = tf.Variable(-1.0, dtype=tf.float64)  # best validation accuracy so far
+        self.network = network
         self.objects = {"model": network, "optimizer": optimizer, "best": self.best}
 
         # restore; nothing in the folder is changed yet
         damaged = self._restore()
-        step = step_of(optimizer)
+        step = int(optimizer.iterations.numpy())
         if step > self.cfg.MAX_ITERS:
             raise InputError(f"--max_iters: expected {step} or more, the step that {self.folder} "
                              f"has reached, received {self.cfg.MAX_ITERS}")
@@ -52,23 +53,23 @@ class Run:
             save_config(self.folder, config)
             rewind(folder, step)
             splits = ["train", "val", "health"] + (["val_average"] if self.cfg.EMA else [])
-            self.writers = {split: self._writer(split) for split in splits}
+            self.writers = {
+                split: tf.summary.create_file_writer(str(self.folder / "tensorboard" / split))
+                for split in splits}
 
         # say so
         for error in damaged:
             self.say(f"{error}: passed over")
         continued = f", continued from step {step}{changes}" if step else ""
         self.say(f"run in {self.folder}{continued}")
-        self._log(f"commit of the code: {COMMIT}")
+        self.note(f"commit of the code: {COMMIT}")
 
         # A new run saves its step 0. So there is always a checkpoint to continue from, and a full
         # disk is known before the first step.
         self.save(step)
 
-    # ---- opening ----
-
     def _restore(self) -> list[InputError]:
-        """Restores the newest checkpoint that is whole. -> the errors of newer ones, all damaged
+        """Restores the newest checkpoint that is whole. Returns the errors of newer ones, damaged.
 
         A new run has none. InputError if all are damaged, or if other files show that this is no
         new run.
@@ -84,35 +85,34 @@ class Run:
             raise InputError(f"no checkpoint in {self.folder} is whole: {damaged[0]}")
 
         # a new run, unless there is what a run has only after its first ckpt-*
-        left = [f"{name}-*" for name in ("best", "average")
-                if checkpoints.steps(self.folder, name)]
-        if any(path.stat().st_size for path in self.folder.glob("metrics.jsonl")):
-            left.append("metrics.jsonl")
-        if left:
+        best, average = (checkpoints.steps(self.folder, name) for name in ("best", "average"))
+        records = any(path.stat().st_size for path in self.folder.glob("metrics.jsonl"))
+        if best or average or records:
             raise InputError(f"{self.folder}: expected a ckpt-* to continue from, received only "
-                             f"{' and '.join(left)}, which a new run would replace")
+                             "what a run has later, which a new run would replace")
+        if self.config.init_from and (self.folder / "config.json").exists():
+            raise InputError(f"{self.folder}: expected a ckpt-* with the weights of --init_from, "
+                             "received none: it ended too early; begin anew in another --train_dir")
         return []
-
-    def _writer(self, split: str) -> tf.summary.SummaryWriter:
-        return tf.summary.create_file_writer(str(self.folder / "tensorboard" / split))
 
     # ---- lines ----
 
     def say(self, line: str):
-        """One line to log.txt and to the screen, above the progress bar."""
-        self._log(line)
-        self.show(line)
+        """Writes a line to log.txt and to the screen, above the progress bar."""
+        self.show(self.note(line))
 
     def show(self, line: str):
-        """One line to the screen alone."""
+        """Writes a line to the screen alone."""
         say(line, f"; continue with --ckpt {self.folder}")
 
-    def _log(self, line: str):
+    def note(self, line: str) -> str:
+        """Writes a line to log.txt alone. Returns it."""
         with writing(self.folder):
             print(line, file=self.log, flush=True)
+        return line
 
     def record(self, step: int, split: str, **metrics: float) -> str:
-        """Keeps the metrics in metrics.jsonl, TensorBoard and log.txt. -> the line of the log."""
+        """Keeps the metrics in metrics.jsonl, TensorBoard and log.txt. Returns the log's line."""
         with writing(self.folder):
             with open(self.folder / "metrics.jsonl", "a", encoding="utf-8") as file:
                 file.write(json.dumps({"step": step, "split": split, **metrics}) + "\n")
@@ -120,20 +120,16 @@ class Run:
                 for name, value in metrics.items():
                     tf.summary.scalar(name, value, step)
         values = ", ".join(f"{name} {value:.6g}" for name, value in metrics.items())
-        line = f"step {step} {split}: {values}"
-        self._log(line)
-        return line
+        return self.note(f"step {step} {split}: {values}")
 
     def reached(self, accuracy: float) -> dict[str, float] | None:
-        """-> step and accuracy of the first validation that reached `accuracy`, or None.
+        """Returns step and accuracy of the first validation that reached `accuracy`, or None.
 
         Of the weights that are trained, not of their average.
         """
         path = self.folder / "metrics.jsonl"
-        if not path.exists():
-            return None
         try:
-            for line in path.read_text(encoding="utf-8").splitlines():
+            for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
                 record = from_json(line)
                 if record["split"] == "val" and record["accuracy"] >= accuracy:
                     return {"step": record["step"], "accuracy": record["accuracy"]}
@@ -143,7 +139,7 @@ class Run:
         return None
 
     def images(self, step: int, images: np.ndarray, reconstructions: np.ndarray):
-        """Images [B, H, W, C], each beside its reconstructions [B, K, H, W, C], to TensorBoard."""
+        """Shows images [B, H, W, C] beside their reconstructions [B, K, H, W, C] in TensorBoard."""
         columns = [images, *np.moveaxis(reconstructions, 1, 0)]            # K + 1 of [B, H, W, C]
         rows = np.clip(np.concatenate(columns, axis=2), 0, 1)              # [B, H, (K + 1) W, C]
         if rows.shape[-1] != 3:  # TensorBoard shows 1 channel or 3
@@ -156,8 +152,7 @@ class Run:
     # ---- checkpoints ----
 
     def save(self, step: int):
-        """Saves a checkpoint of this step, unless there is one. Of the older ones the newest stay,
-        KEEP in all.
+        """Saves a checkpoint of this step, unless there is one. Of all the newest KEEP stay.
 
         So do all best-* since the oldest of them, and the one before. Thus each checkpoint has the
         best network of its time beside it.
@@ -174,27 +169,27 @@ class Run:
             checkpoints.remove(self.folder, "best", until_oldest[:-1])  # all except the newest
 
     def save_if_best(self, step: int, accuracy: float):
-        """The network alone, if its validation accuracy is better than all before."""
+        """Saves the network alone, if its validation accuracy is better than all before."""
         if accuracy > float(self.best):
-            network = self.objects["model"]
-            with writing(self.folder):
-                checkpoints.write(self.folder, "best", step, self.identity, model=network)
+            self._save_network("best", step)
             self.best.assign(accuracy)
 
     def save_average(self, step: int):
-        """The network alone, while its weights are their moving average."""
+        """Saves the network alone, while its weights are their moving average."""
+        self._save_network("average", step)
+
+    def _save_network(self, name: str, step: int):
         with writing(self.folder):
-            checkpoints.write(self.folder, "average", step, self.identity,
-                              model=self.objects["model"])
+            checkpoints.write(self.folder, name, step, self.identity, model=self.network)
 
     def restore_best(self) -> int | None:
-        """The network becomes the best one on validation. -> its step, or None if there is none."""
+        """Restores the best network on validation. Returns its step, None if there is none."""
         found = checkpoints.steps(self.folder, "best")
         if not found:  # nothing was validated
             return None
         try:
             prefix = self.folder / f"best-{found[-1]}"
-            checkpoints.read(prefix, self.identity, model=self.objects["model"])
+            checkpoints.read(prefix, self.identity, model=self.network)
             return found[-1]
         except checkpoints.Damaged as error:
             self.say(f"{error}: not tested")
@@ -203,7 +198,7 @@ class Run:
     # ---- the end ----
 
     def save_results(self, results: dict[str, Any]):
-        """results.json: the given numbers, and all that is needed to get them again.
+        """Writes results.json: the given numbers, and all that is needed to get them again.
 
         Of a resumed run it has the last command and commit. log.txt has what each one changed.
         """
@@ -221,37 +216,9 @@ class Run:
 class Follower:
     """Stands in for a Run on workers that are not the chief: they write no files.
 
-    They print what they `say`, such as why they end.
+    They print what they `say`, such as why they end. All other methods do nothing.
     """
-
     say = staticmethod(say)
 
-    def show(self, line: str):
-        pass
-
-    def record(self, step: int, split: str, **metrics: float):
-        pass
-
-    def reached(self, accuracy: float):
-        pass
-
-    def images(self, step: int, images: np.ndarray, reconstructions: np.ndarray):
-        pass
-
-    def save(self, step: int):
-        pass
-
-    def save_if_best(self, step: int, accuracy: float):
-        pass
-
-    def save_average(self, step: int):
-        pass
-
-    def restore_best(self):
-        pass
-
-    def save_results(self, results: dict[str, Any]):
-        pass
-
-    def close(self):
-        pass
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        return lambda *args, **metrics: None

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from output import reason_of
+from output import writing
 from settings import InputError
 
 
@@ -31,9 +31,9 @@ def narrow(prefix: str | Path):
 
 @contextlib.contextmanager
 def widened(prefix: str | Path) -> Iterator[str]:
-    """-> a checkpoint with the same content in float32; `prefix` itself if it has no float16.
+    """Yields a checkpoint with the same content in float32: `prefix` itself, or a temporary copy.
 
-    The copy is removed at the end. InputError if it cannot be written.
+    InputError if the copy cannot be written.
     """
     dtypes = tf.train.load_checkpoint(str(prefix)).get_variable_to_dtype_map()
     if tf.float16 not in dtypes.values():
@@ -41,18 +41,15 @@ def widened(prefix: str | Path) -> Iterator[str]:
         return
     tensors = _read(prefix, np.float16, np.float32)
     with contextlib.ExitStack() as stack:
-        try:
+        # room for it: in the folder for temporary files
+        with writing(f"a float32 copy of {prefix}", advice=lambda reason: "; see TMPDIR"):
             folder = stack.enter_context(tempfile.TemporaryDirectory())
             _write(Path(folder) / "float32", tensors)
-        except (OSError, tf.errors.OpError) as error:
-            raise InputError(f"{prefix}: expected room for a copy in float32 in the folder for "
-                             "temporary files, which TMPDIR names; received: "
-                             f"{reason_of(error)}") from None
         yield str(Path(folder) / "float32")
 
 
 def _read(prefix: str | Path, before: type, after: type) -> dict[str, np.ndarray | bytes]:
-    """-> all tensors by name, those of type `before` cast to `after`"""
+    """Returns all tensors by name, those of type `before` cast to `after`."""
     reader = tf.train.load_checkpoint(str(prefix))
     tensors = {}
     for name in reader.get_variable_to_shape_map():
@@ -65,7 +62,7 @@ def _read(prefix: str | Path, before: type, after: type) -> dict[str, np.ndarray
 
 
 def _write(prefix: str | Path, tensors: dict[str, np.ndarray | bytes]):
-    """The tensors as a checkpoint in one file and its index."""
+    """Writes the tensors as a checkpoint in one file and its index."""
     whole = [""] * len(tensors)  # no tensor is a slice of a larger one
     tf.raw_ops.SaveV2(prefix=str(prefix), tensor_names=list(tensors), shape_and_slices=whole,
                       tensors=[tf.constant(tensor) for tensor in tensors.values()])

@@ -1,4 +1,4 @@
-"""Takes a run's folder back to the step of its checkpoint: what was recorded later is dropped."""
+"""Takes a run's folder back to the step of its checkpoint: later records are dropped."""
 import os
 import re
 import shutil
@@ -10,21 +10,22 @@ from runs import checkpoints
 def rewind(folder: str | Path, step: int):
     """Drops the records of steps that will be done again, and all that is half written.
 
-    TensorBoard's files stay as they are: its curves show such steps twice. results.json
-    stays until the run ends again. If there are ckpt-* of later steps, they are damaged, because
-    the newest whole one was restored. They are only renamed. OSError if the folder cannot be
-    changed.
+    TensorBoard's files stay as they are: its curves show such steps twice. results.json stays until
+    the run ends again. Any ckpt-* of a later step is damaged, because the newest whole one was
+    restored; it is only renamed. OSError if the folder cannot be changed.
     """
     folder = Path(folder)
 
     # lines and checkpoints of later steps
     for name in ("metrics.jsonl", "log.txt"):
         cut_after(folder / name, step)
-    for number in later(folder, "ckpt", step):
+    later = {name: [number for number in checkpoints.steps(folder, name) if number > step]
+             for name in ("ckpt", "best", "average")}
+    for number in later.pop("ckpt"):
         for path in folder.glob(f"ckpt-{number}.*"):
             path.replace(path.with_name("damaged-" + path.name))
-    for name in ("best", "average"):
-        checkpoints.remove(folder, name, later(folder, name, step))
+    for name, numbers in later.items():
+        checkpoints.remove(folder, name, numbers)
 
     # data without an index, and temporary files
     for data in folder.glob("*-*.data-*"):
@@ -35,11 +36,6 @@ def rewind(folder: str | Path, step: int):
             shutil.rmtree(partial)
         else:
             partial.unlink()
-
-
-def later(folder: Path, name: str, step: int) -> list[int]:
-    """-> the steps of the checkpoints called `name` that come after `step`"""
-    return [number for number in checkpoints.steps(folder, name) if number > step]
 
 
 def cut_after(path: Path, step: int):

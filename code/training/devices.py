@@ -27,45 +27,42 @@ class WorkerLost(ConnectionError):
 
 
 class Devices:
-    """One device, where most methods do nothing. Their docstrings are those of the subclasses, too.
-    """
+    """One device, where most methods do nothing. Their docstrings hold for the subclasses, too."""
     replicas = 1
     is_chief = True  # whether this process is the one that writes
 
     def scope(self) -> contextlib.AbstractContextManager:
-        """Variables are made inside it, for all replicas."""
+        """Returns the context in which variables are made for all replicas."""
         return contextlib.nullcontext()
 
     def sum(self, function: Callable) -> Callable:
-        """-> `function`, run by every replica on its part of the arrays, with its results added up.
+        """Returns `function`, run by every replica on its part of the arrays, the results added up.
 
         The new function takes one structure of arrays [B, ...], with B >= replicas, and constants
-        by name. `local` reads its results. With several workers, it raises WorkerLost if one is
-        gone.
+        by name. `local` reads its results. It raises WorkerLost if another worker is gone.
         """
         return function
 
     def update(self, optimizer, variables: list, cfg) -> Callable:
-        """-> a function of gradients, already added up, that does one step of the optimizer."""
-
+        """Returns a function of gradients, already added up: one step of the optimizer."""
         def update(gradients):
             optimizer.apply_gradients(zip(gradients, variables, strict=True))
 
         return compiled(update, cfg)
 
     def local(self, values: Any) -> Any:
-        """Values that are equal on all replicas -> the tensors of one replica of this process"""
+        """Returns the tensors of one replica of this process, of values that all have alike."""
         return values
 
     def broadcast(self, variables: list):
         """Copies the chief's values to all workers: the chief alone reads checkpoints."""
 
     def of_chief(self, value: Any) -> Any:
-        """-> the chief's `value`, which JSON can hold, on every worker."""
+        """Returns the chief's `value`, which JSON can hold, on every worker."""
         return value
 
     def check_alike(self, settings: dict):
-        """InputError, with both values, where a worker's settings are not the chief's."""
+        """InputError, with both values, if a worker's settings are not the chief's."""
 
 
 class Replicas(Devices):
@@ -74,7 +71,16 @@ class Replicas(Devices):
     def __init__(self, strategy: tf.distribute.Strategy):
         self.strategy = strategy
         self.replicas = strategy.num_replicas_in_sync
-        self._from_first = {}  # the compiled function for each type of tensor
+
+        def first_alone(values):
+            """Adds up the first replica's values [n] and the zeros of the others."""
+            context = tf.distribute.get_replica_context()
+            first = tf.equal(context.replica_id_in_sync_group, 0)
+            own = tf.where(first, values, tf.zeros_like(values))
+            return context.all_reduce(tf.distribute.ReduceOp.SUM, own)
+
+        self._from_first = tf.function(lambda values: strategy.run(first_alone, (values,)),
+                                       reduce_retracing=True)
 
     def together(self) -> contextlib.AbstractContextManager:
         """Surrounds all that the replicas compute together; Workers finds lost workers there."""
@@ -101,7 +107,7 @@ class Replicas(Devices):
         return of_parts
 
     def _parts(self, array: np.ndarray | None):
-        """-> the array [B, ...] cut into a part for each replica
+        """Cuts the array [B, ...] into a part for each replica.
 
         Every worker has the whole batch, and keeps the parts of its own replicas.
         """
@@ -134,11 +140,11 @@ class Replicas(Devices):
 
     def broadcast(self, variables):
         for variable in variables:
-            variable.assign(self._tensor_of_chief(tf.convert_to_tensor(variable)))
+            variable.assign(self._of_first(tf.convert_to_tensor(variable)))
 
     def of_chief(self, value):
         text = np.frombuffer(json.dumps(value).encode().ljust(LONGEST), np.uint8)
-        chiefs = self._tensor_of_chief(tf.constant(text.astype(np.int32)))
+        chiefs = self._of_first(tf.constant(text.astype(np.int32)))
         return json.loads(chiefs.numpy().astype(np.uint8).tobytes())
 
     def check_alike(self, settings):
@@ -149,26 +155,11 @@ class Replicas(Devices):
                 raise InputError(f"{name}: the chief has {of_chief}, this worker {own}; start all "
                                  "workers with the same code, flags and data")
 
-    def _tensor_of_chief(self, value: tf.Tensor) -> tf.Tensor:
-        """-> the first replica's tensor; `value` has the same shape on all workers."""
-        if value.dtype not in self._from_first:
-            self._from_first[value.dtype] = self._make_from_first(value.dtype)
+    def _of_first(self, value: tf.Tensor) -> tf.Tensor:
+        """Returns the first replica's tensor; `value` has the same shape on all workers."""
         with self.together():
-            values = self.local(self._from_first[value.dtype](tf.reshape(value, [-1])))
+            values = self.local(self._from_first(tf.reshape(value, [-1])))
         return tf.reshape(values, value.shape)
-
-    def _make_from_first(self, dtype: tf.DType) -> Callable:
-        """-> a function that gives all replicas the first one's values [n]."""
-
-        # A sum, to which the others add zeros.
-        def replica(values):
-            context = tf.distribute.get_replica_context()
-            first = tf.equal(context.replica_id_in_sync_group, 0)
-            mine = tf.where(first, values, tf.zeros_like(values))
-            return context.all_reduce(tf.distribute.ReduceOp.SUM, mine)
-
-        return tf.function(lambda values: self.strategy.run(replica, (values,)),
-                           input_signature=[tf.TensorSpec([None], dtype)])
 
 
 class Workers(Replicas):
@@ -184,17 +175,17 @@ class Workers(Replicas):
             yield
         except tf.errors.OpError as error:
             reason = first_line(error)
-            aborted = "aborted" in reason  # by another worker, with its reason
-            if isinstance(error, OWN) and not aborted:
+            # "aborted": by another worker, with its reason
+            if isinstance(error, OWN) and "aborted" not in reason:
                 raise
             raise WorkerLost(reason) from None
 
 
 def devices_of(strategy: str, count: int = 0) -> Devices:
-    """-> the devices of --strategy. Call it before TensorFlow does anything else.
+    """Returns the devices of --strategy. Call it before TensorFlow does anything else.
 
     none: one device. mirrored: all GPUs of this machine, or `count` logical CPU devices to try it
-    out. multi_worker: those of the processes in TF_CONFIG. InputError if they cannot be had.
+    out. multi_worker: those of the processes in TF_CONFIG. InputError if they are not there.
     """
     if strategy == "none":
         return Devices()

@@ -1,14 +1,20 @@
-"""The metrics of a whole split, every image counted once."""
+"""What a training measures: a whole split, the network's health, the validation, the test."""
 import math
 from collections.abc import Callable
 
 from data.dataset import Examples, batches
 from output import progress
+from training.optimizer import averaged
+from training.step import Training
+
+HEALTH_IMAGES = 256  # so few that it takes less than 1 % of a training
+AWAKE = 200          # steps after which a network should tell classes apart
+ALIKE = 0.02         # difference of two mean lengths that tells nothing apart
 
 
 def evaluate(test_step: Callable, split: Examples, batch_size: int,
              title: str | None = None) -> dict:
-    """-> the means of the metrics over all images of the split.
+    """Returns the means of the metrics over all images of the split, every image counted once.
 
     test_step: of step.make_test_step; title: of a progress bar, None for no bar.
     """
@@ -19,3 +25,102 @@ def evaluate(test_step: Callable, split: Examples, batch_size: int,
         for name, value in test_step(batch, size).items():
             sums[name] = sums.get(name, 0.0) + value
     return {name: value / len(split.labels) for name, value in sums.items()}
+
+
+def measure_health(health_step: Callable, split: Examples, batch_size: int) -> dict[str, float]:
+    """Returns numbers by which one sees layers that are dead or asleep, on a split's first images.
+
+    health_step: of step.make_health_step. The means over the images, by the names that the
+    network's `health` gives them, and in place of "fires" how many channels never fire:
+
+    dead_channels            channels of the first convolution that are zero in all of these images
+    positive_activations     fraction of the first convolution's activations above zero
+    short_primary_capsules   fraction of the primary capsules shorter than 0.1
+    length_correct           mean length of the class capsules of the labels
+    length_wrong             mean length of the others
+    coupling_entropy         of the last couplings, as a fraction of ln J: 1 is uniform
+    """
+    means = evaluate(health_step, split.take(slice(0, HEALTH_IMAGES)), batch_size)
+    if "fires" in means:
+        means = {"dead_channels": int((means.pop("fires") == 0).sum()), **means}
+    return means
+
+
+def validate(training: Training) -> list[str]:
+    """Measures the validation split, and keeps the network if it is the best.
+
+    Returns lines to show. With EMA there are two networks: the trained weights, and their moving
+    average, which is the one that is kept.
+    """
+    cfg, run, step = training.cfg, training.run, training.step
+    split = training.dataset.val
+    if not len(split.labels):
+        return []
+
+    # the trained weights
+    validated = evaluate(training.test_step, split, cfg.BATCH_SIZE, "validation")
+    lines = [run.record(step, "val", **validated)]
+    health = measure_health(training.health_step, split, cfg.BATCH_SIZE)
+    run.record(step, "health", **health)
+
+    # say once that they have fallen asleep
+    was_asleep, training.asleep = training.asleep, is_asleep(step, health)
+    if training.asleep and not was_asleep:
+        lines.append(run.note(
+            f"after step {step} the class capsules are equally long, whatever the class "
+            f"({health['length_correct']:.2f} for the label, {health['length_wrong']:.2f} for the "
+            "others): this network hardly learns; begin anew with a longer --warmup, another "
+            "--init or a smaller --lr"))
+
+    # the best network
+    if not cfg.EMA:
+        run.save_if_best(step, validated["accuracy"])
+        return lines
+    with averaged(training.optimizer, training.network.trainable_variables):
+        validated = evaluate(training.test_step, split, cfg.BATCH_SIZE, "validation, average")
+        lines.append(run.record(step, "val_average", **validated))
+        run.save_if_best(step, validated["accuracy"])
+    return lines
+
+
+def is_asleep(step: int, health: dict[str, float]) -> bool:
+    """Returns whether all class capsules stayed equally long, near 1 or near 0 as a rule."""
+    if step < AWAKE or "length_correct" not in health:
+        return False
+    return abs(health["length_correct"] - health["length_wrong"]) < ALIKE
+
+
+def test(training: Training) -> dict[str, dict]:
+    """Returns the metrics of the whole test split with the last weights, and with the best.
+
+    With EMA, also with the moving average of the weights, which is saved as average-STEP. The best
+    weights are those of the best validation; with EMA they are an average.
+    """
+    cfg, run, step = training.cfg, training.run, training.step
+
+    def tested(name: str, step: int) -> dict:
+        split = training.dataset.test
+        found = evaluate(training.test_step, split, cfg.BATCH_SIZE, f"test, {name}")
+        return {"step": step, **found}
+
+    results = {"last": tested("last", step)}
+    if cfg.EMA:
+        with averaged(training.optimizer, training.network.trainable_variables):
+            results["average"] = tested("average", step)
+            run.save_average(step)
+    best_step = training.devices.of_chief(run.restore_best())
+    if best_step == step:  # they have just been measured
+        results["best"] = results["average" if cfg.EMA else "last"]
+    elif best_step is not None:
+        training.devices.broadcast(training.network.variables)
+        results["best"] = tested("best", best_step)
+    return results
+
+
+def in_words(name: str, result: dict) -> str:
+    """Returns the line about a result: accuracy and error rate first, then the network's terms."""
+    terms = {key: value for key, value in result.items() if key not in ("step", "loss", "accuracy")}
+    words = [f"{key} {value:.5g}" for key, value in terms.items()]
+    accuracy = result["accuracy"]
+    return (f"test, {name} checkpoint (step {result['step']}): "
+            + ", ".join([f"accuracy {accuracy:.4%}", f"error rate {1 - accuracy:.4%}", *words]))

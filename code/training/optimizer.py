@@ -1,4 +1,7 @@
-"""Adam, with a learning rate that falls."""
+"""Adam: its learning rate, and the moving average of the weights that --ema keeps."""
+import contextlib
+from collections.abc import Iterator
+
 import tensorflow as tf
 
 
@@ -8,12 +11,12 @@ class Decay(tf.keras.optimizers.schedules.LearningRateSchedule):
     The exponent is rounded down with STAIRCASE. In the first WARMUP steps the rate is also
     multiplied by a factor that rises linearly to 1, which it reaches in the last of them. In the
     last COOLDOWN steps before MAX_ITERS it is multiplied by a factor that falls linearly from 1 to
-    0. LR_FLOOR comes last: the rate is never below it, in the cooldown neither.
+    0. LR_FLOOR comes last: the rate is never below it.
     """
 
     def __init__(self, cfg):
-        self.end, self.cooldown, self.floor = cfg.MAX_ITERS, cfg.COOLDOWN, cfg.LR_FLOOR
-        self.warmup = cfg.WARMUP
+        self.warmup, self.cooldown = cfg.WARMUP, cfg.COOLDOWN
+        self.end, self.floor = cfg.MAX_ITERS, cfg.LR_FLOOR
         self.decay = tf.keras.optimizers.schedules.ExponentialDecay(
             cfg.LR, cfg.STEP_SIZE, cfg.DECAY_RATIO, staircase=cfg.STAIRCASE)
 
@@ -29,15 +32,27 @@ class Decay(tf.keras.optimizers.schedules.LearningRateSchedule):
 
 
 def make_optimizer(cfg) -> tf.keras.optimizers.Optimizer:
-    """Adam with the defaults of TensorFlow 1, which the paper used. Keras has another epsilon.
+    """Returns Adam with the epsilon of TensorFlow 1, which the paper used. Keras has another one.
 
-    With EMA it also keeps a moving average of the weights, see average.py.
+    With EMA it also keeps a moving average of the weights, see `averaged`.
     """
     return tf.keras.optimizers.Adam(Decay(cfg), epsilon=1e-8, use_ema=cfg.EMA > 0,
                                     ema_momentum=cfg.EMA)
 
 
+@contextlib.contextmanager
+def averaged(optimizer: tf.keras.optimizers.Optimizer, variables: list) -> Iterator[None]:
+    """Gives the trainable `variables` their moving averages as values, until it is left."""
+    trained = [tf.identity(variable) for variable in variables]
+    optimizer.finalize_variable_values(variables)  # Keras writes the averages into them
+    try:
+        yield
+    finally:
+        for variable, value in zip(variables, trained, strict=True):
+            variable.assign(value)
+
+
 def step_of(optimizer: tf.keras.optimizers.Optimizer) -> int:
-    """-> the number of steps done so far."""
+    """Returns the number of steps done so far."""
     # int() alone does not know the mirrored variables of several devices.
     return int(optimizer.iterations.numpy())

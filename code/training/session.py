@@ -1,142 +1,222 @@
-"""One process's part of a run: network and optimizer, training, test, and how it may end."""
-from collections.abc import Callable
+"""A training, from its flags to its results."""
+import argparse
+import contextlib
+import shlex
+import sys
 from pathlib import Path
-from typing import TextIO
 
+import numpy as np
 import tensorflow as tf
 
+import data
 import model
-from data.dataset import Dataset
+from config import TRAIN, filled_in
+from data.dataset import Batch, Dataset, training_batch
 from model.network import Network
-from runs.config import RunConfig
+from output import progress
+from runs import claim
+from runs.config import RunConfig, load_config
 from runs.folder import Follower, Run
-from settings import InputError
-from training.average import averaged
-from training.devices import Devices, WorkerLost
-from training.evaluate import evaluate
-from training.loop import fit
-from training.optimizer import make_optimizer, step_of
-from training.step import NotFinite, make_test_step
+from runs.transfer import transfer
+from settings import ROOT, Config, InputError
+from training.devices import Devices, WorkerLost, devices_of
+from training.evaluate import in_words, test, validate
+from training.optimizer import make_optimizer
+from training.signals import StopSignals
+from training.step import NotFinite, Training
+
+SHOWN = 8  # images that TensorBoard shows with their reconstructions
 
 
-def train(folder: Path, config: RunConfig, dataset: Dataset, again: str, devices: Devices,
-          log: TextIO | None = None) -> int:
-    """Trains the run in `folder` to its end, or until something stops it. -> exit status
+def train(given: dict, args: argparse.Namespace) -> int:
+    """Begins a run or resumes one, and trains it to its end. Returns the command's exit status.
 
-    again: the command that resumes it; log: the open log.txt of claim.locked, which the chief has
-    alone
+    given: settings of config.TRAIN by name; args: the other flags of train.py. InputError, before
+    the first step, if something does not fit.
     """
-    cfg = config.settings
-    run = Follower()  # writes nothing; the chief gets a Run
-    tf.keras.utils.set_random_seed(cfg.SEED)
-    try:
-        # build the network and restore it, alike on all workers; the paths of the data may differ
-        devices.check_alike({**config.identity(), **cfg, "DATASET": None, "DATA_DIR": None})
-        with devices.scope():
-            network = model.build(cfg, dataset.image_shape, dataset.classes)
-            optimizer = make_optimizer(cfg)
-            optimizer.build(network.trainable_variables)
-        if log:
-            run = Run(folder, config, log, network, optimizer)
-        devices.broadcast([*network.variables, *optimizer.variables])
+    # settings, images, devices
+    began = load_config(args.ckpt) if args.ckpt else None
+    if began:
+        cfg = began.resumed(args.ckpt, given)
+    else:
+        name = given.get("DATASET", TRAIN["DATASET"].default)
+        cfg = Config(TRAIN, {**filled_in(args.preset, name), **given})
+    dataset = data.load(cfg)
+    devices = devices_of(args.strategy, args.devices)
+    check(cfg, given, dataset, devices)
+    config = RunConfig(cfg, dataset.image_shape, dataset.classes, dataset.digest,
+                       dataset.class_names, began.init_from if began else None)
 
-        # train
-        if not len(dataset.val.labels):
-            run.say("no image is held out for validation, so no best network is kept")
-        test_step = make_test_step(network, cfg, devices)  # for validation and test
-        stopped = fit(network, optimizer, dataset, cfg, run, devices, test_step)
-        step = step_of(optimizer)
-        if stopped:
-            run.say(f"stopped by signal {int(stopped)} after step {step}; continue with: {again}")
-            return 128 + stopped  # as the shell reports a signal
+    # the run's folder, which the chief alone has
+    named = args.ckpt or args.train_dir
+    folder = Path(named or claim.make_folder(cfg.DATASET))
+    again = command(folder, args)
+    locked = contextlib.nullcontext()
+    if devices.is_chief:
+        locked = claim.locked(folder, is_new=not named)
+    with locked as log:
+        if began:
+            check_same_images(folder, began, config, dataset.name)
+        elif log:
+            claim.check_new(folder)
+        run = Follower()  # writes nothing; the chief gets a Run
+        try:
+            # build the network and restore it, alike on all workers; data may have other paths
+            tf.keras.utils.set_random_seed(cfg.SEED)
+            devices.check_alike({**config.identity(), **cfg, "DATASET": None, "DATA_DIR": None})
+            with devices.scope():
+                network = model.build(cfg, dataset.image_shape, dataset.classes)
+                optimizer = make_optimizer(cfg)
+                optimizer.build(network.trainable_variables)
+            if log:
+                inherited = transfer(args.init_from, network) if args.init_from else None
+                if inherited:
+                    config = config._replace(init_from=inherited.source)
+                run = Run(folder, config, log, network, optimizer)
+                if inherited:
+                    run.say(inherited.line)
+            devices.broadcast([*network.variables, *optimizer.variables])
 
-        # why it ended
-        ending = {}
-        if cfg.STOP_AT:
-            ending = {"stopped": ended_by(devices.of_chief(run.reached(cfg.STOP_AT)), step, cfg)}
-            run.say(f"training ended at step {step}: {ending['stopped']['why']}")
+            # train
+            training = Training(cfg, dataset, network, optimizer, devices, run)
+            if not len(dataset.val.labels):
+                run.say("no image is held out for validation, so no best network is kept")
+            stopped = fit(training)
+            if stopped:
+                run.say(f"stopped by signal {int(stopped)} after step {training.step}; "
+                        f"continue with: {again}")
+                return 128 + stopped  # as the shell reports a signal
 
-        # test
-        results = test(network, optimizer, dataset, cfg, run, devices, test_step)
-        run.save_results({**results, **ending})
-        for name, result in results.items():
-            run.say(in_words(name, result))
-        return 0
-    except NotFinite as error:
-        run.say(f"training stopped, not finite: {error}. The same steps would end the same, so "
-                "continue from the last checkpoint with a smaller learning rate: "
-                f"{again} --lr {cfg.LR / 10:g}; if that ends at the same step, begin anew with it")
-        return 1
-    except WorkerLost as error:
-        way = f"continue on any number of workers with: {again}, or on one without --strategy"
-        run.say(f"training stopped, a worker was lost: {error}" + if_begun(folder, way))
-        return 1
-    except KeyboardInterrupt:
-        way = f"continue from the last checkpoint with: {again}"
-        run.say("stopped at once" + if_begun(folder, way))
-        return 130
-    finally:
-        run.close()
+            # test
+            ending = why_it_ended(training)
+            results = test(training)
+            run.save_results({**results, **ending})
+            for name, result in results.items():
+                run.say(in_words(name, result))
+            return 0
+        except NotFinite as error:
+            run.say(f"training stopped, not finite: {error}. The same steps would end the same, so "
+                    f"continue from the last checkpoint with a smaller learning rate: {again} --lr "
+                    f"{cfg.LR / 10:g}; if that ends at the same step, begin anew with it")
+            return 1
+        except WorkerLost as error:
+            way = f"continue on any number of workers with: {again}, or on one without --strategy"
+            run.say(f"training stopped, a worker was lost: {error}" + if_begun(folder, way))
+            return 1
+        except KeyboardInterrupt:
+            way = f"continue from the last checkpoint with: {again}"
+            run.say("stopped at once" + if_begun(folder, way))
+            return 130
+        finally:
+            run.close()
 
 
-def test(network: Network, optimizer, dataset: Dataset, cfg, run: Run | Follower,
-         devices: Devices, test_step: Callable) -> dict[str, dict]:
-    """-> the metrics of the whole test split with the last weights, and with the best.
+def fit(training: Training) -> int | None:
+    """Trains from the optimizer's step to MAX_ITERS, or until the accuracy on validation is
+    STOP_AT. Returns the signal that stopped it, or None. Raises WorkerLost and NotFinite.
 
-    With EMA, also with the moving average of the weights, which is saved as average-STEP. The best
-    weights are those of the best validation; with EMA they are an average.
+    Whether to record, validate or save depends only on the step and on MAX_ITERS. So a resumed run
+    does what an uninterrupted one with the same settings does. There is one exception: a run that
+    is resumed at MAX_ITERS takes no step, and does not validate.
     """
-    step = step_of(optimizer)
-    last = evaluate(test_step, dataset.test, cfg.BATCH_SIZE, "test, last")
-    results = {"last": {"step": step, **last}}
-    if cfg.EMA:
-        with averaged(optimizer, network.trainable_variables):
-            average = evaluate(test_step, dataset.test, cfg.BATCH_SIZE, "test, average")
-            run.save_average(step)
-        results["average"] = {"step": step, **average}
-    best_step = devices.of_chief(run.restore_best())
-    if best_step == step:  # they have just been measured
-        results["best"] = results["average" if cfg.EMA else "last"]
-    elif best_step is not None:
-        devices.broadcast(network.variables)
-        best = evaluate(test_step, dataset.test, cfg.BATCH_SIZE, "test, best")
-        results["best"] = {"step": best_step, **best}
-    return results
+    cfg, run, step = training.cfg, training.run, training.step
+
+    def due(every):
+        return step % every == 0 or step == cfg.MAX_ITERS
+
+    bar = progress(title="training", total=cfg.MAX_ITERS, initial=step, unit=" images",
+                   unit_scale=cfg.BATCH_SIZE)
+    reached = goal_reached(training)
+    with StopSignals() as stop, bar:
+        while step < cfg.MAX_ITERS and not reached and not stop.received:
+            learning_rate = float(training.optimizer.learning_rate)  # that of this step
+            batch = training_batch(training.dataset, cfg.SEED, step, cfg.BATCH_SIZE)
+
+            # Train one step. If it fails, the weights are those of the step before. When a worker
+            # is lost, they are saved. When the loss is not finite they are not: they have diverged
+            # already, and the run should go on from the last checkpoint.
+            try:
+                metrics = training.train_step(batch)
+            except NotFinite as error:
+                raise NotFinite(f"step {step + 1}: {error}") from None
+            except WorkerLost as error:
+                run.save(step)
+                raise WorkerLost(f"step {step + 1}: {error}") from None
+            step += 1
+            bar.set_postfix_str(f"step {step}, loss {metrics['loss']:.4f}, "
+                                f"accuracy {metrics['accuracy']:.2f}", refresh=False)
+            bar.update()
+
+            # keep: metrics, the best network on validation, a checkpoint
+            lines = []
+            if due(cfg.PRINT_EVERY):
+                run.record(step, "train", **metrics, learning_rate=learning_rate)
+            if due(cfg.VAL_EVERY):
+                lines = validate(training)
+                reached = goal_reached(training)
+                if "decoder" in training.network.capabilities:
+                    run.images(step, *reconstructions(training.network, batch))
+            if due(cfg.SAVE_EVERY):
+                run.save(step)
+
+            # show: last, so that all is on disk already if standard output takes no more
+            try:
+                for line in lines:
+                    run.show(line)
+            except InputError:
+                run.save(step)
+                raise
+        run.save(step)
+    return stop.received
 
 
-def ended_by(reached: dict | None, step: int, cfg) -> dict:
-    """-> why a run with STOP_AT ended, for results.json. reached: see runs.folder.Run.reached"""
-    if reached is None:
-        return {"step": step, "why": f"MAX_ITERS {cfg.MAX_ITERS} before STOP_AT {cfg.STOP_AT}"}
-    why = (f"the accuracy on validation, {reached['accuracy']:.4%} at step {reached['step']}, has "
-           f"reached STOP_AT {cfg.STOP_AT}")
-    return {"step": step, "accuracy_reached": reached["accuracy"],
-            "reached_at_step": reached["step"], "why": why}
+def reconstructions(network: Network, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the first images [B, H, W, C], and the reconstructions [B, K, H, W, C] of each."""
+    images = batch.images[:SHOWN]
+    return images, network(images, batch.labels[:SHOWN]).reconstruction.numpy()
 
 
-def in_words(name: str, result: dict) -> str:
-    """-> the line about a result: its accuracy and error rate first, then the network's terms."""
-    terms = {key: value for key, value in result.items() if key not in ("step", "loss", "accuracy")}
-    words = [f"{key} {value:.5g}" for key, value in terms.items()]
-    accuracy = result["accuracy"]
-    return (f"test, {name} checkpoint (step {result['step']}): "
-            + ", ".join([f"accuracy {accuracy:.4%}", f"error rate {1 - accuracy:.4%}", *words]))
+def goal_reached(training: Training) -> dict | None:
+    """Returns step and accuracy of the first validation that reached STOP_AT, None if none did.
+
+    The chief's records are asked, so that a resumed run knows it, too.
+    """
+    goal = training.cfg.STOP_AT
+    return training.devices.of_chief(training.run.reached(goal)) if goal else None
 
 
-def if_begun(folder: Path, way: str) -> str:
-    """-> the end of a message: the way to resume, if there is something to resume."""
-    return f"; {way}" if (folder / "config.json").exists() else "; nothing was trained yet"
+def why_it_ended(training: Training) -> dict:
+    """Says why a run with STOP_AT ended. Returns it for results.json, nothing without STOP_AT."""
+    cfg, reached = training.cfg, goal_reached(training)
+    if not cfg.STOP_AT:
+        return {}
+    ending = {"step": training.step}
+    if reached:
+        ending |= {"accuracy_reached": reached["accuracy"], "reached_at_step": reached["step"]}
+        why = (f"the accuracy on validation, {reached['accuracy']:.4%} at step {reached['step']}, "
+               f"has reached STOP_AT {cfg.STOP_AT}")
+    else:
+        why = f"MAX_ITERS {cfg.MAX_ITERS} before STOP_AT {cfg.STOP_AT}"
+    training.run.say(f"training ended at step {training.step}: {why}")
+    return {"stopped": {**ending, "why": why}}
 
 
-def check_batch(cfg, devices: Devices):
-    """InputError if a batch has fewer images than there are replicas."""
+# ---- what is refused, and how to go on ----
+
+def check(cfg, given: dict, dataset: Dataset, devices: Devices):
+    """InputError if the settings do not go together, with the images or with the devices.
+
+    given: those that the user gave. A default warm-up may be longer than a short run.
+    """
+    for name in ("COOLDOWN", "WARMUP"):
+        if name in given and cfg[name] > cfg.MAX_ITERS:
+            raise InputError(f"--{name.lower()}: expected at most --max_iters, {cfg.MAX_ITERS}, "
+                             f"received {cfg[name]}")
+    if cfg.LR_FLOOR > cfg.LR:
+        raise InputError(f"--lr_floor: expected at most --lr, {cfg.LR}, received {cfg.LR_FLOOR}")
     if devices.replicas > cfg.BATCH_SIZE:
         raise InputError(f"--batch_size: expected {devices.replicas} or more, an image for each "
                          f"replica, received {cfg.BATCH_SIZE}")
-
-
-def check_validation(cfg, dataset: Dataset):
-    """InputError if training is to stop by an accuracy on validation that nothing measures."""
     if cfg.STOP_AT and not len(dataset.val.labels):
         raise InputError(f"--stop_at {cfg.STOP_AT}: expected images that are held out for "
                          "validation, received none; give --validation or leave --stop_at out")
@@ -144,10 +224,24 @@ def check_validation(cfg, dataset: Dataset):
 
 def check_same_images(folder: Path, began: RunConfig, now: RunConfig, name: str):
     """InputError unless the images of `now`, called `name`, are those that the run began with."""
+    def in_numbers(run):
+        return f"[H, W, C] {run.image_shape}, {run.classes} classes, SHA-256 {run.data:.8}"
+
     if (now.image_shape, now.classes, now.data) != (began.image_shape, began.classes, began.data):
         raise InputError(f"{folder} is a run on images of {in_numbers(began)}; "
                          f"{name} now has {in_numbers(now)}")
 
 
-def in_numbers(run: RunConfig) -> str:
-    return f"[H, W, C] {run.image_shape}, {run.classes} classes, SHA-256 {run.data:.8}"
+def command(folder: Path, args: argparse.Namespace) -> str:
+    """Returns the command that resumes the run."""
+    words = [sys.executable, str(ROOT / "code" / "train.py"), "--ckpt", str(folder)]
+    if args.strategy != "none":
+        words += ["--strategy", args.strategy]
+    if args.devices:
+        words += ["--devices", str(args.devices)]
+    return shlex.join(words)
+
+
+def if_begun(folder: Path, way: str) -> str:
+    """Returns the end of a message: the way to resume, if there is something to resume."""
+    return f"; {way}" if (folder / "config.json").exists() else "; nothing was trained yet"

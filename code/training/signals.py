@@ -3,7 +3,7 @@ import signal
 
 
 class StopSignals:
-    """While it is entered, SIGINT and SIGTERM only set `received`. A second SIGINT stops at once.
+    """Remembers SIGINT or SIGTERM in `received` while entered. A second SIGINT stops at once.
 
     The second SIGINT is a KeyboardInterrupt. A SIGTERM after a SIGINT changes nothing: train.sh
     sends one when Ctrl-C in a terminal has reached it, too.

@@ -1,19 +1,18 @@
 """One step of training on a batch, and the test of a batch."""
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import tensorflow as tf
 
-from data.dataset import Batch, stream
+from data.dataset import Batch, Dataset, stream
 from model.compile import compiled
 from model.network import Network, exact_match
+from runs.folder import Follower, Run
+from settings import Config
 from training.devices import Devices
 from training.optimizer import step_of
-
-# Names that train.py and eval.py give to numbers of their own, so no term of a loss has one.
-RESERVED = ("accuracy", "error", "gradient_norm", "images", "learning_rate", "some_right", "split",
-            "step")
 
 
 class NotFinite(ArithmeticError):
@@ -21,14 +20,14 @@ class NotFinite(ArithmeticError):
 
 
 def make_train_step(network: Network, optimizer, cfg, devices: Devices) -> Callable:
-    """-> a function of a Batch that trains one step and returns its metrics as floats.
+    """Returns a function of a Batch that trains one step and returns its metrics as floats.
 
     The metrics are the means of the network's loss terms and of the accuracy over the batch, and
     the norm of the gradient. The function raises NotFinite before anything is changed.
     """
 
     def differentiate(given: tuple[Batch, tf.Tensor | None], count: int):
-        """The gradients and metrics of one replica's part of a batch of `count` images.
+        """Returns the gradients and metrics of one replica's part of a batch of `count` images.
 
         given: one tuple, because Devices.sum cuts one structure of arrays into parts. The sum of
         each term over the part is divided by `count`. So the results of all replicas add up to the
@@ -68,15 +67,10 @@ def make_train_step(network: Network, optimizer, cfg, devices: Devices) -> Calla
 
 
 def make_test_step(network: Network, cfg, devices: Devices) -> Callable:
-    """-> a function of a Batch that returns the sums of its metrics, as floats, for `evaluate`.
-
-    test_step(batch, size): if the batch has fewer than `size` images, copies of the last one fill
-    it up. They have the weight 0. So all batches of a split have one shape, and TensorFlow compiles
-    once.
+    """Returns a function of a Batch that returns the sums of its metrics, for `evaluate`.
 
     With one label for each image, the longest capsule is decoded, as if the label were not known.
-    With several, the capsules of the labels are decoded, in their order, which is that of the
-    sources.
+    With several, the capsules of the labels are decoded, in the order of the sources.
     """
 
     def test(padded: tuple[Batch, tf.Tensor]):  # one tuple, as in `differentiate`
@@ -101,50 +95,63 @@ def make_health_step(network: Network, cfg, devices: Devices) -> Callable:
 
 
 def summed(function: Callable, cfg, devices: Devices) -> Callable:
-    """Returns a function of a Batch: the sums of `function` over the parts of all replicas.
+    """Returns step(batch, size): the sums of `function` over the parts of all replicas, as floats.
 
-    function: of a part and the weight of each of its images, as `pad` returns them
+    function: of a part and the weight of each of its images, as `pad` returns them. A batch of
+    fewer than `size` images is padded. So all batches of a split have one shape, and TensorFlow
+    compiles once.
     """
     of_batch = devices.sum(compiled(function, cfg))  # every replica's part, added up
 
     def step(batch: Batch, size: int = 0) -> dict[str, float | np.ndarray]:
         # equally many images for each replica
         least = max(size, len(batch.labels))
-        filled = math.ceil(least / devices.replicas) * devices.replicas
-        sums = devices.local(of_batch(pad(batch, filled)))
+        padded = math.ceil(least / devices.replicas) * devices.replicas
+        sums = devices.local(of_batch(pad(batch, padded)))
         return {name: np.asarray(value, float)[()] for name, value in sums.items()}
 
     return step
 
 
 def loss_terms(network: Network, output, part: Batch) -> dict[str, tf.Tensor]:
-    """-> the network's loss and its terms, and the accuracy, each [B]
-
-    ValueError if a term of the network has a RESERVED name, or is not [B]. What is a mean over the
-    batch already would be divided by B a second time.
-    """
+    """Returns the network's loss and its terms, and the accuracy, each [B]."""
     # [B, K, H, W, C], or the image itself for all labels, [B, 1, H, W, C]
     sources = part.images[:, None] if part.sources is None else part.sources
-    terms = network.loss_terms(output, part.labels, sources)
-    where = f"{type(network).__name__}.loss_terms"
-    for name, term in terms.items():
-        if name in RESERVED:
-            raise ValueError(f"{where}: expected another name than {name}, which is recorded "
-                             "anyway")
-        if term.shape.rank != 1:
-            raise ValueError(f"{where}: expected {name} [B], a number for each image, received "
-                             f"{term.shape}")
-    return {**terms, "accuracy": exact_match(output.scores, part.labels)}
+    terms = {**network.loss_terms(output, part.labels, sources),
+             "accuracy": exact_match(output.scores, part.labels)}
+    # A mean over the batch would be divided by B a second time.
+    return {name: tf.ensure_shape(term, [None]) for name, term in terms.items()}
 
 
 def pad(batch: Batch, size: int) -> tuple[Batch, np.ndarray]:
-    """-> the batch filled up to `size` images with copies of the last one; the weight of each
+    """Returns the batch with copies of its last image up to `size`, and the weight of each [size].
 
-    The weights [size] are 1 for the images and 0 for the copies.
+    The weights are 1 for the images and 0 for the copies.
     """
     place = np.arange(size)                                                # [size]
-    weights = (place < len(batch.labels)).astype(np.float32)               # [size]
-    if size == len(batch.labels):
-        return batch, weights
     index = np.minimum(place, len(batch.labels) - 1)
-    return Batch(*(None if array is None else array[index] for array in batch)), weights
+    padded = Batch(*(None if array is None else array[index] for array in batch))
+    return padded, (place < len(batch.labels)).astype(np.float32)
+
+
+@dataclass
+class Training:
+    """What a training needs from its first step to its last."""
+    cfg: Config
+    dataset: Dataset
+    network: Network
+    optimizer: tf.keras.optimizers.Optimizer
+    devices: Devices
+    run: Run | Follower
+    asleep: bool = False  # whether the last validation found all class capsules equally long
+
+    def __post_init__(self):
+        rest = self.cfg, self.devices
+        self.train_step = make_train_step(self.network, self.optimizer, *rest)
+        self.test_step = make_test_step(self.network, *rest)
+        self.health_step = make_health_step(self.network, *rest)
+
+    @property
+    def step(self) -> int:
+        """The number of steps done so far."""
+        return step_of(self.optimizer)

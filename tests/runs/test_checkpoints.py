@@ -13,16 +13,6 @@ from settings import InputError
 WHO = {"ROUTING_ITERS": 3, "classes": 3}
 
 
-def test_a_restored_network_is_the_saved_one(tmp_path):
-    model, other = toy.network(), toy.network()
-    for variable in model.trainable_variables:
-        variable.assign_add(tf.random.normal(variable.shape))
-    checkpoints.write(tmp_path, "ckpt", 7, WHO, model=model)
-    checkpoints.read(checkpoints.find(tmp_path), WHO, model=other)
-    for a, b in zip(model.trainable_variables, other.trainable_variables, strict=True):
-        np.testing.assert_array_equal(a, b)
-
-
 def test_a_checkpoint_is_on_the_disk_before_it_counts(tmp_path, monkeypatch):
     done = []
     monkeypatch.setattr(checkpoints, "wait_for_disk", lambda path: done.append(("on the disk", path.name)))
@@ -53,14 +43,9 @@ def test_a_foreign_checkpoint_is_refused(tmp_path):
     checkpoints.write(tmp_path, "ckpt", 1, WHO, model=toy.network())
     with pytest.raises(InputError, match="config.json is missing"):
         checkpoints.load(tmp_path)
-    with pytest.raises(InputError, match="does not hold model as they are here"):
-        checkpoints.read(tmp_path / "ckpt-1", WHO, model=toy.network(DIGIT_DIM=5))
-    with pytest.raises(InputError, match="does not hold model as they are here"):
-        checkpoints.read(tmp_path / "ckpt-1", WHO, model=toy.network(PRIOR_TRAINING=True))
-    data_file = tmp_path / "ckpt-1.data-00000-of-00001"
-    data_file.write_bytes(data_file.read_bytes()[:100])
-    with pytest.raises(checkpoints.Damaged, match="ckpt-1 is damaged"):
-        checkpoints.read(tmp_path / "ckpt-1", WHO, model=toy.network())
+    for other in ({"DIGIT_DIM": 5}, {"PRIOR_TRAINING": True}):
+        with pytest.raises(InputError, match="does not hold model as they are here"):
+            checkpoints.read(tmp_path / "ckpt-1", WHO, model=toy.network(**other))
 
 
 @pytest.mark.parametrize("name, theirs", [("ROUTING_ITERS", 5), ("classes", 4), ("image_shape", [20, 20, 1]),

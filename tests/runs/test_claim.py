@@ -9,20 +9,17 @@ from runs import checkpoints, claim
 from settings import InputError
 
 
-def test_two_runs_of_one_second_get_folders_of_their_own(tmp_path):
-    folders = {claim.make_folder(str(tmp_path / "mine.npz"), tmp_path / "output") for _ in range(5)}
-    assert len(folders) == 5 and all(folder.name.startswith("mine-2") for folder in folders)
+def test_two_runs_of_one_second_get_folders_of_their_own_that_tensorflow_can_read(tmp_path):
+    folders = {claim.make_folder(str(tmp_path / "m[in]e\\.npz"), tmp_path / "output") for _ in range(5)}
+    assert len(folders) == 5 and all(folder.name.startswith("m_in]e_-2") for folder in folders)
     assert set((tmp_path / "output").iterdir()) == folders
+    checkpoints.check_path(folders.pop())
 
 
-def test_a_folder_gets_a_name_that_tensorflow_can_read(tmp_path):
-    folder = claim.make_folder("we[ird]\\.npz", tmp_path)
-    assert folder.name.startswith("we_ird]_-2")
-    checkpoints.check_path(folder)
-
-
-def test_a_folder_whose_name_is_too_long_is_refused(tmp_path):
-    with pytest.raises(InputError, match="cannot write to .*File name too long"), claim.locked(tmp_path / ("a" * 300)):
+@pytest.mark.parametrize("name, reason", [("a" * 300, "File name too long"), ("file/run", "Not a directory")])
+def test_a_folder_that_cannot_be_made_is_one_line(tmp_path, name, reason):
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=f"cannot write to .*{reason}"), claim.locked(tmp_path / name):
         pass
 
 
@@ -44,17 +41,13 @@ def test_a_log_that_its_last_owner_removes_meanwhile_is_not_taken(tmp_path, monk
         pass
 
 
-def test_a_folder_that_was_made_for_nothing_is_removed(tmp_path):
-    with pytest.raises(InputError, match="refused"), claim.locked(tmp_path / "new"):
-        raise InputError("refused")
-    assert not (tmp_path / "new").exists()
-    folder = claim.make_folder("mine", tmp_path)
-    with pytest.raises(InputError, match="refused"), claim.locked(folder, is_new=True):
-        raise InputError("refused")
-    assert not folder.exists()
-
-
-def test_a_folder_of_the_user_or_with_files_stays(tmp_path):
+def test_a_folder_that_was_made_for_nothing_is_removed_and_one_of_the_user_or_with_files_stays(tmp_path):
+    made = claim.make_folder("mine", tmp_path / "output")
+    for folder, is_new in ((tmp_path / "new", False), (made, True)):
+        with pytest.raises(InputError, match="refused"), claim.locked(folder, is_new):
+            raise InputError("refused")
+        assert not folder.exists()
+    (tmp_path / "output").rmdir()
     with pytest.raises(InputError, match="refused"), claim.locked(tmp_path):
         raise InputError("refused")
     assert list(tmp_path.iterdir()) == [], "without the log"
@@ -65,19 +58,14 @@ def test_a_folder_of_the_user_or_with_files_stays(tmp_path):
 
 
 @pytest.mark.parametrize("number, advice", [
-    (errno.ENOSPC, "make room"), (errno.EDQUOT, "make room"), (errno.EFBIG, "make room"),
-    (errno.EACCES, "mend that"), (errno.EIO, "mend that")])
-def test_only_a_full_disk_needs_room(tmp_path, number, advice):
-    (tmp_path / "config.json").touch()
+    (errno.ENOSPC, "make room"), (errno.EDQUOT, "make room"), (errno.EFBIG, "make room"), (errno.EIO, "mend that")])
+def test_only_a_full_disk_needs_room_and_only_a_run_can_be_continued(tmp_path, number, advice):
     reason = os.strerror(number)
+    with pytest.raises(InputError, match=f"{reason}$"), claim.writing(tmp_path):
+        raise OSError(number, reason)
+    (tmp_path / "config.json").touch()
     for error in (OSError(number, reason), tf.errors.UnknownError(None, None, f"x.part/ckpt-1; {reason} [Op:SaveV2]")):
         with pytest.raises(InputError) as refusal, claim.writing(tmp_path):
             raise error
         expected = f"cannot write to {tmp_path}: {reason}; {advice}, then continue with --ckpt {tmp_path}"
         assert str(refusal.value) == expected
-
-
-def test_where_nothing_was_begun_there_is_nothing_to_continue(tmp_path):
-    with pytest.raises(InputError) as refusal, claim.writing(tmp_path):
-        raise PermissionError(13, "Permission denied")
-    assert str(refusal.value) == f"cannot write to {tmp_path}: Permission denied"

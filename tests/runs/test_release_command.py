@@ -10,7 +10,6 @@ import tensorflow as tf
 
 import data
 from runs import checkpoints
-from runs.config import load_config
 from settings import ROOT
 from training.devices import Devices
 from training.evaluate import evaluate
@@ -56,25 +55,15 @@ def test_they_are_the_papers_network_without_an_optimizer(name):
 
 
 @pytest.mark.skipif(not MNIST_IS_THERE, reason="CAPSNET_DATA_DIR has no MNIST")
-def test_the_network_of_mnist_is_as_accurate_as_it_is_said_to_be():
-    network, trained, _ = checkpoints.load(FOLDER / "mnist")
-    cfg = trained.settings
-    dataset = data.load(cfg)
-    assert load_config(FOLDER / "mnist").data == dataset.digest
-    found = evaluate(make_test_step(network, cfg, Devices()), dataset.test, 100)
-    stated = json.loads((FOLDER / "mnist" / "results.json").read_text())["test"]
-    assert found["accuracy"] == pytest.approx(stated["accuracy"], abs=1e-4)  # one image, on another processor
-    assert found["loss"] == pytest.approx(stated["loss"], rel=1e-3)
-
-
-@pytest.mark.skipif(not MNIST_IS_THERE, reason="CAPSNET_DATA_DIR has no MNIST")
-def test_the_network_of_multimnist_is_as_accurate_as_it_is_said_to_be():
-    """On a tenth of the pairs that are stated, so about as accurate."""
-    network, trained, _ = checkpoints.load(FOLDER / "multimnist")
-    cfg = trained.settings
-    dataset = data.load(cfg)
-    assert load_config(FOLDER / "multimnist").data == dataset.digest
-    found = evaluate(make_test_step(network, cfg, Devices()), dataset.test.take(slice(0, None, 10)), 100)
-    stated = json.loads((FOLDER / "multimnist" / "results.json").read_text())["average"]
-    assert found["accuracy"] == pytest.approx(stated["accuracy"], abs=0.03)
-    assert found["reconstruction"] == pytest.approx(stated["reconstruction"], rel=0.05)
+@pytest.mark.parametrize("name, stated, term, every, least, near", [
+    ("mnist", "test", "loss", 1, 1e-4, 1e-3),                     # at most one image, on another processor
+    ("multimnist", "average", "reconstruction", 10, 0.03, 0.05)])  # on a tenth of the pairs, so about as accurate
+def test_the_networks_are_as_accurate_as_they_are_said_to_be(name, stated, term, every, least, near):
+    network, trained, _ = checkpoints.load(FOLDER / name)
+    dataset = data.load(trained.settings)
+    assert trained.data == dataset.digest
+    test_step = make_test_step(network, trained.settings, Devices())
+    found = evaluate(test_step, dataset.test.take(slice(0, None, every)), 100)
+    results = json.loads((FOLDER / name / "results.json").read_text())[stated]
+    assert found["accuracy"] == pytest.approx(results["accuracy"], abs=least)
+    assert found[term] == pytest.approx(results[term], rel=near)

@@ -5,10 +5,9 @@ import tensorflow as tf
 
 import data
 import toy
-from data.dataset import Batch, as_batch, training_batch
+from data.dataset import Batch, training_batch
 from training import step as steps
 from training.devices import Devices
-from training.evaluate import evaluate
 from training.optimizer import make_optimizer
 
 ONE = Devices()
@@ -98,34 +97,8 @@ def test_a_gradient_that_is_not_finite_is_refused_whatever_the_loss(dataset, mon
         step(training_batch(dataset, seed=0, step=0, batch_size=10))
 
 
-def test_the_learning_rate_falls_by_steps():
-    optimizer = make_optimizer(toy.settings(LR=0.1, STEP_SIZE=10, DECAY_RATIO=0.5))
-    rates = []
-    for step in (0, 9, 10, 19, 20):
-        optimizer.iterations.assign(step)
-        rates.append(float(optimizer.learning_rate))
-    np.testing.assert_allclose(rates, [0.1, 0.1, 0.05, 0.05, 0.025], rtol=1e-6)
-
-
-@pytest.mark.parametrize("batch_size", [1, 7, 50, 500])
-def test_evaluate_counts_every_image_once(dataset, batch_size):
-    """And its reconstructions are those of the longest capsules: no label is at hand."""
-    network, cfg = toy.network(), toy.settings()
-    for variable in network.trainable_variables:  # so that capsules differ visibly when decoded
-        variable.assign(4 * variable)
-    result = evaluate(steps.make_test_step(network, cfg, ONE), dataset.test, batch_size)
-    every = as_batch(dataset.test)
-    output = network(every.images)
-    expected = network.loss_terms(output, every.labels, every.images[:, None])
-    right = np.argmax(output.scores, axis=1) == every.labels[:, 0]
-    assert result.keys() == {*expected, "accuracy"}
-    np.testing.assert_allclose(result["accuracy"], np.mean(right), rtol=1e-6)
-    for name, value in expected.items():
-        np.testing.assert_allclose(result[name], np.mean(value), rtol=1e-5)
-
-
 @pytest.mark.parametrize("count, size, replicas, padded", [
-    (5, 0, 1, 5), (5, 0, 2, 6), (6, 0, 3, 6), (1, 0, 4, 4), (5, 10, 1, 10), (5, 10, 3, 12), (12, 10, 1, 12)])
+    (5, 0, 1, 5), (5, 0, 2, 6), (1, 0, 4, 4), (5, 10, 3, 12), (12, 10, 1, 12)])
 def test_batches_are_filled_up_and_none_of_it_counts(monkeypatch, count, size, replicas, padded):
     """Each replica gets equally many images."""
     given = []
@@ -139,16 +112,3 @@ def test_batches_are_filled_up_and_none_of_it_counts(monkeypatch, count, size, r
     np.testing.assert_array_equal(counts, [1] * count + [0] * (padded - count))
     np.testing.assert_array_equal(batch.labels[:count], labels)
     assert (batch.labels[count:] == count - 1).all() and batch.sources is None
-
-
-def test_a_split_is_evaluated_by_one_compiled_function(dataset):
-    """Its last batch is smaller. Compiling for its size too would take seconds."""
-    sizes = set()
-
-    def test_step(batch, size):
-        sizes.add(max(size, len(batch.labels)))
-        return {"accuracy": 1.0}
-
-    for split, batch_size in [(dataset.val, 10), (dataset.test, 500)]:
-        evaluate(test_step, split, batch_size)
-    assert sizes == {10, len(dataset.test.labels)}

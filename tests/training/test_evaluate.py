@@ -1,0 +1,111 @@
+"""What a training measures of a split: every image once, and the health of the network, against loops."""
+from unittest.mock import Mock
+
+import numpy as np
+import pytest
+
+import data
+import toy
+import toy_runs
+from data.dataset import as_batch
+from model import capsules
+from training import evaluate as measuring
+from training.devices import Devices
+from training.evaluate import evaluate
+from training.optimizer import make_optimizer
+from training.step import Training, make_health_step, make_test_step
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    path = toy.npz(tmp_path_factory.mktemp("bars") / "bars.npz")
+    return data.load(toy.settings(DATASET=str(path), SHIFT=0))
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 500])
+def test_evaluate_counts_every_image_once(dataset, batch_size):
+    """And its reconstructions are those of the longest capsules: no label is at hand."""
+    network, cfg = toy.network(), toy.settings()
+    for variable in network.trainable_variables:  # so that capsules differ visibly when decoded
+        variable.assign(4 * variable)
+    result = evaluate(make_test_step(network, cfg, Devices()), dataset.test, batch_size)
+    every = as_batch(dataset.test)
+    output = network(every.images)
+    expected = network.loss_terms(output, every.labels, every.images[:, None])
+    right = np.argmax(output.scores, axis=1) == every.labels[:, 0]
+    assert result.keys() == {*expected, "accuracy"}
+    np.testing.assert_allclose(result["accuracy"], np.mean(right), rtol=1e-6)
+    for name, value in expected.items():
+        np.testing.assert_allclose(result[name], np.mean(value), rtol=1e-5)
+
+
+def test_a_split_is_evaluated_by_one_compiled_function(dataset):
+    """Its last batch is smaller. Compiling for its size too would take seconds."""
+    sizes = set()
+
+    def test_step(batch, size):
+        sizes.add(max(size, len(batch.labels)))
+        return {"accuracy": 1.0}
+
+    for split, batch_size in [(dataset.val, 10), (dataset.test, 500)]:
+        evaluate(test_step, split, batch_size)
+    assert sizes == {10, len(dataset.test.labels)}
+
+
+@pytest.mark.parametrize("iterations, jit", [(1, "off"), (3, "on")])
+def test_the_health_of_a_capsnet(dataset, iterations, jit):
+    split, network = dataset.val, toy.network(ROUTING_ITERS=iterations)
+    network.conv1.bias.assign([-100, 0, 0, 100])  # one channel is dead, one never is 0
+    network.digit_caps.W.assign(40 * network.digit_caps.W)
+    step = make_health_step(network, toy.settings(JIT=jit), Devices())
+    found = measuring.measure_health(step, split, batch_size=10)  # the last batch is filled up
+
+    images = split.images / np.float32(255)
+    features, labels = network.conv1(images).numpy(), split.labels[:, 0]
+    u = network.primary_caps(features)
+    lengths = network(images).scores.numpy()
+    is_label = np.arange(toy.CLASSES) == labels[:, None]
+    assert found["dead_channels"] == 1 and type(found["dead_channels"]) is int
+    expected = {"positive_activations": (features > 0).mean(), "length_correct": lengths[is_label].mean(),
+                "short_primary_capsules": (capsules.length(u).numpy() < 0.1).mean(),
+                "length_wrong": lengths[~is_label].mean()}
+
+    # the couplings, by procedure 1
+    u_hat = capsules.votes(u, network.digit_caps.W)
+    b = np.zeros(u_hat.shape[:3], np.float32)
+    for _ in range(iterations):
+        c = capsules.couple(b)
+        b = b + capsules.agree(u_hat, capsules.squash(capsules.weigh(c, u_hat)))
+    entropy = -(c * np.log(c)).numpy().sum(axis=2).mean() / np.log(toy.CLASSES)
+    assert iterations == 1 or entropy < 0.99
+    expected |= {"coupling_entropy": entropy, "dead_channels": 1}
+    assert found == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_run_records_its_health_at_every_validation(tmp_path):
+    """Of a network without capsules only what applies."""
+    records = toy_runs.metrics(toy_runs.finished(), "health")
+    assert [record["step"] for record in records] == [2, 4, 6]
+    convolution = {"step", "split", "dead_channels", "positive_activations"}
+    assert set(records[0]) == convolution | {"short_primary_capsules", "length_correct", "length_wrong",
+                                             "coupling_entropy"}
+    assert toy_runs.start(tmp_path / "run", "--model", "cnn", "--max_iters", 1) == 0
+    record, = toy_runs.metrics(tmp_path / "run", "health")
+    assert set(record) == convolution
+
+
+def test_capsules_that_are_all_equally_long_are_named_once_until_they_recover(dataset, monkeypatch):
+    cfg, network = toy.settings(), toy.network()
+    optimizer, run = make_optimizer(cfg), Mock()
+    run.note.side_effect = lambda line: line
+    training = Training(cfg, dataset, network, optimizer, Devices(), run)
+    found = []
+    for step, lengths in [(100, (0.99, 0.98)), (200, (0.99, 0.98)), (300, (0.01, 0.01)), (400, (0.9, 0.1)),
+                          (500, (0.5, 0.51)), (600, None)]:
+        health = dict(zip(("length_correct", "length_wrong"), lengths or (), strict=False))  # a cnn has none
+        monkeypatch.setattr(measuring, "measure_health", lambda *given, health=health: health)
+        optimizer.iterations.assign(step)
+        found += [(step, line) for line in measuring.validate(training) if isinstance(line, str)]
+    assert [step for step, _ in found] == [200, 500]
+    assert "after step 200 the class capsules are equally long" in found[0][1] and "--warmup" in found[0][1]
+    assert [call.args[0] for call in run.note.call_args_list] == [line for _, line in found], "they are in the log"
