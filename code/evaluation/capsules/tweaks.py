@@ -15,7 +15,7 @@ def decode_tweaked(predictor: Predictor, capsule: np.ndarray, classes: np.ndarra
                    values: np.ndarray) -> np.ndarray:
     """Adds each of `values` [K] to each dimension of each capsule [N, E], one at a time.
 
-    classes [N]: of each capsule -> the decoded images [N, E, K, H, W, C]
+    classes [N]: of each capsule. Returns the decoded images [N, E, K, H, W, C].
     """
     N, E = capsule.shape
     K = len(values)
@@ -27,7 +27,7 @@ def decode_tweaked(predictor: Predictor, capsule: np.ndarray, classes: np.ndarra
 
 def measure_tweaked(predictor: Predictor, capsule: np.ndarray, classes: np.ndarray,
                     values: np.ndarray, title: str) -> np.ndarray:
-    """-> the measures (shapes.MEASURES) of every tweaked image [N, E, K, M]
+    """Returns the measures (shapes.MEASURES) of every tweaked image [N, E, K, M].
 
     Channels are averaged.
     """

@@ -7,10 +7,10 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from data.dataset import Dataset
-from evaluation.attacking.steps import Attacked
+from evaluation.attacking.engine import Attacked
 from evaluation.figures import sheets
 from evaluation.figures.style import RED
-from evaluation.network.predictor import Predictions, Predictor
+from evaluation.network.predictor import Predictor
 from evaluation.report import Report
 from evaluation.sampling import Sample
 from output import progress
@@ -39,61 +39,53 @@ def attack_examples(predictor: Predictor, attack: Callable, sample: Sample, data
         pairs = [Pair(j, goal) for j, goal in itertools.product(rows, shown) if goal != j]
     if not pairs:
         return []
-    which = [np.flatnonzero(sample.labels == pair.label)[0] for pair in pairs]
+    natural = {j: sample.images[np.flatnonzero(sample.labels == j)[0]] for j in rows}
     goals = np.array([pair.goal for pair in pairs], sample.labels.dtype)
-    attacked = attack(sample.images[which], goals, title="examples")
+    attacked = attack(np.stack([natural[pair.label] for pair in pairs]), goals, title="examples")
     after = predictor.predict(attacked.images)
+    score = "score" if after.capsules is None else "length"
 
     # describe and draw
     examples = []
     for n, pair in enumerate(progress(pairs, "figures")):
-        example = describe(pair, attacked, after, n, cfg)
-        natural, adversarial = sample.images[which[n]], attacked.images[n]
+        target = pair.goal if cfg.TARGETED else None
         name = f"{pair.label}-to-{pair.goal}" if cfg.TARGETED else f"{pair.label}"
-        report.draw(name, figure_of_pair(example, natural, adversarial, dataset, title))
-        examples.append(example)
-    before = {pair.label: sample.images[n] for pair, n in zip(pairs, which, strict=True)}
-    sheet = sheet_of_pairs(pairs, before, attacked, rows, shown, dataset, cfg, title)
+        examples.append({
+            "label": pair.label, "target": target, "success": attacked.success[n],
+            "predicted": after.predicted[n, 0], score: after.scores[n].max(),
+            "steps": attacked.steps[n], "l2": attacked.l2[n], "linf": attacked.linf[n]})
+        report.draw(name, figure_of_pair(examples[n], score, natural[pair.label],
+                                         attacked.images[n], dataset, title))
+    sheet = sheet_of_pairs(pairs, natural, attacked, shown, dataset, cfg, title)
     report.draw("examples", sheet)
     return examples
 
 
-def describe(pair: Pair, attacked: Attacked, after: Predictions, n: int, cfg) -> dict:
-    """-> the numbers of the n-th example, for results.json"""
-    score = "score" if after.capsules is None else "length"
-    return {"label": pair.label, "target": pair.goal if cfg.TARGETED else None,
-            "success": attacked.success[n], "predicted": after.predicted[n, 0],
-            score: after.scores[n].max(), "steps": attacked.steps[n],
-            "l2": attacked.l2[n], "linf": attacked.linf[n]}
-
-
-def figure_of_pair(example: dict, natural: np.ndarray, adversarial: np.ndarray, dataset: Dataset,
-                   title: str) -> Figure:
-    """-> the figure of one example"""
+def figure_of_pair(example: dict, score: str, natural: np.ndarray, adversarial: np.ndarray,
+                   dataset: Dataset, title: str) -> Figure:
+    """Returns the figure of one example."""
     names = dataset.class_names
     label, predicted = names[example["label"]], names[example["predicted"]]
     goal = "any other class" if example["target"] is None else names[example["target"]]
     outcome = "success" if example["success"] else "failed"
-    score = example.get("length", example.get("score"))
-    captions = (f"class {label}", f"classified as {predicted} ({score:.2f})",
+    captions = (f"class {label}", f"classified as {predicted} ({example[score]:.2f})",
                 f"L2 {example['l2']:.2f}, L-infinity {example['linf']:.2f}")
     title = f"{title}\n{label} to {goal}: {outcome} after {example['steps']} steps"
     return sheets.pair(title, natural, adversarial, captions)
 
 
-def sheet_of_pairs(pairs: list[Pair], before: dict[int, np.ndarray], attacked: Attacked,
-                   rows: list[int], shown: range, dataset: Dataset, cfg, title: str) -> Figure:
-    """-> all examples in one figure. before: the natural image of each class of `rows`"""
-    cells = {}
-    for k, j in enumerate(rows):
-        cells[(k, j) if cfg.TARGETED else (0, k)] = sheets.Cell(before[j])
-    for n, pair in enumerate(pairs):
-        k = rows.index(pair.label)
-        frame = None if attacked.success[n] else RED
-        cells[(k, pair.goal) if cfg.TARGETED else (1, k)] = sheets.Cell(attacked.images[n], frame)
+def sheet_of_pairs(pairs: list[Pair], natural: dict[int, np.ndarray], attacked: Attacked,
+                   shown: range, dataset: Dataset, cfg, title: str) -> Figure:
+    """Returns all examples in one figure. natural: the image of each class before the attack"""
+    rows = {j: k for k, j in enumerate(natural)}
+    cells = {(k, j) if cfg.TARGETED else (0, k): sheets.Cell(natural[j]) for j, k in rows.items()}
+    for pair, image, success in zip(pairs, attacked.images, attacked.success, strict=True):
+        k = rows[pair.label]
+        place = (k, pair.goal) if cfg.TARGETED else (1, k)
+        cells[place] = sheets.Cell(image, None if success else RED)
 
     title = f"{title}\nframed: failed"
-    names = [dataset.class_names[j] for j in rows]
+    names = [dataset.class_names[j] for j in natural]
     if not cfg.TARGETED:
         return sheets.examples(title, ["before", "after"], names, cells, "true class", "")
     columns = [dataset.class_names[j] for j in shown]
