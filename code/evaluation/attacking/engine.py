@@ -64,9 +64,10 @@ def l2_norm(arrays: np.ndarray) -> np.ndarray:
     return np.sqrt(np.square(arrays).sum(axis=(1, 2, 3), keepdims=True))
 
 
-def distances(images: np.ndarray, moved: np.ndarray, order: float = 2) -> np.ndarray:
-    """Returns how far each of N images was moved [N], in the norm of that order."""
-    return np.linalg.norm((moved - images).reshape(len(images), -1), order, axis=1)
+def distances(images: np.ndarray, moved: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the L2 and the L-infinity distance [N] of N images from where they were moved."""
+    change = (moved - images).reshape(len(images), -1)
+    return np.linalg.norm(change, axis=1), np.abs(change).max(axis=1)
 
 
 class Climb(NamedTuple):
@@ -162,8 +163,7 @@ def sweep(predictor: Predictor, images: np.ndarray, classes: np.ndarray, cfg, ti
             found[left], success[left] = after.images, after.success
             made[left] += after.steps
             budget[left[after.success]] = radius
-    return Attacked(found, success, made, distances(images, found),
-                    distances(images, found, np.inf), NORMS[cfg.NORM], budget, tried)
+    return Attacked(found, success, made, *distances(images, found), NORMS[cfg.NORM], budget, tried)
 
 
 def budgets(norm: str, cfg, count: int = BUDGETS) -> np.ndarray:

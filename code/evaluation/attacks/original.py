@@ -24,6 +24,6 @@ def attack(predictor, images, classes, cfg, threshold, title=None) -> Attacked:
     with progress(title=title, total=len(images), unit="image") as bar:
         found = climb(predictor, objectives.length, anywhere, images, classes, cfg.LR, cfg,
                       cfg.MAX_ITERS, bar)
-    l2, linf = distances(images, found.images), distances(images, found.images, np.inf)
+    l2, linf = distances(images, found.images)
     tried = np.linspace(0, l2[found.success].max(initial=1), POINTS)
     return Attacked(*found, l2, linf, "L2", np.where(found.success, l2, np.inf), tried)

@@ -21,7 +21,9 @@ def margin(network: Network, images: tf.Tensor, output: Output, classes: tf.Tens
 
     It is above 0 where that class is predicted.
     """
-    return margin_of(output.scores, classes)
+    mine = tf.one_hot(classes, output.scores.shape[1], on_value=True, off_value=False)
+    others = tf.where(mine, -math.inf, output.scores)                          # [B, J]
+    return length(network, images, output, classes) - tf.reduce_max(others, axis=1)
 
 
 def log_probability(network: Network, images: tf.Tensor, output: Output,
@@ -38,7 +40,7 @@ def unrouted_margin(network: Network, images: tf.Tensor, output: Output,
     gradient goes through none.
     """
     v = network.encode_unrouted(images)                                        # [B, J, E]
-    return margin_of(capsules.length(v), classes)
+    return margin(network, images, Output(capsules.length(v)), classes)
 
 
 def towards_reconstruction_aware(network: Network, images: tf.Tensor, output: Output,
@@ -51,24 +53,17 @@ def towards_reconstruction_aware(network: Network, images: tf.Tensor, output: Ou
     is at most 1 and a distance is several pixels.
     """
     return tf.minimum(margin(network, images, output, classes),
-                      1 - distance_to_reconstruction(images, output) / threshold)
+                      1 - reconstruction_distance(images, output) / threshold)
 
 
 def away_reconstruction_aware(network: Network, images: tf.Tensor, output: Output,
                               classes: tf.Tensor, threshold: float) -> tf.Tensor:
     """Returns a value below 0 if another class is predicted and the detector is silent."""
     return tf.maximum(margin(network, images, output, classes),
-                      distance_to_reconstruction(images, output) / threshold - 1)
+                      reconstruction_distance(images, output) / threshold - 1)
 
 
-def margin_of(scores: tf.Tensor, classes: tf.Tensor) -> tf.Tensor:
-    """Returns by how much each class leads [B], of scores [B, J] and classes [B]."""
-    mine = tf.one_hot(classes, scores.shape[1], on_value=True, off_value=False)
-    others = tf.where(mine, -math.inf, scores)                                 # [B, J]
-    return tf.gather(scores, classes, batch_dims=1) - tf.reduce_max(others, axis=1)
-
-
-def distance_to_reconstruction(images: tf.Tensor, output: Output) -> tf.Tensor:
+def reconstruction_distance(images: tf.Tensor, output: Output) -> tf.Tensor:
     """Returns the L2 distance [B] of each image from what its longest capsule draws."""
     squares = tf.square(images - output.reconstruction[:, 0])                  # [B, H, W, C]
     return tf.sqrt(tf.reduce_sum(squares, axis=[1, 2, 3]) + capsules.EPSILON)

@@ -18,7 +18,8 @@ IMAGES = 1000           # natural images that the threshold is found on, at most
 
 def reconstruction_distance(images: np.ndarray, predictions: Predictions) -> np.ndarray:
     """Returns the L2 distance [N] of images [N, H, W, C] from what their longest capsules draw."""
-    return distances(images, predictions.from_predicted[:, 0])
+    l2, _ = distances(images, predictions.from_predicted[:, 0])
+    return l2
 
 
 def is_suspect(predictor: Predictor, images: np.ndarray, threshold: float) -> np.ndarray:
