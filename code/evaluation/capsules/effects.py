@@ -11,6 +11,8 @@ from scipy import stats
 from evaluation.capsules import shapes
 from evaluation.statistics.intervals import CONFIDENCE
 
+ROUNDING = 1e-5  # standard deviations; the measures, in float32, are no more exact
+
 
 class Effects(NamedTuple):
     """What each dimension of each class's capsule does to each measure."""
@@ -55,7 +57,8 @@ def measure_effects(measured: np.ndarray, labels: np.ndarray, classes: int, valu
     averaged, and the interval of the mean is Student's over digits. An image that vanishes for one
     of the values does not count.
 
-    Significant: other than 0 at a level of 5 % divided by the number of effects (Bonferroni).
+    Significant: other than 0 at a level of 5 % divided by the number of effects (Bonferroni), and
+    larger than ROUNDING, because the slope of a constant measure is hardly ever exactly 0.
 
     Units differ, so strengths are compared in standard deviations of the measure over the class's
     reconstructions before the tweak, or in Measure.least if that is larger. Otherwise a drift by a
@@ -69,11 +72,8 @@ def measure_effects(measured: np.ndarray, labels: np.ndarray, classes: int, valu
     weights = values - values.mean()
     for j in np.unique(labels):
         mine, of_digit = measured[labels == j].astype(float), digits[labels == j]
-        before = mine[:, :, K // 2]                                            # [n, E, M]: adds 0
-        # sum(w m) / sum(w^2), times the largest value. m is the change of the measure: so the slope
-        # of one that never changes is exactly 0, and not significant.
-        slopes = np.einsum("nekm,k->nem", mine - before[:, :, None], weights)
-        slopes *= values.max() / np.square(weights).sum()
+        # sum(w m) / sum(w^2), times the largest value
+        slopes = np.einsum("nekm,k->nem", mine, weights) / np.square(weights).sum() * values.max()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of a measure that too few images have
             slopes = np.stack([np.nanmean(slopes[of_digit == digit], axis=0)
@@ -82,10 +82,12 @@ def measure_effects(measured: np.ndarray, labels: np.ndarray, classes: int, valu
             slope[j] = np.where(test.df > 0, np.nanmean(slopes, axis=0), np.nan)
             low[j], high[j] = test.confidence_interval(CONFIDENCE)
             p_value[j] = test.pvalue
-            spread[j] = np.nanstd(before, axis=0, ddof=1)
+            spread[j] = np.nanstd(mine[:, :, K // 2], axis=0, ddof=1)          # K // 2: adds 0
 
     tested = max(1, np.isfinite(slope).sum())
     least = [measure.least for measure in shapes.MEASURES.values()]
-    return Effects(float(values.max()), slope, low, high, slope / np.maximum(spread, least),
-                   p_value < (1 - CONFIDENCE) / tested, np.bincount(labels, minlength=classes),
+    standard = slope / np.maximum(spread, least)
+    significant = (p_value < (1 - CONFIDENCE) / tested) & (np.abs(standard) > ROUNDING)
+    return Effects(float(values.max()), slope, low, high, standard, significant,
+                   np.bincount(labels, minlength=classes),
                    np.array([len(np.unique(digits[labels == j])) for j in range(classes)]))
