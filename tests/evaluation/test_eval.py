@@ -21,7 +21,7 @@ import toy
 import toy_runs
 from data.dataset import Dataset, Split, scale, training_batch
 from evaluation import report
-from evaluation.attacking.engine import Attacked
+from evaluation.attacking.steps import Attacked
 from evaluation.evaluate import TABLE
 from evaluation.figures import charts, sheets, side_by_side
 from evaluation.figures import style as figures
@@ -340,7 +340,7 @@ def test_the_detector_by_hand(evaluate, run, tmp_path, monkeypatch):
     monkeypatch.setattr(adversarial.attacks, "run", lambda *given, **named: (
         attacked.append(attack(*given, **named)), attacked[-1])[1])
     evaluate("--mode", "adversarial", "--attack", "bim", "--no-targeted", "--num_images", "20", "--max_iters", "5")
-    found, moved = results(tmp_path / "adversarial" / "bim-untargeted"), attacked[0]
+    found, moved = results(tmp_path / "adversarial" / "bim-untargeted"), attacked[-1]
 
     def distances(images):
         output = network(images)  # without labels, the longest capsule is decoded
@@ -433,6 +433,11 @@ def test_a_class_without_test_images_cannot_be_tweaked(evaluate, run, tmp_path):
     (("--mode", "reconstruct", "--mask", "label"), "--mask label: expected --show all, received --show errors"),
     (("--mode", "adversarial", "--attack", "pgd", "--lr", "0.1"), "--lr: expected --attack original, which has"),
     (("--mode", "adversarial", "--attack", "pgd", "--restarts", "3"), "--restarts: expected --attack strong"),
+    (("--mode", "adversarial", "--epsilon", "0.1"), "--epsilon: expected an attack in the other norm"),
+    (("--mode", "adversarial", "--epsilon", "0.1"), "received --attack original in l2"),
+    (("--mode", "adversarial", "--norm", "l2"), "--norm: expected an attack that takes its norm from there, received"),
+    (("--mode", "adversarial", "--attack", "all", "--norm", "l2"), "received --attack all"),
+    (("--mode", "adversarial", "--attack", "bim", "--epsilon_l2", "1"), "received --attack bim in linf; see --norm"),
     (("--num_image", "5"), "did you mean --num_images?"),
     (("--conv1_channels", "4"), "unknown argument --conv1_channels"),
     (("--ckpt", "/nowhere"), "no checkpoint at /nowhere"),
