@@ -52,10 +52,11 @@ def compare(predictors: Predictors, dataset: Dataset, cfg, report: Report) -> tu
                   if "decoder" in predictor.network.capabilities}
 
     # every attack on every network
-    table = {row: {name: try_attack(row, name, predictor, sample, cfg, thresholds.get(name))
-                   for name, predictor in predictors.items()
-                   if not attacks.lacks(row.attack, predictor)}
-             for row in rows_of(cfg)}
+    table = {}
+    for row in rows_of(cfg):
+        table[row] = {name: try_attack(row, name, predictor, sample, cfg, thresholds.get(name))
+                      for name, predictor in predictors.items()
+                      if not attacks.lacks(row.attack, predictor)}
     styles = styles_of(predictors)
     panels = [robust_accuracies(row, networks) for row, networks in table.items() if networks]
     report.draw("success", accuracy_curves(f"{title}, under attack", panels, styles,
@@ -103,7 +104,7 @@ def rows_of(cfg) -> list[Row]:
 
 def try_attack(row: Row, name: str, predictor: Predictor, sample: Shared, cfg,
                threshold: float | None) -> dict:
-    """Attacks one network with one row of the table -> its numbers, with intervals (Wilson)
+    """Attacks one network with one row of the table. Returns its numbers, with intervals (Wilson).
 
     A success beyond the largest budget does not count: the attack `original` knows no budget.
     The median distance is over all images. It is infinite if half of them or more are not fooled.
