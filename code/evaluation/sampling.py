@@ -11,17 +11,17 @@ FEWEST_CLASSES = 5  # of pairs: a class that is neither of 2 labels nor of 2 pre
 
 
 class Sample(NamedTuple):
-    """N images that are classified right."""
+    """N correctly classified images."""
     images: np.ndarray  # float32 [N, H, W, C] in [0, 1]
     labels: np.ndarray  # [N], the first label of each
     others: np.ndarray  # [N, K - 1], its further labels
     predictions: Predictions
     index: np.ndarray   # [N], which images of the split they are
-    drawn: int          # how many images were tried, with those that are classified wrong
+    drawn: int          # how many images were tried, with those that are misclassified
 
 
 class Shared(NamedTuple):
-    """N test images that several networks classify right, all of them."""
+    """N test images that several networks all classify correctly."""
     images: np.ndarray  # float32 [N, H, W, C] in [0, 1]
     labels: np.ndarray  # [N]
     goals: np.ndarray   # [N]: the targets of targeted attacks; otherwise the labels
@@ -50,12 +50,12 @@ def check_one_or_two_labels(dataset: Dataset, mode: str):
 
 
 def has_sources(dataset: Dataset) -> bool:
-    """Whether the test split has an image of each label without the others."""
+    """Returns whether the test split has an image of each label without the others."""
     return dataset.test.take(slice(0, 1)).sources is not None
 
 
 def spread_evenly(labels: np.ndarray, count: int, seed: int) -> np.ndarray:
-    """-> indices of `count` of the labels [N], or of all if there are fewer, drawn evenly by class.
+    """Draws the indices of `count` of the labels [N], or of all if fewer, evenly by class.
 
     The first image of each class comes before the second of any.
     """
@@ -68,16 +68,16 @@ def spread_evenly(labels: np.ndarray, count: int, seed: int) -> np.ndarray:
 
 
 def draw_targets(labels: np.ndarray, classes: int, seed: int) -> np.ndarray:
-    """labels [N] -> another class for each [N]"""
+    """Draws another class for each of the labels [N]."""
     further = stream(seed, "target").integers(1, classes, len(labels))
     return ((labels + further) % classes).astype(labels.dtype)
 
 
-def classified_right(predictor: Predictor, split: Examples, candidates: np.ndarray,
-                     cfg) -> Sample:
+def classified_correctly(predictor: Predictor, split: Examples, candidates: np.ndarray,
+                         cfg) -> Sample:
     """Takes cfg.NUM_IMAGES of the split's [candidates], spread evenly over their first labels.
 
-    -> those that the network classifies right. InputError if there are none.
+    Returns those that the network classifies correctly. InputError if there are none.
     """
     # draw
     first = split.labels[candidates, 0]
@@ -86,29 +86,24 @@ def classified_right(predictor: Predictor, split: Examples, candidates: np.ndarr
 
     # keep what the network knows
     predictions = predictor.predict(images, labels, "test images")
-    right = (np.sort(predictions.predicted) == np.sort(labels)).all(axis=1)
-    if not right.any():
-        raise InputError(f"{cfg.CKPT}: expected a network that classifies a test image right, "
+    correct = (np.sort(predictions.predicted) == np.sort(labels)).all(axis=1)
+    if not correct.any():
+        raise InputError(f"{cfg.CKPT}: expected a network that classifies a test image correctly, "
                          f"to measure it there; received none of {len(chosen)}")
-    return Sample(images[right], labels[right, 0], labels[right, 1:], predictions.take(right),
-                  chosen[right], len(chosen))
+    return Sample(images[correct], labels[correct, 0], labels[correct, 1:],
+                  predictions.take(correct), chosen[correct], len(chosen))
 
 
-def right_for_all(predictors: dict[str, Predictor], dataset: Dataset,
-                  cfg) -> tuple[tuple[np.ndarray, np.ndarray], Shared]:
-    """-> cfg.NUM_IMAGES test images and labels; and those that all networks classify right.
-
-    InputError if there are none.
-    """
-    chosen = spread_evenly(dataset.test.labels[:, 0], cfg.NUM_IMAGES, cfg.SEED)
-    images, labels = scale(dataset.test.take(chosen).images), dataset.test.labels[chosen, 0]
-    right = np.ones(len(labels), bool)
+def correct_for_all(predictors: dict[str, Predictor], images: np.ndarray, labels: np.ndarray,
+                    classes: int, cfg) -> Shared:
+    """Returns those images that all networks classify correctly. InputError if there are none."""
+    correct = np.ones(len(labels), bool)
     for predictor in predictors.values():
-        right &= predictor.predict(images).predicted[:, 0] == labels
-    if not right.any():
-        raise InputError(f"--ckpt: expected networks that classify a test image right, all of "
-                         f"them, to attack it; received none of {len(labels)}")
-    goals = labels[right]
+        correct &= predictor.predict(images).predicted[:, 0] == labels
+    if not correct.any():
+        raise InputError("--ckpt: expected networks that all classify a test image correctly, "
+                         f"to attack it; received none of {len(labels)}")
+    goals = labels[correct]
     if cfg.TARGETED:
-        goals = draw_targets(goals, dataset.classes, cfg.SEED)
-    return (images, labels), Shared(images[right], labels[right], goals)
+        goals = draw_targets(goals, classes, cfg.SEED)
+    return Shared(images[correct], labels[correct], goals)

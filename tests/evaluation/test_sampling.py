@@ -38,28 +38,20 @@ def split(labels, predicted):
     return Split(images, np.array(labels, np.int32)[:, None])
 
 
-def test_only_images_classified_right_are_measured():
+def test_only_correctly_classified_candidates_are_measured():
     mine = split([0, 1, 2, 0, 1, 2], [0, 2, 2, 0, 1, 0])
-    found = sampling.classified_right(Oracle(), mine, np.arange(6), settings())
+    found = sampling.classified_correctly(Oracle(), mine, np.arange(6), settings())
     assert found.drawn == 6 and sorted(found.labels) == [0, 0, 1, 2]
     np.testing.assert_array_equal(found.labels, found.predictions.predicted[:, 0])
     np.testing.assert_array_equal(found.images, scale(mine.images[found.index]))
     assert found.images.dtype == np.float32 and found.images.max() <= 1
     np.testing.assert_allclose(found.images[:, 0, 0, 0] * 255, found.labels * 10 + 5, rtol=1e-6)
-
-
-def test_candidates_alone_are_drawn():
-    mine = split([0, 1, 2, 0, 1, 2], [0, 1, 2, 0, 1, 2])
-    found = sampling.classified_right(Oracle(), mine, np.array([1, 4]), settings())
-    assert found.drawn == 2 and list(found.labels) == [1, 1]
-    found = sampling.classified_right(Oracle(), mine, np.arange(6), settings(NUM_IMAGES=3))
+    found = sampling.classified_correctly(Oracle(), mine, np.array([1, 4]), settings())
+    assert found.drawn == 2 and list(found.labels) == [1]
+    found = sampling.classified_correctly(Oracle(), mine, np.array([0, 4, 2, 3]), settings(NUM_IMAGES=3))
     assert found.drawn == 3 and sorted(found.labels) == [0, 1, 2]
-
-
-def test_without_an_image_classified_right_there_is_nothing_to_measure():
-    mine = split([0, 1, 2], [1, 2, 0])
-    with pytest.raises(InputError, match="^/ckpt: expected a network .* received none of 3"):
-        sampling.classified_right(Oracle(), mine, np.arange(3), settings(CKPT="/ckpt"))
+    with pytest.raises(InputError, match="^/ckpt: expected a network .* received none of 2"):
+        sampling.classified_correctly(Oracle(), mine, np.array([1, 5]), settings(CKPT="/ckpt"))
 
 
 def test_several_labels_to_an_image_are_refused():

@@ -62,23 +62,11 @@ def test_half_the_brightness_changes_only_the_area():
     assert half == pytest.approx(whole, rel=1e-5)
 
 
-def test_ink_at_the_border_ends_there():
-    image = np.ones((20, 18), np.float32)
-    found = measured(image)
+def test_ink_ends_at_the_border_and_nothing_to_see_is_nan():
+    found = measured(np.ones((20, 18), np.float32))
     assert found["width"] == pytest.approx(18) and found["height"] == pytest.approx(20)
     assert found["thickness"] == pytest.approx(18 - 18**2 / 60, rel=0.03)
-
-
-def test_nothing_to_see_is_nan_and_leaves_the_others_alone():
     bar = drawn(lambda x, y: np.abs(x) + 0 * y < 2)
     found = shapes.measure(np.stack([bar, np.zeros_like(bar), 0.05 * bar, bar]))
     assert np.isnan(found[1:3]).all()
     np.testing.assert_allclose(found[[0, 3]], shapes.measure(np.stack([bar, bar])), atol=1e-5)
-
-
-def test_what_is_hard_to_see():
-    """The least spread by which cap_tweak divides an effect."""
-    least = {name: (measure.least, measure.unit) for name, measure in shapes.MEASURES.items()}
-    assert least == {"thickness": (0.5, "px"), "slant": (5, "°"), "width": (1, "px"),
-                     "height": (1, "px"), "shift right": (1, "px"), "shift down": (1, "px"),
-                     "area": (10, "px²")}

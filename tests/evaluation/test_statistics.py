@@ -3,10 +3,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
+import config
+from data.dataset import Dataset, Split
 from evaluation.modes.reconstruct import squared_error
+from evaluation.network.predictor import Predictions
 from evaluation.robustness import detection
 from evaluation.statistics import intervals, tables
-from evaluation.statistics.calibration import Reliability, expected_calibration_error, reliability
+from evaluation.statistics.calibration import expected_calibration_error, reliability
+from settings import Config
 
 
 def test_confusion_counts_label_by_prediction():
@@ -14,13 +18,12 @@ def test_confusion_counts_label_by_prediction():
     np.testing.assert_array_equal(counts, [[1, 1, 0], [0, 0, 0], [1, 0, 2]])
 
 
-def test_the_table_by_classes_is_the_mean_of_each_pair():
+def test_means_of_each_pair_of_classes_and_of_nothing():
     labels, others, values = np.array([0, 0, 1]), np.array([1, 1, 0]), np.array([2.0, 4.0, 7.0])
     table = tables.mean_by_classes(labels, others, values, 2)
     np.testing.assert_array_equal(table, [[np.nan, 3], [7, np.nan]])
-
-
-def test_means_of_nothing_are_not_numbers():
+    table = tables.mean_by_classes(labels[:0], others[:0], values[:0], 2)
+    assert np.isnan(table).all(), "an attack without a success"
     nothing = np.zeros(0)
     assert np.isnan(tables.mean(nothing)) and np.isnan(tables.median(nothing))
     assert tables.mean(np.array([1, 2, 6])) == 3 and tables.median(np.array([1, 2, 6])) == 2
@@ -37,59 +40,46 @@ def test_reliability_by_hand():
     np.testing.assert_array_equal(found.count, [0, 0, 0, 3, 0, 0, 0, 0, 0, 2])
     np.testing.assert_allclose(found.accuracy[[3, 9]], [1 / 3, 1])
     np.testing.assert_allclose(found.length[[3, 9]], [0.35, 0.975])
-    assert np.isnan(found.accuracy[0])
+    assert np.isnan(found.accuracy[0]) and np.isnan(found.low[0])
     wilson = stats.binomtest(1, 3).proportion_ci(method="wilson")
     np.testing.assert_allclose([found.low[3], found.high[3]], wilson, rtol=1e-6)
     expected = (3 * abs(0.35 - 1 / 3) + 2 * 0.025) / 5
-    assert expected_calibration_error(found) == pytest.approx(expected)
-
-
-def test_lengths_of_capsules_are_in_0_to_1():
-    for logits in (np.array([0.5, -3.0]), np.array([0.5, 12.0]), np.array([0.5, np.nan])):
-        with pytest.raises(ValueError, match="expected scores in .0, 1., the lengths of the capsules"):
-            reliability(logits, np.array([True, True]))
+    assert expected_calibration_error(found) == pytest.approx(expected), "bins weigh by their images"
 
 
 @pytest.mark.parametrize("copies", [1, 4])
 def test_images_of_one_digit_count_as_much_as_they_say(copies):
-    """If they are always right or wrong together, that is as much as one of them."""
-    right = np.random.default_rng(0).random(50) < 0.8
+    """If they are always correct or wrong together, that is as much as one of them."""
+    correct = np.random.default_rng(0).random(50) < 0.8
     order = np.random.default_rng(1).permutation(50 * copies)
-    found = intervals.of_copies(np.repeat(right, copies)[order], np.repeat(np.arange(50), copies)[order])
-    expected = stats.binomtest(int(right.sum()), 50).proportion_ci(method="wilson")
+    found = intervals.of_copies(np.repeat(correct, copies)[order], np.repeat(np.arange(50), copies)[order])
+    expected = stats.binomtest(int(correct.sum()), 50).proportion_ci(method="wilson")
     np.testing.assert_allclose(found, expected, rtol=1e-6)
-
-
-def test_copies_that_are_all_right_or_none_are_counted_one_by_one():
-    for yes, count in ((np.ones(8, bool), 8), (np.zeros(8, bool), 0)):
-        found = intervals.of_copies(yes, np.arange(8) // 4)
-        np.testing.assert_allclose(found, stats.binomtest(count, 8).proportion_ci(method="wilson"), atol=1e-9)
+    # images that are all correct or none are counted one by one
+    found = intervals.of_copies(np.ones(8, bool), np.arange(8) // copies)
+    np.testing.assert_allclose(found, stats.binomtest(8, 8).proportion_ci(method="wilson"), atol=1e-9)
     assert np.isnan(intervals.of_copies(np.zeros(0, bool), np.zeros(0, int))).all()
 
 
-def test_the_expected_calibration_error_weighs_bins_by_their_images():
-    nan = np.full(3, np.nan)
-    found = Reliability(np.array([1, 0, 3]), np.array([0.2, np.nan, 0.9]),
-                        np.array([0.0, np.nan, 1.0]), nan, nan)
-    assert expected_calibration_error(found) == pytest.approx((0.2 + 3 * 0.1) / 4)
+class Black:
+    """Draws black images, whatever it sees."""
+
+    def predict(self, images, title):
+        return Predictions(None, None, from_predicted=np.zeros_like(images)[:, None])
 
 
-@pytest.mark.parametrize("count, flagged", [(100, 5), (2000, 100), (10, 0), (30, 1)])
-def test_the_threshold_flags_five_per_cent_of_the_set_that_made_it(count, flagged):
-    distances = np.random.default_rng(0).random(count)
-    assert (distances > detection.threshold(distances)).sum() == flagged
+@pytest.mark.parametrize("count, flagged", [(100, 5), (1000, 50), (10, 0), (30, 1)])
+def test_the_threshold_flags_five_per_cent_of_the_validation_images(count, flagged):
+    grey = np.random.default_rng(0).permutation(count)[:, None, None, None] * np.ones((3, 4, 1))
+    split = Split(grey, np.zeros((count, 1), int))
+    found = detection.find_threshold(Black(), Dataset("grey", split, split, split, ("0",)), Config(config.EVAL))
+    assert (np.arange(count) / 255 * 12 ** 0.5 > found * 1.000001).sum() == flagged
 
 
-def test_roc_area_equals_mann_whitney():
+def test_auroc_is_how_often_an_adversarial_distance_is_larger():
     random = np.random.default_rng(0)
     natural = random.integers(0, 30, 50).astype(float)
     adversarial = random.integers(10, 40, 40).astype(float)
-    expected = stats.mannwhitneyu(adversarial, natural).statistic / (50 * 40)
-    assert detection.roc_area(natural, adversarial) == pytest.approx(expected)
-    assert np.isnan(detection.roc_area(natural, natural[:0]))
-
-
-def test_reconstruction_distance_is_the_length_of_the_difference():
-    images = np.random.default_rng(0).random((2, 3, 4, 1))
-    found = detection.reconstruction_distance(images, images + 0.5)
-    np.testing.assert_allclose(found, np.sqrt(12 * 0.25))
+    larger = (adversarial[:, None] > natural) + 0.5 * (adversarial[:, None] == natural)
+    assert detection.auroc(natural, adversarial) == pytest.approx(larger.mean())
+    assert np.isnan(detection.auroc(natural, natural[:0]))

@@ -1,1 +1,1 @@
-"""The one engine of all gradient attacks: norm balls, steps, budget sweeps."""
+"""The one engine of all gradient attacks."""

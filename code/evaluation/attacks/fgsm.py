@@ -1,7 +1,6 @@
 """FGSM: one step as long as the budget (Goodfellow 2015)."""
-from evaluation.attacking.budgets import climb_in_growing_balls
-from evaluation.attacking.steps import Attacked
+from evaluation.attacking.engine import Attacked, sweep
 
 
 def attack(predictor, images, classes, cfg, threshold, title=None) -> Attacked:
-    return climb_in_growing_balls(predictor, images, classes, cfg, title, steps=1)
+    return sweep(predictor, images, classes, cfg, title, steps=1, random_start=False)

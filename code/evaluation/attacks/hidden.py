@@ -1,16 +1,14 @@
-"""PGD that also stays below the threshold of the detector (Qin, Frosst and others 2020).
+"""Reconstruction-aware PGD: it also stays below the detector's threshold (Qin, Frosst 2020).
 
 It has succeeded where the network is wrong and the detector is silent.
 """
-from data.dataset import stream
-from evaluation.attacking.budgets import climb_in_growing_balls
-from evaluation.attacking.steps import Attacked
+from evaluation.attacking.engine import Attacked, sweep
+from evaluation.network.objectives import away_reconstruction_aware, towards_reconstruction_aware
 
 NEEDS = frozenset({"decoder"})
 
 
 def attack(predictor, images, classes, cfg, threshold, title=None) -> Attacked:
-    objective = "towards_hidden" if cfg.TARGETED else "away_hidden"
-    return climb_in_growing_balls(predictor, images, classes, cfg, title,
-                                  random=stream(cfg.SEED, "attack"), objectives=(objective,),
-                                  threshold=threshold)
+    objective = towards_reconstruction_aware if cfg.TARGETED else away_reconstruction_aware
+    return sweep(predictor, images, classes, cfg, title, objectives=[objective],
+                 threshold=threshold)

@@ -4,9 +4,8 @@ The attack of the original repository. It has no budget.
 """
 import numpy as np
 
-from evaluation.attacking.balls import l2_norm
-from evaluation.attacking.budgets import sign
-from evaluation.attacking.steps import Attacked, climb, distances
+from evaluation.attacking.engine import Attacked, Ball, climb, distances
+from evaluation.network import objectives
 from output import progress
 from settings import POSITIVE, Setting
 
@@ -21,14 +20,10 @@ POINTS = 60    # L2 budgets at which its success rate is drawn
 
 
 def attack(predictor, images, classes, cfg, threshold, title=None) -> Attacked:
-    step = np.float32(sign(cfg) * cfg.LR)
-
-    def move(x, gradient, active):
-        return np.clip(x + step * gradient / l2_norm(gradient), 0, 1)
-
+    anywhere = Ball("l2", images, np.float32(np.inf))
     with progress(title=title, total=len(images), unit="image") as bar:
-        found = climb(predictor, "length", images, classes, cfg.TARGETED, move, cfg.MAX_ITERS, bar)
+        found = climb(predictor, objectives.length, anywhere, images, classes, cfg.LR, cfg,
+                      cfg.MAX_ITERS, bar)
     l2, linf = distances(images, found.images)
     tried = np.linspace(0, l2[found.success].max(initial=1), POINTS)
-    return Attacked(found.images, found.success, found.steps, l2, linf, norm="L2",
-                    budget=np.where(found.success, l2, np.inf), tried=tried)
+    return Attacked(*found, l2, linf, "L2", np.where(found.success, l2, np.inf), tried)

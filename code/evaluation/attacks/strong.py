@@ -2,9 +2,8 @@
 
 An image counts as robust only if all of them fail (Carlini and Wagner 2017; Croce and Hein 2020).
 """
-from data.dataset import stream
-from evaluation.attacking.budgets import climb_in_growing_balls
-from evaluation.attacking.steps import Attacked
+from evaluation.attacking.engine import Attacked, sweep
+from evaluation.network.objectives import log_probability, margin, unrouted_margin
 from settings import Setting, at_least
 
 SETTINGS = {
@@ -15,9 +14,8 @@ SETTINGS = {
 
 
 def attack(predictor, images, classes, cfg, threshold, title=None) -> Attacked:
-    objectives = ["margin", "log_probability"]
+    objectives = [margin, log_probability]
     if "routing" in predictor.network.capabilities:
-        objectives.append("unrouted_margin")
-    return climb_in_growing_balls(predictor, images, classes, cfg, title,
-                                  random=stream(cfg.SEED, "attack"), objectives=objectives,
-                                  restarts=cfg.RESTARTS)
+        objectives.append(unrouted_margin)
+    return sweep(predictor, images, classes, cfg, title, objectives=objectives,
+                 restarts=cfg.RESTARTS)

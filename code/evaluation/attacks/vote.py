@@ -1,12 +1,9 @@
 """PGD on the network without routing, which therefore cannot hide the gradient (Gu 2021)."""
-from data.dataset import stream
-from evaluation.attacking.budgets import climb_in_growing_balls
-from evaluation.attacking.steps import Attacked
+from evaluation.attacking.engine import Attacked, sweep
+from evaluation.network.objectives import unrouted_margin
 
 NEEDS = frozenset({"routing"})
 
 
 def attack(predictor, images, classes, cfg, threshold, title=None) -> Attacked:
-    return climb_in_growing_balls(predictor, images, classes, cfg, title,
-                                  random=stream(cfg.SEED, "attack"),
-                                  objectives=("unrouted_margin",))
+    return sweep(predictor, images, classes, cfg, title, objectives=[unrouted_margin])

@@ -25,7 +25,7 @@ FINE = 2     # points on a side of each pixel at which the stroke's outline is f
 
 
 def measure(images: np.ndarray) -> np.ndarray:
-    """images [N, H, W] in [0, 1], bright ink on dark ground -> [N, 7], as in MEASURES
+    """Measures images [N, H, W] in [0, 1], bright ink on dark ground: [N, 7], as in MEASURES.
 
     For sharp, upright shapes all except the thickness are exact. An outline is where the
     brightness, interpolated linearly between pixels, is half of the image's largest. Beyond the
@@ -38,63 +38,40 @@ def measure(images: np.ndarray) -> np.ndarray:
     images = np.where(faint[:, None, None], 1, images)
     level[faint] = 0.5
 
-    # measure
-    ink = moments(images)
-    width, height = extent(images.max(axis=1), level), extent(images.max(axis=2), level)
-    columns = [thickness(images, level), ink.slant, width, height, ink.right, ink.down, ink.area]
-    measured = np.stack(columns, axis=1)                                       # [N, 7]
-    measured[faint] = np.nan
-    return measured
-
-
-class Moments(NamedTuple):
-    """Of the ink of N images."""
-    area: np.ndarray   # [N] pixels
-    right: np.ndarray  # [N] pixels of the centre of mass from the image's centre
-    down: np.ndarray
-    slant: np.ndarray  # [N] degrees to the right
-
-
-def moments(images: np.ndarray) -> Moments:
-    """images [N, H, W]. The slant is the shear that makes x and y uncorrelated.
-
-    The usual deskewing of MNIST undoes the same shear.
-    """
+    # moments of the ink; the slant is the shear that decorrelates x and y, as deskewing undoes it
     _, H, W = images.shape
     y = np.arange(H, dtype=np.float32) - (H - 1) / 2                           # [H]
     x = np.arange(W, dtype=np.float32) - (W - 1) / 2                           # [W]
     columns, rows = images.sum(axis=1), images.sum(axis=2)                     # [N, W], [N, H]
     area = rows.sum(axis=1)
-    mean_x, mean_y = columns @ x / area, rows @ y / area
-    yy = rows @ y**2 / area - mean_y**2
-    xy = (images @ x) @ y / area - mean_x * mean_y
+    right, down = columns @ x / area, rows @ y / area
+    yy = rows @ y**2 / area - down**2
+    xy = (images @ x) @ y / area - right * down
     slant = np.degrees(np.arctan2(-xy, yy))                    # y points down, hence the minus
-    return Moments(area, mean_x, mean_y, slant)
+
+    width, height = extent(images.max(axis=1), level), extent(images.max(axis=2), level)
+    columns = [thickness(images, level), slant, width, height, right, down, area]
+    measured = np.stack(columns, axis=1)                                       # [N, 7]
+    measured[faint] = np.nan
+    return measured
 
 
 def extent(profile: np.ndarray, level: np.ndarray) -> np.ndarray:
-    """-> the distance [N] between the first and the last crossing of a level
+    """Returns the distance [N] between the first and the last crossing of a level [N].
 
-    profile [N, K], level [N]
+    profile [N, K]: interpolated linearly between two pixels, and 0 beyond them
     """
+    n, between = np.arange(len(profile)), profile.shape[1] + 1
     padded = np.pad(profile, ((0, 0), (1, 1)))
-    before, after = first_crossing(padded, level), first_crossing(padded[:, ::-1], level)
-    return padded.shape[1] - 1 - before - after
-
-
-def first_crossing(profile: np.ndarray, level: np.ndarray) -> np.ndarray:
-    """-> the place [N] where each row of profile [N, K], from below, first reaches its level [N]
-
-    Between two pixels it is interpolated linearly.
-    """
-    n = np.arange(len(profile))
-    first = (profile >= level[:, None]).argmax(axis=1)                         # [N]
-    inside, outside = profile[n, first], profile[n, first - 1]
-    return first - (inside - level) / (inside - outside)
+    for row in (padded, padded[:, ::-1]):
+        first = (row >= level[:, None]).argmax(axis=1)                         # [N]
+        inside, outside = row[n, first], row[n, first - 1]
+        between = between - (first - (inside - level) / (inside - outside))
+    return between
 
 
 def thickness(images: np.ndarray, level: np.ndarray) -> np.ndarray:
-    """images [N, H, W], level [N] -> the mean stroke thickness in pixels [N]
+    """Returns the mean stroke thickness in pixels [N]. images [N, H, W]; level [N]: of the outline
 
     In a long bar of thickness t the ink is on average t / 4 away from the ground. So four times
     that average, by the distance transform, needs neither a skeleton nor a choice of where to
@@ -110,7 +87,7 @@ def thickness(images: np.ndarray, level: np.ndarray) -> np.ndarray:
 
 
 def _finer(size: int) -> np.ndarray:
-    """-> the matrix [FINE (size + 2), size] that interpolates linearly between pixels
+    """Returns the matrix [FINE (size + 2), size] that interpolates linearly between pixels.
 
     The finer grid goes one dark pixel past the border.
     """

@@ -8,14 +8,12 @@ from evaluation.capsules import shapes
 from evaluation.network.predictor import Predictor
 from output import progress
 
-DECODED = 4000  # images that are decoded and measured at a time
-
 
 def decode_tweaked(predictor: Predictor, capsule: np.ndarray, classes: np.ndarray,
                    values: np.ndarray) -> np.ndarray:
     """Adds each of `values` [K] to each dimension of each capsule [N, E], one at a time.
 
-    classes [N]: of each capsule -> the decoded images [N, E, K, H, W, C]
+    classes [N]: of each capsule. Returns the decoded images [N, E, K, H, W, C].
     """
     N, E = capsule.shape
     K = len(values)
@@ -27,19 +25,14 @@ def decode_tweaked(predictor: Predictor, capsule: np.ndarray, classes: np.ndarra
 
 def measure_tweaked(predictor: Predictor, capsule: np.ndarray, classes: np.ndarray,
                     values: np.ndarray, title: str) -> np.ndarray:
-    """-> the measures (shapes.MEASURES) of every tweaked image [N, E, K, M]
+    """Returns the measures (shapes.MEASURES) of every tweaked image [N, E, K, M].
 
     Channels are averaged.
     """
-    N, E = capsule.shape
     measured = []
-    chunk = max(1, DECODED // (E * len(values)))
-    with progress(title=title, total=N, unit="image") as bar:
-        for start in range(0, N, chunk):
-            some = slice(start, start + chunk)
-            images = decode_tweaked(predictor, capsule[some], classes[some], values)
-            grey = images.mean(axis=-1)                                        # [n, E, K, H, W]
-            shape = shapes.measure(grey.reshape(-1, *grey.shape[3:]))          # [n E K, M]
-            measured.append(shape.reshape(*grey.shape[:3], -1))
-            bar.update(len(images))
-    return np.concatenate(measured)
+    for n in progress(range(len(capsule)), title, unit="image"):  # all would fill the memory
+        one = slice(n, n + 1)
+        grey = decode_tweaked(predictor, capsule[one], classes[one], values)[0].mean(axis=-1)
+        shape = shapes.measure(grey.reshape(-1, *grey.shape[2:]))              # [E K, M]
+        measured.append(shape.reshape(*grey.shape[:2], -1))
+    return np.stack(measured)

@@ -78,7 +78,8 @@ def run(predictor: Predictor, dataset: Dataset, cfg, report: Report) -> tuple[di
     # tweak and measure
     strides = round(cfg.TWEAK_RANGE / cfg.TWEAK_STRIDE)
     values = np.arange(-strides, strides + 1) * cfg.TWEAK_STRIDE               # [K]
-    sample = sampling.classified_right(predictor, dataset.test, candidates(dataset, cfg), cfg)
+    sample = sampling.classified_correctly(predictor, dataset.test,
+                                           candidates(dataset, cfg), cfg)
     labels = sample.labels
     capsules = sample.predictions.capsules[np.arange(len(labels)), labels]     # [N, E]
     measured = tweaks.measure_tweaked(predictor, capsules, labels, values, "tweak")

@@ -6,7 +6,6 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from evaluation.network import objectives
 from model.compile import compiled
 from model.network import Network, top_k
 from output import progress
@@ -25,109 +24,101 @@ class Predictions(NamedTuple):
                                               # None if no labels were given
 
     def take(self, which: np.ndarray) -> "Predictions":
-        """-> those of the images [which]."""
+        """Returns those of the images [which]."""
         return Predictions(*(None if array is None else array[which] for array in self))
 
 
 class Gradient(NamedTuple):
-    """Where N images stand, and which way an attack would move them."""
+    """The scores of N images, and the direction in which an attack moves them."""
     scores: np.ndarray    # [N, J]
     value: np.ndarray     # [N], of the objective
     gradient: np.ndarray  # [N, H, W, C], of the objective with respect to the images
 
 
 class Predictor:
-    """Asks a network in batches of one fixed shape, with one compiled function for each question.
+    """Asks a network in batches, with one compiled function for each question.
 
-    N is one image or more. The last batch is filled up with repetitions, which are dropped from
-    the result. A `title` is that of a progress bar; None shows no bar.
+    N is one image or more. A `title` is that of a progress bar; None shows no bar.
     """
 
     def __init__(self, network: Network, trained, batch_size: int):
         """trained: the settings of the network; JIT and CONV_WAY say how to compile it."""
         self.network, self.trained, self.batch_size = network, trained, batch_size
         self._predict = compiled(self._predictions_of_batch, trained)
-        self._predict_labelled = compiled(self._labelled_predictions_of_batch, trained)
-        self._decode = compiled(self._images_of_batch, trained)
-        self._decode_labels = compiled(lambda *given: [network.decode(*given)], trained)
+        self._decode = compiled(lambda *given: [network.decode(*given)], trained)
         self._gradients = {}
+        self._sizes = {}  # of the batches, for each compiled function
 
     def predict(self, images: np.ndarray, labels: np.ndarray | None = None,
                 title: str | None = None) -> Predictions:
-        """Asks for the classes of images [N, H, W, C], float32 in [0, 1].
+        """Predicts the classes of images [N, H, W, C], float32 in [0, 1].
 
         labels [N, K]: given, K classes are predicted, and the labels' capsules are decoded, too.
         """
-        if labels is None:
-            return Predictions(*self._in_batches(self._predict, images, title=title))
-        return Predictions(*self._in_batches(self._predict_labelled, images, labels, title=title))
+        arrays = [images] if labels is None else [images, labels]
+        return Predictions(*self._in_batches(self._predict, *arrays, title=title))
 
     def decode(self, capsule: np.ndarray, classes: np.ndarray) -> np.ndarray:
-        """One capsule [N, E] and its class [N] for each image -> images [N, H, W, C]"""
-        return self._in_batches(self._decode, capsule, classes)[0]
+        """Decodes one capsule [N, E], of the class [N], for each image [N, H, W, C]."""
+        # The decoder sees one capsule of each image: the others may be anything.
+        shape = len(capsule), self.network.classes, capsule.shape[1]
+        return self.decode_labels(np.broadcast_to(capsule[:, None], shape), classes[:, None])[:, 0]
 
     def decode_labels(self, capsules: np.ndarray, labels: np.ndarray) -> np.ndarray:
-        """All capsules [N, J, E] and the labels [N, K] to decode -> images [N, K, H, W, C]"""
-        return self._in_batches(self._decode_labels, capsules, labels)[0]
+        """Decodes those of the capsules [N, J, E] that the labels [N, K] name: [N, K, H, W, C]."""
+        return self._in_batches(self._decode, capsules, labels)[0]
 
-    def gradient(self, objective: str | Callable, images: np.ndarray, classes: np.ndarray,
+    def gradient(self, objective: Callable, images: np.ndarray, classes: np.ndarray,
                  threshold: float | None = None) -> Gradient:
-        """What an attack needs to know of images [N, H, W, C] and classes [N].
+        """Returns the gradient of an objective at images [N, H, W, C], for classes [N].
 
-        objective: the name of a function of objectives.py, or another function like those.
+        objective: a function of objectives.py, or one like those
         threshold: for those that take one
         """
-        if (objective, threshold) not in self._gradients:
-            climbed = objective
-            if isinstance(objective, str):
-                climbed = getattr(objectives, objective)
+        question = objective, threshold
+        if question not in self._gradients:
             if threshold is not None:
-                climbed = functools.partial(climbed, threshold=threshold)
-            of_batch = functools.partial(self._gradient_of_batch, climbed)
-            self._gradients[objective, threshold] = compiled(of_batch, self.trained)
-        return Gradient(*self._in_batches(self._gradients[objective, threshold], images, classes))
+                objective = functools.partial(objective, threshold=threshold)
+            of_batch = functools.partial(self._gradient_of_batch, objective)
+            self._gradients[question] = compiled(of_batch, self.trained)
+        return Gradient(*self._in_batches(self._gradients[question], images, classes))
 
     # ---- what is compiled ----
 
-    def _predictions_of_batch(self, images, count=1):
+    def _predictions_of_batch(self, images, labels=None):
         output = self.network(images)
-        predicted = top_k(output.scores, count)                                # [B, K]
-        if "decoder" not in self.network.capabilities:
-            return Predictions(output.scores, predicted, output.capsules)
-        return Predictions(output.scores, predicted, output.capsules,
-                           self.network.decode(output.capsules, predicted))
-
-    def _labelled_predictions_of_batch(self, images, labels):
-        found = self._predictions_of_batch(images, labels.shape[1])
-        if "decoder" not in self.network.capabilities:
-            return found
-        return found._replace(from_label=self.network.decode(found.capsules, labels))
-
-    def _images_of_batch(self, capsule, classes):
-        # The decoder sees one capsule of each image: the others may be anything.
-        capsules = tf.repeat(capsule[:, None], self.network.classes, axis=1)   # [B, J, E]
-        images = self.network.decode(capsules, classes[:, None])               # [B, 1, H, W, C]
-        return [images[:, 0]]
+        predicted = top_k(output.scores, 1 if labels is None else labels.shape[1])  # [B, K]
+        drawn = {}
+        if "decoder" in self.network.capabilities:
+            drawn["from_predicted"] = self.network.decode(output.capsules, predicted)
+            if labels is not None:
+                drawn["from_label"] = self.network.decode(output.capsules, labels)
+        return Predictions(output.scores, predicted, output.capsules, **drawn)
 
     def _gradient_of_batch(self, objective, images, classes):
         with tf.GradientTape() as tape:
             tape.watch(images)
             output = self.network(images)
-            climbed = objective(self.network, images, output, classes)         # [B]
-        return output.scores, climbed, tape.gradient(climbed, images)
+            value = objective(self.network, images, output, classes)           # [B]
+        return output.scores, value, tape.gradient(value, images)
 
     # ---- batches ----
 
     def _in_batches(self, function: Callable, *arrays: np.ndarray,
                     title: str | None = None) -> list:
-        """-> the results of `function` for all N examples of the arrays
+        """Returns the results of `function` for all N examples of the arrays.
 
         Each is an array [N, ...], or None where the function returns None.
         """
+        # A batch of another size is compiled anew. An attack asks about fewer and fewer images, so
+        # a size stays until more images are given. Repetitions fill a batch up.
         total = len(arrays[0])
+        size = max(self._sizes.get(function, 1), min(total, self.batch_size))
+        self._sizes[function] = size
+
         parts = []
-        for start in progress(range(0, total, self.batch_size), title):
-            index = np.minimum(np.arange(start, start + self.batch_size), total - 1)
+        for start in progress(range(0, total, size), title):
+            index = np.minimum(np.arange(start, start + size), total - 1)
             results = function(*(tf.constant(array[index]) for array in arrays))
             parts.append([None if one is None else one.numpy()[:total - start] for one in results])
         columns = zip(*parts, strict=True)

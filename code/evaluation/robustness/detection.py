@@ -5,22 +5,30 @@ for. An image that only pretends to be of that class is farther from this drawin
 one.
 """
 import numpy as np
+from scipy import stats
 
 from data.dataset import Dataset, scale
 from evaluation import sampling
-from evaluation.network.predictor import Predictor
+from evaluation.attacking.engine import distances
+from evaluation.network.predictor import Predictions, Predictor
 
-FALSE_POSITIVES = 0.05  # share of natural images that the detector may flag
+FALSE_POSITIVES = 0.05  # fraction of natural images that the detector may flag
 IMAGES = 1000           # natural images that the threshold is found on, at most
 
 
-def reconstruction_distance(images: np.ndarray, reconstruction: np.ndarray) -> np.ndarray:
-    """Both [N, H, W, C] -> the L2 distance [N] of each image from its reconstruction"""
-    return np.linalg.norm((images - reconstruction).reshape(len(images), -1), axis=1)
+def reconstruction_distance(images: np.ndarray, predictions: Predictions) -> np.ndarray:
+    """Returns the L2 distance [N] of images [N, H, W, C] from what their longest capsules draw."""
+    l2, _ = distances(images, predictions.from_predicted[:, 0])
+    return l2
+
+
+def is_suspect(predictor: Predictor, images: np.ndarray, threshold: float) -> np.ndarray:
+    """Returns whether each image is too far from its reconstruction, bool [N]."""
+    return reconstruction_distance(images, predictor.predict(images)) > threshold
 
 
 def find_threshold(predictor: Predictor, dataset: Dataset, cfg) -> float:
-    """-> the distance above which the detector calls an image suspect.
+    """Returns the distance above which the detector calls an image suspect, a 95 % quantile.
 
     It is that of IMAGES validation images, spread evenly over the classes. Where none were held
     out, it is that of training images, which are reconstructed a little better. Of several networks
@@ -29,24 +37,17 @@ def find_threshold(predictor: Predictor, dataset: Dataset, cfg) -> float:
     split = dataset.val if len(dataset.val.labels) else dataset.train
     chosen = sampling.spread_evenly(split.labels[:, 0], IMAGES, cfg.SEED)
     images = scale(split.take(chosen).images)
-    known = predictor.predict(images, title="images for the threshold")
-    return threshold(reconstruction_distance(images, known.from_predicted[:, 0]))
+    predictions = predictor.predict(images, title="images for the threshold")
+    natural = reconstruction_distance(images, predictions)
+    return np.quantile(natural, 1 - FALSE_POSITIVES, method="inverted_cdf")
 
 
-def threshold(distances: np.ndarray) -> float:
-    """-> the 95 % quantile of these distances [N]: at most FALSE_POSITIVES of them are larger"""
-    return np.quantile(distances, 1 - FALSE_POSITIVES, method="inverted_cdf")
-
-
-def roc_area(natural: np.ndarray, adversarial: np.ndarray) -> float:
-    """Distances [N], [n] -> the area under the ROC curve.
+def auroc(natural: np.ndarray, adversarial: np.ndarray) -> float:
+    """Returns the area under the ROC curve, of distances [N], [n]; NaN for no adversarial ones.
 
     It is how often the adversarial one of two distances is the larger; equal ones count by half.
-    NaN if there are no adversarial ones.
     """
     if not len(adversarial):
         return np.nan
-    natural = np.sort(natural)
-    below = np.searchsorted(natural, adversarial, "left")                      # [n]
-    up_to = np.searchsorted(natural, adversarial, "right")                     # [n]
-    return float((below + up_to).mean() / 2 / len(natural))
+    wins = stats.mannwhitneyu(adversarial, natural, method="asymptotic").statistic
+    return wins / (len(natural) * len(adversarial))

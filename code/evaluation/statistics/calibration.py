@@ -2,6 +2,7 @@
 from typing import NamedTuple
 
 import numpy as np
+from scipy import stats
 
 from evaluation.statistics.intervals import wilson
 
@@ -13,29 +14,23 @@ class Reliability(NamedTuple):
     """
     count: np.ndarray     # images [bins]
     length: np.ndarray    # their mean winning length
-    accuracy: np.ndarray  # the share classified right
+    accuracy: np.ndarray  # the fraction classified correctly
     low: np.ndarray       # its confidence interval (Wilson)
     high: np.ndarray
 
 
-def reliability(lengths: np.ndarray, right: np.ndarray, bins: int = 10) -> Reliability:
-    """lengths [N] in [0, 1] of the winning capsules, right [N]: whether they are the label's
+def reliability(lengths: np.ndarray, correct: np.ndarray, bins: int = 10) -> Reliability:
+    """Bins N images by the lengths [N] of their winning capsules, in [0, 1].
 
-    ValueError if there are other lengths: the scores of a network with capsules are their lengths.
+    correct [N]: whether they are the label's
     """
-    if len(lengths) and not (lengths.min() >= 0 and lengths.max() <= 1):
-        raise ValueError("expected scores in [0, 1], the lengths of the capsules, received "
-                         f"{lengths.min():.3g} to {lengths.max():.3g}")
-    place = np.minimum((lengths * bins).astype(int), bins - 1)                 # [N]
-    count = np.bincount(place, minlength=bins)
-    with np.errstate(invalid="ignore", divide="ignore"):  # of empty bins
-        length = np.bincount(place, lengths, bins) / count
-        accuracy = np.bincount(place, right, bins) / count
-    low, high = wilson(accuracy, count)
-    return Reliability(count, length, accuracy, low, high)
+    count = np.histogram(lengths, bins, (0, 1))[0]
+    length, accuracy = stats.binned_statistic(lengths, [lengths, correct], "mean", bins,
+                                              (0, 1)).statistic
+    return Reliability(count, length, accuracy, *wilson(accuracy, count))
 
 
 def expected_calibration_error(found: Reliability) -> float:
-    """-> the mean over images of the distance between their bin's mean length and its accuracy"""
+    """Returns the mean distance of an image's bin's mean length from its accuracy."""
     distance = np.abs(found.length - found.accuracy)                           # [bins]
     return float(np.nansum(distance * found.count) / found.count.sum())

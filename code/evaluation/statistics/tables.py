@@ -3,7 +3,7 @@ import numpy as np
 
 
 def confusion(labels: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
-    """labels [N], predicted [N] -> counts [J, J]: label by prediction"""
+    """Counts labels [N] by predictions [N]: [J, J]."""
     counts = np.zeros((classes, classes), np.int64)
     np.add.at(counts, (labels, predicted), 1)
     return counts
@@ -11,7 +11,7 @@ def confusion(labels: np.ndarray, predicted: np.ndarray, classes: int) -> np.nda
 
 def mean_by_classes(labels: np.ndarray, others: np.ndarray, values: np.ndarray,
                     classes: int) -> np.ndarray:
-    """-> the mean of `values` [N] over the images of each label and other class [J, J]
+    """Returns the mean of `values` [N] over the images of each label and other class [J, J].
 
     NaN where there are none.
     """
@@ -22,10 +22,10 @@ def mean_by_classes(labels: np.ndarray, others: np.ndarray, values: np.ndarray,
 
 
 def mean(values: np.ndarray) -> float:
-    """NaN if there are none."""
+    """Returns the mean; NaN if there are none."""
     return values.mean() if values.size else np.nan
 
 
 def median(values: np.ndarray) -> float:
-    """NaN if there are none."""
+    """Returns the median; NaN if there are none."""
     return np.median(values) if values.size else np.nan
