@@ -18,8 +18,7 @@ def main() -> int:
                         metavar="FILE", help="the page (default %(default)s)")
     parser.add_argument("--effects", type=cli.path, metavar="FILE",
                         help="what each dimension does: a results.json of eval.py --mode cap_tweak "
-                             "(default: that in figs/cap_tweak, if it is of a "
-                             "checkpoint of this name)")
+                             "(default: that in figs/cap_tweak, if it is of these weights)")
     given, args = parser.parse({**settings, **config.OF_DATASETS})
 
     cli.start_tensorflow()
