@@ -12,6 +12,8 @@ def main() -> int:
                     "internet access to be opened.",
         epilog="example: python explore.py --ckpt output/RUN --out output/run.html")
     settings = {name: config.EVAL[name] for name in ("CKPT", "DATASET", "DATA_DIR")}
+    settings["CKPT"] = settings["CKPT"]._replace(
+        help="the network: a run's folder, a folder of checkpoints or a checkpoint's prefix")
     parser.add_settings("settings", settings)
     parser.add_settings("settings of a dataset; not given: as in training", config.OF_DATASETS)
     parser.add_argument("--out", type=cli.path, default=str(ROOT / "output" / "explore.html"),
