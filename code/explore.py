@@ -12,14 +12,15 @@ def main() -> int:
                     "internet access to be opened.",
         epilog="example: python explore.py --ckpt output/RUN --out output/run.html")
     settings = {name: config.EVAL[name] for name in ("CKPT", "DATASET", "DATA_DIR")}
+    settings["CKPT"] = settings["CKPT"]._replace(
+        help="the network: a run's folder, a folder of checkpoints or a checkpoint's prefix")
     parser.add_settings("settings", settings)
     parser.add_settings("settings of a dataset; not given: as in training", config.OF_DATASETS)
     parser.add_argument("--out", type=cli.path, default=str(ROOT / "output" / "explore.html"),
                         metavar="FILE", help="the page (default %(default)s)")
     parser.add_argument("--effects", type=cli.path, metavar="FILE",
                         help="what each dimension does: a results.json of eval.py --mode cap_tweak "
-                             "(default: that in figs/cap_tweak, if it is of a "
-                             "checkpoint of this name)")
+                             "(default: that in figs/cap_tweak, if it is of these weights)")
     given, args = parser.parse({**settings, **config.OF_DATASETS})
 
     cli.start_tensorflow()

@@ -7,7 +7,8 @@ import registry
 def main() -> int:
     parser = cli.Parser(
         description="Write a trained network as a file for other programs, and check that its "
-                    "numbers are the network's.",
+                    "numbers are the network's. The names of the classes stand in a "
+                    "labels.txt, in the order of the scores.",
         epilog="example: python export.py --format onnx --out output/capsnet.onnx")
     parser.add_argument("--format", choices=registry.names("serving.exports"), required=True,
                         help="saved_model: a folder for TensorFlow and TensorFlow Serving; tflite: "

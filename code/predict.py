@@ -9,8 +9,8 @@ def main() -> int:
                     "have any size and colour, dark on light or light on dark.",
         epilog="example: python predict.py four.png scans/ --figure output/answers.png")
     parser.add_argument("images", nargs="+", metavar="IMAGE",
-                        help="a PNG, JPEG or BMP file, a folder of them, or an .npy of images as "
-                             "the network takes them")
+                        help="an image file, a folder of them with its subfolders, or an .npy of "
+                             "images as the network takes them")
     parser.add_argument("--ckpt", type=cli.path, metavar="DIR", default=config.EVAL["CKPT"].default,
                         help="the network: a run's folder, a folder of checkpoints or a "
                              "checkpoint's prefix (default: the released one)")

@@ -21,7 +21,7 @@ OTHER = re.compile(r"^(import|export)\b.*|</script.*|<!--.*", re.M)
 
 
 def page(about: dict, arrays: dict[str, np.ndarray]) -> bytes:
-    """-> the whole file. about: what JSON can hold; arrays: see `pack`.
+    """Returns the whole file. about: what JSON can hold; arrays: see `pack`.
 
     about["kind"] is that of the network: what the page shows of it is in web/KIND.html.
     """
@@ -43,7 +43,7 @@ def page(about: dict, arrays: dict[str, np.ndarray]) -> bytes:
 # ---- the code ----
 
 def bundle(entry: str) -> str:
-    """-> one JavaScript expression, whose value has what the module `entry` exports.
+    """Returns one JavaScript expression, whose value has what the module `entry` exports.
 
     Each module that it needs becomes a function, called once, in the order of the imports.
     ValueError for an import or export that is not of the one form used here, or for a circle.
@@ -69,7 +69,7 @@ def source(name: str) -> str:
 
 
 def as_function(name: str, text: str) -> str:
-    """-> const $name = {what the module exports}"""
+    """Returns const $name = {what the module exports}"""
     exported = EXPORT.findall(text)
     body = EXPORT.sub("", IMPORT.sub(r"const \1 = $\2;", text))
     if other := OTHER.search(body):
@@ -80,7 +80,7 @@ def as_function(name: str, text: str) -> str:
 # ---- the arrays ----
 
 def pack(about: dict, arrays: dict[str, np.ndarray]) -> bytes:
-    """-> the header's length (4 bytes), the header (JSON), the arrays. web/payload.js reads it.
+    """Returns the header's length (4 bytes), the header (JSON), the arrays. web/payload.js reads it.
 
     float32 arrays become float16, uint8 arrays stay. InputError if a number has no place there.
     """

@@ -11,7 +11,7 @@ LARGEST = 2 ** 26  # bytes; 10 classes of 16 dimensions have 256,000
 
 
 def read(path: str | None, network: Network, name: str, dims: int) -> dict | None:
-    """-> {"per": the change, "classes": [J][E] words}, or None where nothing was measured
+    """Returns {"per": the change, "classes": [J][E] words}, or None where nothing was measured
 
     path: the user's file, which has to be of this network's weights; None: DEFAULT if it is of
     them. name: of the network, FOLDER/CHECKPOINT; dims: of its class capsules. InputError if the
@@ -26,7 +26,7 @@ def read(path: str | None, network: Network, name: str, dims: int) -> dict | Non
 
 
 def parse(path: Path, network: Network, name: str, dims: int) -> dict:
-    """-> as `read` does. InputError if the file is not of that network."""
+    """Returns what `read` does. InputError if the file is not of that network."""
     # the file, which may be anything
     try:
         with open(path, "rb") as file:
@@ -56,7 +56,7 @@ def parse(path: Path, network: Network, name: str, dims: int) -> dict:
 
 
 def words_of(effects: dict | None, dims: int) -> list[str]:
-    """-> the strongest effect of each dimension of a class. effects: None if it was not measured"""
+    """Returns the strongest effect of each dimension of a class. effects: None if it was not measured"""
     if effects is None:
         return ["not measured"] * dims
     strongest = [one["strongest"] for one in effects["dimensions"]]

@@ -25,7 +25,7 @@ def explore(given: dict, out: str, effects_file: str | None):
     out = Path(out)
     check_writable("--out", out)
 
-    # the network
+    # Read the network.
     loaded = checkpoints.load(given["CKPT"])
     network, name = loaded.network, loaded.name
     trained, class_names = loaded.run.settings, loaded.run.class_names
@@ -37,7 +37,7 @@ def explore(given: dict, out: str, effects_file: str | None):
         raise InputError(f"--effects: expected a network with capsules, whose dimensions have "
                          f"effects; received {name} ({trained.MODEL}), which has none")
 
-    # measure it on its test images
+    # Measure it on its test images.
     dataset, missing = load_images(trained, given, (network.image_shape, class_names))
     check_fit(loaded, dataset)
     predictor = Predictor(network, trained, config.EVAL["BATCH_SIZE"].default)
@@ -53,7 +53,7 @@ def explore(given: dict, out: str, effects_file: str | None):
     if missing:
         source = f"The images of {Path(trained.DATASET).stem} were not at hand. {source}"
 
-    # the page
+    # Write the page.
     about = {**described, "name": name, "trainedOn": Path(trained.DATASET).stem,
              "classNames": class_names, "labels": dataset.test.labels.shape[1],
              "frame": measured.frame, "samples": titles, "source": source}
@@ -70,7 +70,7 @@ def explore(given: dict, out: str, effects_file: str | None):
 
 
 def load_images(trained: Config, given: dict, kind: tuple) -> tuple[Dataset, str | None]:
-    """-> the dataset, and why it is not the one of the training, or None
+    """Returns the dataset, and why it is not the one of the training, or None
 
     kind: image_shape and class_names of the training. Where its dataset cannot be had, the glyphs
     take its place. InputError instead if they are of another kind, if the user named the images, or
@@ -86,7 +86,7 @@ def load_images(trained: Config, given: dict, kind: tuple) -> tuple[Dataset, str
 
 
 def choose_samples(dataset: Dataset, trained: Config) -> tuple[np.ndarray, list[str]]:
-    """-> images to start from, uint8 [n, H, W, C], and their titles
+    """Returns images to start from, uint8 [n, H, W, C], and their titles
 
     Test images, and glyphs beside those of a named dataset of digits, if they are of the same size.
     """

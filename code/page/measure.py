@@ -2,11 +2,12 @@
 
 N images, J classes, E dimensions of a class capsule.
 """
+import math
 from typing import NamedTuple
 
 import numpy as np
 
-from data.dataset import Dataset, Split, scale
+from data.dataset import Dataset, Split, batches
 from evaluation.network.predictor import Predictor
 from evaluation.sampling import spread_evenly
 from output import progress
@@ -31,18 +32,16 @@ def measure(predictor: Predictor, dataset: Dataset) -> Measured:
     split = dataset.test.take(chosen)
     ranges = None
     if "capsules" in predictor.network.capabilities:
-        parts = []
-        for start in progress(range(0, len(chosen), PIECE), "test images"):
-            part = split.take(slice(start, start + PIECE))
-            parts.append(predictor.predict(scale(part.images)).capsules)
-        ranges = ranges_of(np.concatenate(parts), split.labels)
+        parts = progress(batches(split, PIECE), "test images", math.ceil(len(chosen) / PIECE))
+        capsules = [predictor.predict(part.images).capsules for part in parts]
+        ranges = ranges_of(np.concatenate(capsules), split.labels)
     return Measured(frame_of(split), len(chosen), ranges)
 
 
 def ranges_of(capsules: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """The range of each dimension of a class's capsule over the images that show the class.
+    """Returns the range of each dimension over the images that show its class, [J, E, 4].
 
-    capsules [N, J, E], labels [N, K] -> [J, E, 4]. A class that no image shows is measured on all.
+    capsules: [N, J, E]. labels: [N, K]. A class that no image shows is measured on all.
     """
     ranges = []
     for j in range(capsules.shape[1]):
@@ -53,7 +52,7 @@ def ranges_of(capsules: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def frame_of(split: Split) -> dict:
-    """How the images are framed: the longer side of the ink in pixels, and [x, y] of its centre.
+    """Returns how the images are framed: the longer side of the ink in pixels, and [x, y] of its centre.
 
     The side is the median over the images, and ink is what is brighter than half. The centre is the
     mean of their centres of mass. A side is None where an image shows several things, which lie
@@ -72,19 +71,19 @@ def frame_of(split: Split) -> dict:
 
 
 def centre_along(ink: np.ndarray, axis: int) -> float:
-    """ink [N, H, W] -> the mean over the images of the centre of mass along an axis, in pixels"""
+    """Returns the mean of the centres of mass of ink [N, H, W] along an axis, in pixels."""
     mass = ink.sum(axis=3 - axis)                                              # [N, H or W]
     places = np.arange(mass.shape[1]) + 0.5
     return float((mass @ places / mass.sum(axis=1)).mean())
 
 
 def extent_along(is_ink: np.ndarray, axis: int) -> np.ndarray:
-    """is_ink [N, H, W] -> from the first to the last pixel with ink along an axis, [N]"""
+    """Returns [N], the pixels from the first to the last of is_ink [N, H, W] along an axis."""
     any_ink = is_ink.any(axis=3 - axis)                                        # [N, H or W]
     return any_ink.shape[1] - any_ink.argmax(axis=1) - any_ink[:, ::-1].argmax(axis=1)
 
 
 def one_of_each(split: Split) -> Split:
-    """-> up to SAMPLES images, of as many classes as there are, in the order of their labels"""
+    """Returns up to SAMPLES images, of as many classes as there are, in the order of their labels"""
     chosen = spread_evenly(split.labels[:, 0], SAMPLES, 0)
     return split.take(chosen[np.argsort(split.labels[chosen, 0], kind="stable")])

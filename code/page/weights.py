@@ -15,7 +15,7 @@ PROBABILITIES = ("softmax", "sigmoid")
 
 
 def describe(network: Network, name: str) -> tuple[dict, dict[str, np.ndarray]]:
-    """-> what the page has to know of the network, and the weights by name
+    """Returns what the page has to know of the network, and the weights by name
 
     "kind" says who computes it: "capsules" is web/capsnet.js, "chain" is web/chain.js. A layer's
     weights have a row for each of its inputs. InputError if it is neither. name: of the network
@@ -111,5 +111,5 @@ def check_step(kind: str, layer: tf.keras.layers.Layer | None, name: str):
 
 
 def arrays_of(layer: str, weights: tf.Tensor, bias: tf.Tensor) -> dict[str, np.ndarray]:
-    """-> the arrays of one layer, by the names under which web/layers.js finds them"""
+    """Returns the arrays of one layer, by the names under which web/layers.js finds them"""
     return {f"{layer}.weights": weights.numpy(), f"{layer}.bias": bias.numpy()}

@@ -1,8 +1,10 @@
-"""A trained network -> a file for other programs, checked against the network before it is kept.
+"""Writes a trained network for other programs, checked against the network before it is kept.
 
 The file's function takes "images", float32 [N, H, W, C] in [0, 1] for any N, and gives "scores"
 [N, J]. A network with capsules also gives "capsules" [N, J, E], and one with a decoder
-"reconstruction" [N, 1, H, W, C] of the longest capsule.
+"reconstruction" [N, 1, H, W, C] of the longest capsule. Images of another shape are an error.
+The names of the classes stand in labels.txt in a folder, or NAME.labels.txt beside a file, one a
+line, in the order of the scores.
 """
 import contextlib
 import importlib.util
@@ -33,22 +35,25 @@ BATCHES = (1, 7)  # images at once, when it is measured: a file takes any number
 
 
 def export(ckpt: str, kind: str, out: str | None) -> int:
-    """Writes the network at `ckpt` in the format `kind` to `out` -> exit status
+    """Writes the network at `ckpt` in the format `kind` to `out`. Returns the exit status.
 
     out: None for output/NETWORK with the format's suffix. InputError if the format's packages are
     missing, or if `out` is there already or cannot be written.
     """
-    # the format, the network and the place
+    # Find the format, the network and the place.
     form = registry.module("serving.exports", kind)
     missing = [name for name in form.PACKAGES if not importlib.util.find_spec(name)]
     if missing:
         raise InputError(f"--format {kind}: expected the packages {' and '.join(form.PACKAGES)}; "
                          f"pip install {' '.join(missing)}")
-    network, run, prefix = checkpoints.load(ckpt)
-    name = prefix.parent.name + (form.SUFFIX or f"-{kind}")
+    loaded = checkpoints.load(ckpt)
+    network, run = loaded.network, loaded.run
+    name = loaded.prefix.parent.name + (form.SUFFIX or f"-{kind}")
     target = Path(out) if out else ROOT / "output" / name
-    if os.path.exists(target):
-        raise InputError(f"--out: expected a path where nothing is, received {target}")
+    labels = target.with_name(f"{target.name}.labels.txt") if form.SUFFIX else None
+    for path in filter(None, (target, labels)):
+        if os.path.exists(path):
+            raise InputError(f"--out: expected a path where nothing is, received {path}")
 
     # Written beside its place, checked, and moved there. What is written is the plain form of the
     # network. What it is compared with is the fast form.
@@ -62,10 +67,14 @@ def export(ckpt: str, kind: str, out: str | None) -> int:
             form.write(function, str(partial))
         worst = largest_difference(partial, kind, network)
         with writing(target):
+            names = (Path(folder.name) if labels else partial) / "labels.txt"
+            names.write_text("".join(f"{name}\n" for name in run.class_names), encoding="utf-8")
+            if labels:
+                shutil.move(names, labels)
             shutil.move(partial, target)
     size = sum(path.stat().st_size for path in [target, *target.rglob("*")] if path.is_file())
     say(f"{target}: {size / 1e6:.1f} MB; its numbers differ from the network's by at most "
-        f"{worst:.1e}")
+        f"{worst:.1e}; its classes are in {(labels or target / 'labels.txt').name}")
     return 0
 
 
@@ -80,7 +89,7 @@ def writing(target: Path) -> Iterator[None]:
 
 
 def rebuilt(network: Network, trained) -> Network:
-    """-> the same network, computed as the paper writes it.
+    """Returns the same network, computed as the paper writes it.
 
     The fast forms would bring the constants of a Fourier transform, and a gradient that nobody
     needs. The numbers are equal to float32 rounding.
@@ -92,9 +101,10 @@ def rebuilt(network: Network, trained) -> Network:
 
 
 def as_function(network: Network) -> Callable:
-    """-> images [N, H, W, C] -> {name: array}, a tf.function with the weights as constants.
+    """Returns images [N, H, W, C] -> {name: array}, a tf.function with the weights as constants.
 
-    Constants, because TensorFlow Lite's converter loses the variables of a Keras 3 network.
+    With variables, TensorFlow Lite's converter gives NaN for a Keras 3 network. Keras' own export
+    refuses outputs that are None, and its ONNX files lose the outputs' names.
     """
     trainable = [variable.numpy() for variable in network.trainable_variables]
     other = [variable.numpy() for variable in network.non_trainable_variables]
@@ -102,6 +112,8 @@ def as_function(network: Network) -> Callable:
     @tf.function(input_signature=[tf.TensorSpec([None, *network.image_shape], name="images")])
     def answer(images):
         # The arrays become constants of the graph here.
+        # Otherwise TensorFlow's convolution ends the whole process.
+        images = tf.ensure_shape(images, [None, *network.image_shape])
         weights = [tf.constant(value) for value in trainable]
         output, _ = network.stateless_call(weights, [tf.constant(value) for value in other], images)
         return {name: value for name, value in output._asdict().items() if value is not None}
@@ -110,7 +122,7 @@ def as_function(network: Network) -> Callable:
 
 
 def largest_difference(path: Path, kind: str, network: Network) -> float:
-    """-> the largest difference between the numbers of the exported file and of the network
+    """Returns the largest difference between the numbers of the exported file and the network's.
 
     The file is read without our code. RuntimeError if TOLERANCE does not allow the difference: then
     the export is wrong.
@@ -137,7 +149,7 @@ def largest_difference(path: Path, kind: str, network: Network) -> float:
 
 
 def read(path: Path, kind: str, images: np.ndarray) -> dict[str, np.ndarray]:
-    """-> {name: array}, the outputs of the exported file for the images
+    """Returns {name: array}, the outputs of the exported file for the images.
 
     A new process runs it, isolated from our modules (-I). RuntimeError, with what that process
     printed, if it fails.

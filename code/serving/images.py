@@ -1,4 +1,4 @@
-"""Pictures of the user -> images as a network takes them: float32 [H, W, C] in [0, 1]."""
+"""Makes the user's pictures images as a network takes them: float32 [H, W, C] in [0, 1]."""
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -6,47 +6,56 @@ from pathlib import Path
 import numpy as np
 
 from data.dataset import scale
+from data.formats import folder
 from data.readers import image_file, numpy_file
 from data.readers.files import expect
 from settings import InputError
 
 LARGEST = 1024  # pixels, of the longer side of a picture before it is prepared
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
 
 Shape = tuple[int, int, int]                       # (H, W, C)
 Prepare = Callable[[np.ndarray, int], np.ndarray]  # grey uint8 [h, w], side -> [side, side, 1]
 
 
-def find(paths: Sequence[str]) -> list[Path]:
-    """-> the files, and in place of each folder the images in it, sorted, subfolders included.
+def find(paths: Sequence[str]) -> tuple[list[Path], list[Path]]:
+    """Returns the files, with the images in it in place of each folder, and those passed over.
 
-    InputError if a folder has none, or if it or a subfolder cannot be read.
+    Subfolders are included, hidden files are in neither list. InputError if a folder has no image,
+    or if it or a subfolder cannot be read.
     """
-    found = []
+    found, passed_over = [], []
     for path in map(Path, paths):
-        if not os.path.isdir(path):
-            found.append(path)
-            continue
-        inside = sorted(file for file in files_in(path) if file.suffix.lower() in SUFFIXES)
-        expect(len(inside) > 0, path, f"a folder with images ({', '.join(SUFFIXES)})", "none in it")
-        found += inside
-    return found
+        inside = files_in(path) if os.path.isdir(path) else [path]
+        images = [file for file in inside if file == path or image_file.is_picture(file)]
+        expect(len(images) > 0, path, f"a folder with images ({', '.join(image_file.SUFFIXES)})", "none in it")
+        found += images
+        passed_over += [file for file in inside if file not in set(images)]
+    return found, passed_over
 
 
-def files_in(folder: Path) -> list[Path]:
-    """-> all files in the folder and its subfolders. InputError if one cannot be read."""
+def files_in(path: Path) -> list[Path]:
+    """Returns the files in the folder and its subfolders, sorted, except hidden ones.
+
+    InputError if a folder cannot be read.
+    """
 
     def refuse(error: OSError):
         raise InputError(f"{error.filename} cannot be read: {error.strerror}")
 
     found = []
-    for inside, _, names in os.walk(folder, onerror=refuse):
-        found += [Path(inside, name) for name in names]
-    return found
+    for inside, folders, names in os.walk(path, onerror=refuse):
+        folders[:] = [name for name in folders if not is_hidden(name)]
+        found += [Path(inside, name) for name in names if not is_hidden(name)]
+    return sorted(found)
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file is hidden, or one that an operating system leaves behind."""
+    return name.startswith(".") or name.lower() in folder.LEFT_BEHIND
 
 
 def read(path: Path, image_shape: Shape, prepare: Prepare | None) -> np.ndarray:
-    """A PNG, JPEG or BMP file -> float32 [H, W, C] in [0, 1].
+    """Returns the image in a file, float32 [H, W, C] in [0, 1].
 
     prepare: how to make a grey picture fit; None: it is fitted whole, centred, on black. InputError
     if the file is no image.
@@ -63,7 +72,7 @@ def read(path: Path, image_shape: Shape, prepare: Prepare | None) -> np.ndarray:
 
 
 def read_npy(path: Path, image_shape: Shape) -> np.ndarray:
-    """An .npy file of images as the network takes them -> float32 [N, H, W, C] in [0, 1].
+    """Returns the images in an .npy, float32 [N, H, W, C] in [0, 1], as the network takes them.
 
     InputError if it is something else, or damaged.
     """
@@ -73,9 +82,10 @@ def read_npy(path: Path, image_shape: Shape) -> np.ndarray:
 
 
 def as_network_takes(array: np.ndarray, image_shape: Shape, where) -> np.ndarray:
-    """uint8 or float in [0, 1], [N, H, W, C] or [N, H, W] -> float32 [N, H, W, C] in [0, 1]
+    """Returns images as float32 [N, H, W, C] in [0, 1].
 
-    InputError, beginning with `where`, for anything else.
+    array: uint8 or float in [0, 1], [N, H, W, C] or [N, H, W]. InputError, beginning with `where`,
+    for anything else.
     """
     height, width, channels = image_shape
     wanted = f"images [N, {height}, {width}, {channels}], uint8 or float in [0, 1]"
@@ -93,5 +103,5 @@ def as_network_takes(array: np.ndarray, image_shape: Shape, where) -> np.ndarray
 
 
 def stack(pictures: Sequence[np.ndarray], image_shape: Shape) -> np.ndarray:
-    """Pictures [H, W, C] -> float32 [N, H, W, C], also of none"""
+    """Returns pictures [H, W, C] as one float32 [N, H, W, C], also if there are none."""
     return np.stack(pictures) if len(pictures) else np.empty((0, *image_shape), np.float32)

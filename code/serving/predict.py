@@ -11,24 +11,28 @@ from serving import images
 from serving.trained import Answer, Trained, load
 from settings import InputError
 
-MOST_DRAWN = 100  # images in a figure
+MOST_DRAWN = 100   # images in a figure
 MOST_LETTERS = 11  # of a class's name above an image
+MOST_NAMED = 3     # files in a remark
+LOW = 0.5          # a score below it is worth a remark
 
 
 def predict(paths: list[str], ckpt: str, as_is: bool, as_json: bool, figure: str | None) -> int:
-    """Prints an answer for each image of the paths -> 0, or 2 if one of them could not be read.
+    """Prints an answer for each image of the paths. Returns 0, or 2 if one could not be read.
 
-    One that cannot be read is a line on standard error, and the others are still answered.
+    One that cannot be read is a line on standard error, and the others are still answered. Files
+    that are passed over and low scores are remarks on standard error.
     """
-    # refuse what can be refused before TensorFlow starts, which takes seconds
+    # Refuse what cannot work before the network is loaded.
     if figure:
         figure = Path(figure)
         if figure.suffix.lower() != ".png":
             raise InputError(f"--figure: expected a file called .png, received {figure}")
         check_writable("--figure", figure)
-    files = images.find(paths)
+    files, passed_over = images.find(paths)
+    remark("passed over, not called as images are:", [str(file) for file in passed_over])
 
-    # read
+    # Read the images.
     network = load(ckpt)
     names, pictures, bad = [], [], 0
     for path in progress(files, "reading", delay=1):
@@ -41,11 +45,13 @@ def predict(paths: list[str], ckpt: str, as_is: bool, as_json: bool, figure: str
         names += read.keys()
         pictures += read.values()
 
-    # answer
+    # Answer.
     answers = network.answers(images.stack(pictures, network.image_shape))
     lines = as_objects(names, answers) if as_json else as_table(names, answers)
     for line in lines if answers else ():
         say(line)
+    low = [name for name, answer in zip(names, answers, strict=True) if answer.score < LOW]
+    remark(f"with a score below {LOW}, whose answer may be wrong:", low)
     if figure and answers:
         drawn = draw(answers, figure)
         if not as_json:  # standard output is then for objects alone
@@ -53,8 +59,16 @@ def predict(paths: list[str], ckpt: str, as_is: bool, as_json: bool, figure: str
     return 2 if bad else 0
 
 
+def remark(words: str, names: list[str]):
+    """Prints how many files there are, and the first of them, in one line on standard error."""
+    if names:
+        more = ", ..." if len(names) > MOST_NAMED else ""
+        cli.complain(f"predict.py: {len(names)} {'file' if len(names) == 1 else 'files'} "
+                     f"{words} {', '.join(names[:MOST_NAMED])}{more}")
+
+
 def read_file(network: Trained, path: Path, as_is: bool) -> dict:
-    """-> {name: image [H, W, C]}: one of a picture, all N of an .npy. InputError if it is neither.
+    """Returns {name: image [H, W, C]}: one of a picture, all N of an .npy. InputError if neither.
     """
     if path.suffix.lower() != ".npy":
         return {str(path): network.read(path, as_is)}
@@ -63,7 +77,7 @@ def read_file(network: Trained, path: Path, as_is: bool) -> dict:
 
 
 def as_objects(names: list[str], answers: list[Answer]) -> list[str]:
-    """-> a line of JSON for each image"""
+    """Returns a line of JSON for each image."""
     return [json.dumps({"file": name, "class": answer.name, "score": round(answer.score, 6),
                         "runner_up": answer.runner_up,
                         "runner_up_score": round(answer.runner_up_score, 6)})
@@ -71,7 +85,7 @@ def as_objects(names: list[str], answers: list[Answer]) -> list[str]:
 
 
 def as_table(names: list[str], answers: list[Answer]) -> list[str]:
-    """-> the lines of a table, the first of which names its columns"""
+    """Returns the lines of a table, the first of which names its columns."""
     rows = [("file", "class", "score", "runner-up", "score")]
     rows += [(name, answer.name, f"{answer.score:.3f}", answer.runner_up,
               f"{answer.runner_up_score:.3f}")
@@ -81,7 +95,7 @@ def as_table(names: list[str], answers: list[Answer]) -> list[str]:
 
 
 def draw(answers: list[Answer], path: Path) -> str:
-    """Writes the sheet of the first MOST_DRAWN images -> a line that says so.
+    """Writes the sheet of the first MOST_DRAWN images. Returns a line that says so.
 
     InputError if it cannot be written.
     """

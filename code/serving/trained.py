@@ -38,9 +38,9 @@ class Trained:
 
     def predict(self, pictures: Sequence[str | Path] | str | Path | np.ndarray,
                 as_is: bool = False) -> list[Answer]:
-        """-> an answer for each picture.
+        """Returns an answer for each picture.
 
-        pictures: files, or one file (PNG, JPEG or BMP of any size); or images as the network takes
+        pictures: files, or one file, of any size; or images as the network takes
         them: uint8 or float in [0, 1], [N, H, W, C] or [N, H, W]. InputError for anything else.
         as_is: fit files as whole pictures, even where the network's dataset has a form of its own,
         such as MNIST.
@@ -56,7 +56,7 @@ class Trained:
                                          self.image_shape))
 
     def read(self, path: str | Path, as_is: bool = False) -> np.ndarray:
-        """A PNG, JPEG or BMP file -> float32 [H, W, C] in [0, 1], as the network takes it."""
+        """Returns the image in a file as the network takes it, float32 [H, W, C] in [0, 1]."""
         if not isinstance(path, str | Path):
             raise InputError("predict: expected the paths of files, or one array of all images, "
                              f"received a {type(path).__name__} in place of a path")
@@ -64,7 +64,7 @@ class Trained:
         return images.read(Path(path), self.image_shape, prepare)
 
     def answers(self, pictures: np.ndarray) -> list[Answer]:
-        """pictures: float32 [N, H, W, C] in [0, 1]"""
+        """Returns an answer for each of the pictures, float32 [N, H, W, C] in [0, 1]."""
         if not len(pictures):
             return []
         said = self.predictor.predict(pictures)
@@ -78,7 +78,7 @@ class Trained:
 
 
 def load(path: str | Path = EVAL["CKPT"].default) -> Trained:
-    """The network of a run's folder, a folder of checkpoints or a checkpoint's prefix.
+    """Returns the network of a run's folder, a folder of checkpoints or a checkpoint's prefix.
 
     Without a path it is the released one. InputError if there is none.
     """
@@ -88,7 +88,7 @@ def load(path: str | Path = EVAL["CKPT"].default) -> Trained:
 
 
 def probabilities(network: Network, scores: np.ndarray) -> np.ndarray:
-    """scores [N, J] -> the same in [0, 1]
+    """Returns scores [N, J] in [0, 1].
 
     Lengths of capsules stay as they are. Logits become probabilities by a softmax, or by sigmoids
     if the network's chain says so.
@@ -102,9 +102,9 @@ def probabilities(network: Network, scores: np.ndarray) -> np.ndarray:
 
 
 def preparation(dataset: str) -> images.Prepare | None:
-    """-> the function that makes a user's picture look like the dataset's images; None: it has none
+    """Returns `prepare` of the dataset's file, which makes a user's picture look like its images.
 
-    It is called `prepare` in the dataset's file.
+    None if it has none.
     """
     if dataset not in DATASETS:
         return None

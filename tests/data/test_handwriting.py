@@ -89,6 +89,48 @@ def test_mnists_own_digits_stay_nearly_as_they_are():
     assert np.abs(prepared.astype(int) - images).mean() < 1.5   # moved by a pixel it would be 15
 
 
+# ---- photographs ----
+
+def seven(paper=235.0, ink=40):
+    """A 7 of strokes 12 pixels wide, dark on a light page."""
+    page = np.full((200, 200), paper)
+    page[50:62, 60:120] = ink
+    for n in range(80):
+        page[60 + n, 108 - n // 2:120 - n // 2] = ink
+    return page
+
+
+def ruled(page, width=2, shade=100):
+    lines = (np.indices(page.shape)[0] + 20) % 30 < width
+    return np.where(lines, np.minimum(page, shade), page)
+
+
+def framed(page, width=10, shade=20):
+    return np.pad(page[width:-width, width:-width], width, constant_values=shade)
+
+
+SHADOW = np.linspace(1, 0.5, 200)
+PHOTOGRAPHS = {
+    "a shadow": seven() * SHADOW, "a shadow from above": seven() * SHADOW[:, None],
+    "the edge of a shadow": seven() * np.where(np.indices((200, 200)).sum(axis=0) > 230, 0.6, 1),
+    "pencil in a shadow": seven(ink=170) * SHADOW, "ruled": ruled(seven()), "faintly ruled": ruled(seven(), 1, 190),
+    "squared": ruled(ruled(seven(), 1, 180).T, 1, 180).T, "a frame": framed(seven()),
+    "a frame in a shadow": framed(seven()) * SHADOW, "light on dark in a shadow": 255 - seven() * SHADOW,
+    "a frame within": np.pad(framed(seven()[5:-5, 5:-5], 2), 5, constant_values=235)}
+
+
+@pytest.mark.parametrize("name", PHOTOGRAPHS)
+def test_a_photograph_is_as_a_clean_picture(name):
+    clean = as_mnist(seven().astype(np.uint8), 28).astype(int)
+    found = as_mnist(PHOTOGRAPHS[name].astype(np.uint8), 28).astype(int)
+    assert np.abs(found - clean).mean() < 13, "as if moved by a pixel at most"
+
+
+def test_a_picture_cut_out_along_its_ink_stays_whole():
+    page = seven().astype(np.uint8)
+    assert np.abs(as_mnist(page[50:140, 60:120], 28).astype(int) - as_mnist(page, 28)).mean() < 1
+
+
 # ---- from a file ----
 
 def test_a_large_file_is_read_smaller_but_whole(tmp_path):

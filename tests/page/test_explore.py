@@ -106,6 +106,11 @@ def test_what_is_no_network_is_refused(run, tmp_path):
 
 
 def test_a_network_that_is_neither_a_capsnet_nor_a_chain_is_refused(run, tmp_path, monkeypatch):
+    class Other(CapsNet):
+        """Built upon it, it may compute something else."""
+
+    with pytest.raises(InputError, match="net: expected a network whose layers the page can compute"):
+        weights.describe(Other(toy.settings(), toy.IMAGE_SHAPE, toy.CLASSES), "net")
     network = Network(toy.IMAGE_SHAPE, toy.CLASSES)
     saved = load_config(run)._replace(settings=toy.settings())
     monkeypatch.setattr("runs.checkpoints.load", lambda path: Loaded(network, saved, run / "ckpt-1"))
@@ -132,32 +137,16 @@ def test_a_chain_of_layers_that_the_page_cannot_compute_is_refused():
         weights.describe_chain(Chain([], "a guess"), "net")
 
 
-def test_a_network_built_upon_the_capsnet_is_refused():
-    class Other(CapsNet):
-        def encode(self, images):
-            return -super().encode(images)
-
-    with pytest.raises(InputError, match="net: expected a network whose layers the page can compute"):
-        weights.describe(Other(toy.settings(), toy.IMAGE_SHAPE, toy.CLASSES), "net")
-
-
-def test_an_out_that_cannot_be_written_is_refused_before_anything_is_computed(run, tmp_path, monkeypatch):
-    monkeypatch.setattr("cli.start_tensorflow", lambda: pytest.fail("too late"))
-    (tmp_path / "file").write_text("")
-    for out in (tmp_path, tmp_path / "file" / "page.html"):
-        refused(tmp_path, "--out: expected a file in a folder to write in", "--ckpt", run, "--out", out)
-
-
-def test_a_full_disk_is_refused(run, tmp_path, monkeypatch):
+def test_an_out_that_cannot_be_written_is_refused(run, tmp_path, monkeypatch):
     def full(path, content):
         raise OSError(28, "No space left on device")
 
+    refused(tmp_path, "--out: cannot write .*File name too long", "--ckpt", run, "--out", tmp_path / ("a" * 300))
     monkeypatch.setattr("page.explore.write_whole", full)
     refused(tmp_path, "--out: cannot write .*No space left", "--ckpt", run)
-
-
-def test_an_out_whose_name_is_too_long_is_refused(run, tmp_path):
-    refused(tmp_path, "--out: cannot write .*File name too long", "--ckpt", run, "--out", tmp_path / ("a" * 300))
+    (tmp_path / "file").write_text("")
+    for out in (tmp_path, tmp_path / "file" / "page.html"):  # before anything is computed: there is no such network
+        refused(tmp_path, "--out: expected a file in a folder to write in", "--ckpt", tmp_path, "--out", out)
 
 
 def test_images_of_another_size_are_refused(run, tmp_path):

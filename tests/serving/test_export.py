@@ -1,4 +1,7 @@
 """export.py: a file that programs without our code can use, with the network's numbers, or nothing."""
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -25,22 +28,52 @@ def call(run, monkeypatch, capsys):
     return call
 
 
-@pytest.mark.parametrize("kind", exporting.FORMATS)
-def test_an_export_has_the_networks_numbers_for_any_batch(call, run, tmp_path, monkeypatch, kind):
+ASK_ALL = """
+import runpy, sys
+reader, file, outputs, *images = sys.argv[1:]
+for path in images:
+    sys.argv[1:] = [file, path, outputs]
+    try:
+        runpy.run_path(reader)
+        print("answered")
+    except Exception as error:
+        print(type(error).__name__)
+"""
+
+
+@pytest.mark.parametrize("kind", registry.names("serving.exports"))
+@pytest.mark.parametrize("model", ["capsnet", "cnn"])
+def test_an_export_has_the_networks_numbers_and_refuses_images_of_another_shape(
+        call, toy_run, tmp_path, monkeypatch, kind, model):
+    run = toy_run((20, 20, 1), MODEL=model)
     monkeypatch.setattr(exporting, "BATCHES", (7,))
     out = tmp_path / "new" / "network"
-    printed = call("--format", kind, "--out", out)
+    printed = call("--format", kind, "--out", out, "--ckpt", run)
     assert printed.startswith(f"{out}: ") and "differ from the network's by at most" in printed
-    assert [path.name for path in out.parent.iterdir()] == ["network"], "nothing else is left"
+    labels = out / "labels.txt" if kind == "saved_model" else out.with_name("network.labels.txt")
+    assert labels.read_text() == "cat\ndog\neel\n"
+    assert set(out.parent.iterdir()) == {out, labels} - set(out.glob("*")), "nothing else is left"
 
-    network, _, _ = checkpoints.load(run)
-    images = np.random.default_rng(5).random((1, *network.image_shape), np.float32)
-    answer = exporting.read(out, kind, images)
-    assert answer.keys() == {"scores", "capsules", "reconstruction"}
-    assert answer["scores"].max() > 0.1, "numbers large enough to compare"
-    for name, expected in network(images)._asdict().items():
+    # A process that has none of our code asks with wrong shapes, goes on, and asks with the right one.
+    images = np.random.default_rng(5).random((1, 20, 20, 1), np.float32)
+    asked = [images[0, ..., 0], images.reshape(1, -1), images[..., 0], images[:, 3:], np.repeat(images, 3, axis=-1),
+             images]
+    paths = [tmp_path / f"{n}.npy" for n in range(len(asked))]
+    for path, array in zip(paths, asked, strict=True):
+        np.save(path, array)
+    words = [exporting.READERS / f"ask_{kind}.py", out, tmp_path / "outputs.npz", *paths]
+    process = subprocess.run([sys.executable, "-I", "-c", ASK_ALL, *map(str, words)], capture_output=True, text=True)
+    *refused, last = process.stdout.split()
+    assert process.returncode == 0 and last == "answered" and "answered" not in refused and len(refused) == 5
+
+    network = checkpoints.load(run).network
+    expected = {name: value for name, value in network(images)._asdict().items() if value is not None}
+    answer = np.load(tmp_path / "outputs.npz")
+    assert set(answer) == set(expected) and len(expected) == (3 if model == "capsnet" else 1)
+    assert model == "cnn" or answer["scores"].max() > 0.1, "numbers large enough to compare"
+    for name, value in expected.items():
         assert answer[name].dtype == np.float32
-        np.testing.assert_allclose(answer[name], expected, atol=1e-5)
+        np.testing.assert_allclose(answer[name], value, atol=1e-5 * max(1, np.abs(value).max()))
 
 
 def test_a_wrong_export_is_an_error_and_nothing_is_kept(call, tmp_path, monkeypatch):
@@ -60,7 +93,7 @@ def test_a_wrong_export_is_an_error_and_nothing_is_kept(call, tmp_path, monkeypa
     (lambda scores: scores * np.nan, "scores differs from the network's by nan"),
     (lambda scores: scores[:1, :1], "has scores of the shape")])
 def test_an_export_of_nan_or_of_another_shape_is_wrong(run, monkeypatch, change, reason):
-    network, _, _ = checkpoints.load(run)
+    network = checkpoints.load(run).network
 
     def read(path, kind, images):
         answer = {name: value.numpy() for name, value in network(images)._asdict().items()}
@@ -73,7 +106,7 @@ def test_an_export_of_nan_or_of_another_shape_is_wrong(run, monkeypatch, change,
 
 def test_large_logits_may_differ_by_more_than_lengths(run, monkeypatch):
     """By as large a share: float32 has no more digits."""
-    network, _, _ = checkpoints.load(run)
+    network = checkpoints.load(run).network
     call, factors = type(network).call, [1 + 3e-6, 1 + 3e-6, 1 + 1e-4]
     monkeypatch.setattr(type(network), "call", lambda *given, **named: call(*given, **named)._replace(
         scores=100 * call(*given, **named).scores))

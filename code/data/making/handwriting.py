@@ -1,4 +1,4 @@
-"""Gives a picture of one character the form that MNIST's digits have.
+"""A picture of one character -> the form that MNIST's digits have.
 
 MNIST's digits are bright on black. Each was scaled, with its proportions, until its longer side
 had 20 of 28 pixels, and placed by its centre of mass (LeCun, Cortes, Burges). That centre lies in
@@ -6,6 +6,7 @@ pixel 14 of 0 to 27: in the test images it is at 14.49 and 14.51 pixels from the
 """
 import numpy as np
 from PIL import Image
+from scipy import ndimage
 
 from settings import InputError
 
@@ -13,13 +14,17 @@ INK_SHARE = 20 / 28  # of an image's side that the longer side of the ink takes
 LEAST_CONTRAST = 24  # of 255, between background and ink: less is noise
 LEAST_INK = 0.25     # of the brightest ink: what counts when its box is measured
 FAINTEST = 0.1       # of the brightest ink: what is fainter becomes black
+HALFTONE = (0.15, 0.7)  # of the brightest ink: at the border it is a shadow, not the end of a stroke
+LEAST_PART = 0.15    # of the largest piece of ink: a smaller piece of a photograph is dirt
+SMALL = 64           # pixels of the longer side of a picture in which the paper is found
 
 
 def as_mnist(picture: np.ndarray, side: int, ink_side: int | None = None) -> np.ndarray:
-    """Returns a grey picture of any size, dark on light or light on dark, as MNIST would have it.
+    """Returns a grey picture as MNIST would have it: uint8 [side, side, 1].
 
-    picture uint8 [H, W] -> uint8 [side, side, 1]; ink_side: pixels of the longer side of the ink,
-    None for MNIST's share of `side`. InputError, the reason alone, if the picture is empty.
+    picture: uint8 [H, W] of any size, dark on light or light on dark. ink_side: pixels of the
+    longer side of the ink, None for MNIST's share of `side`. InputError, the reason alone, if the
+    picture is empty.
     """
     ink = ink_of(picture)                                            # [H, W] in [0, 1]
 
@@ -45,21 +50,104 @@ def as_mnist(picture: np.ndarray, side: int, ink_side: int | None = None) -> np.
 
 
 def ink_of(picture: np.ndarray) -> np.ndarray:
-    """Returns how much ink is where in uint8 [H, W]: [H, W] from 0, the background, to 1.
+    """Returns how much ink is where [H, W], from 0, the background, to 1, for a uint8 [H, W].
 
-    The border shows the background. InputError if nothing differs from it.
+    The border shows the background. Where it shows a shadow or a frame, the background is found
+    for each place. Ruled lines are removed. InputError if nothing differs from the background.
     """
-    border = np.concatenate([picture[0], picture[-1], picture[:, 0], picture[:, -1]])
-    difference = picture - float(np.median(border))
+    # A clean picture has one background.
+    difference = picture - float(np.median(border_of(picture)))
     lighter, darker = difference.max(), -difference.min()
     if max(lighter, darker) < LEAST_CONTRAST:
         raise InputError("nothing to see on it")
     ink = difference / lighter if lighter > darker else -difference / darker
+
+    # Is it one? In a frame, the paper is taken for ink, and covers most of the picture.
+    border, is_ink = np.abs(border_of(ink)), ink > LEAST_INK
+    quiet, halftone = border < HALFTONE[0], (border > HALFTONE[0]) & (border < HALFTONE[1])
+    even = quiet.all()
+    shaded = halftone.mean() > 0.4 or quiet.mean() < 0.25
+    framed = is_ink.mean() > (0.5 if even else 0.7)
+    reaches_across = is_ink.any(axis=0).mean() > 0.9 and is_ink.any(axis=1).mean() > 0.9
+    if shaded or framed:
+        ink = largest_part(without_lines(ink_on_paper(picture)), inside=True)
+    elif reaches_across or not even:
+        cleaned = without_lines(ink)
+        if np.sum(cleaned != ink) > max(ink.shape):  # fewer are the edge of a stroke
+            ink = largest_part(cleaned)
     return np.where(ink < FAINTEST, 0, ink)
 
 
+def border_of(array: np.ndarray) -> np.ndarray:
+    """Returns the outermost values of [H, W], in one row."""
+    return np.concatenate([array[0], array[-1], array[:, 0], array[:, -1]])
+
+
+def ink_on_paper(picture: np.ndarray) -> np.ndarray:
+    """Returns the ink [H, W] in [0, 1] on paper that a shadow makes darker in places.
+
+    picture: [H, W], 0 to 255. The ink is the share of the paper's light that it takes away.
+    """
+    # Compare with the median around each pixel: ink is what differs most.
+    small = Image.fromarray(picture.astype(np.float32))
+    small.thumbnail((SMALL, SMALL), Image.Resampling.BOX)
+    shades = np.asarray(small)
+    around = max(shades.shape) // 2
+    is_light = np.sum((shades - ndimage.median_filter(shades, around)) ** 3) > 0
+    if is_light:
+        picture, shades = 255.0 - picture, 255 - shades
+
+    # A closing fills strokes with the paper around them. A frame stays, as dark paper.
+    paper = Image.fromarray(ndimage.grey_closing(shades, 2 * around // 3, mode="nearest"))
+    paper = np.asarray(paper.resize(picture.shape[::-1], Image.Resampling.BILINEAR))
+    return np.clip(1 - picture / np.maximum(paper, 1), 0, 1)
+
+
+def without_lines(ink: np.ndarray) -> np.ndarray:
+    """Returns the ink [H, W] without thin straight lines across the picture, as of ruled paper.
+
+    Strokes are closed where a line crossed them.
+    """
+    thick = max(ink.shape) // 40
+    if thick < 2:  # too few pixels to tell a line from a stroke
+        return ink
+    for _ in range(2):  # lines along the rows, then, turned, along the columns
+        long = opening(ink, (1, ink.shape[1] * 6 // 10))
+        strokes = ndimage.maximum_filter1d(opening(long, (thick, 1)), 4 * thick + 1, axis=0)
+        lines = (long > FAINTEST) & (strokes <= FAINTEST)
+        lines = ndimage.maximum_filter1d(lines, 3, axis=0)  # with their blurred edges
+        rest = np.where(lines, 0, ink)
+        closed = ndimage.grey_closing(rest, (2 * thick + 1, 1), mode="constant")
+        ink = np.where(lines, closed, ink).T
+    return ink
+
+
+def opening(ink: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Returns the ink that fills a whole box of this size, within the picture."""
+    return ndimage.grey_opening(ink, size, mode="constant")
+
+
+def largest_part(ink: np.ndarray, inside: bool = False) -> np.ndarray:
+    """Returns the largest connected ink [H, W], scaled to 1, with parts that are nearly as large.
+
+    inside: leave out what reaches the border, if anything else is there. InputError if no ink is.
+    """
+    parts, count = ndimage.label(ink > LEAST_INK * ink.max(), np.ones((3, 3)))
+    mass = ndimage.sum_labels(ink, parts, range(count + 1))
+    mass[0] = 0  # the background
+    within = mass.copy()
+    within[np.unique(border_of(parts))] = 0
+    if inside and within.any():
+        mass = within
+    kept = np.isin(parts, np.flatnonzero(mass >= LEAST_PART * mass.max()))
+    ink = np.where(ndimage.binary_dilation(kept, iterations=2), ink, 0)  # with its blurred edge
+    if 255 * ink.max() < LEAST_CONTRAST:
+        raise InputError("nothing to see on it")
+    return ink / ink.max()
+
+
 def corner(mass: np.ndarray, side: int) -> int:
-    """Returns where `mass` [n] begins among `side`, its centre as near to MNIST's as can be.
+    """Returns the place among `side` where `mass` [n] begins, to be centred as in MNIST, or near it.
 
     The centre is in the middle of the pixel after the middle of the image.
     """
