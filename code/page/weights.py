@@ -12,6 +12,9 @@ from settings import InputError
 # What web/chain.js computes.
 ACTIVATIONS = (tf.keras.activations.relu, tf.keras.activations.linear)
 PROBABILITIES = ("softmax", "sigmoid")
+# What web/capsules.js computes, and the setting of the iterations, if there are any.
+ITERATIONS = {"dynamic": "ROUTING_ITERS", "max_min": "MAX_MIN_ITERS", "uniform": None,
+              "attention": None}
 
 
 def describe(network: Network, name: str) -> tuple[dict, dict[str, np.ndarray]]:
@@ -21,11 +24,10 @@ def describe(network: Network, name: str) -> tuple[dict, dict[str, np.ndarray]]:
     weights have a row for each of its inputs. InputError if it is neither. name: of the network
     """
     chain = network.chain()
-    cfg = network.digit_caps.routing.cfg if type(network) is capsnet.CapsNet else None
-    if cfg and (cfg.ROUTING != "dynamic" or cfg.NONE_OF_THE_ABOVE):
-        raise InputError(f"{name}: expected --routing dynamic without --none_of_the_above, which "
-                         f"the page can compute, received --routing {cfg.ROUTING}")
     if type(network) is capsnet.CapsNet:  # a subclass may compute something else
+        routing = network.digit_caps.routing.cfg.ROUTING
+        expect(routing in ITERATIONS, name, f"a routing that the page can compute, one of "
+               f"{', '.join(ITERATIONS)}", f"--routing {routing}")
         described, arrays = describe_capsules(network)
     elif chain is not None:
         described, arrays = describe_chain(chain, name)
@@ -44,6 +46,7 @@ def describe(network: Network, name: str) -> tuple[dict, dict[str, np.ndarray]]:
 def describe_capsules(network: capsnet.CapsNet) -> tuple[dict, dict[str, np.ndarray]]:
     # sizes
     conv1, primary, digits = network.conv1, network.primary_caps, network.digit_caps
+    cfg = digits.routing.cfg
     I, D, J, E = digits.W.shape
     types = primary.conv.filters // D
     H, W, _ = network.image_shape
@@ -57,7 +60,9 @@ def describe_capsules(network: capsnet.CapsNet) -> tuple[dict, dict[str, np.ndar
         "types": types,
         "primaryDim": D,
         "classDim": E,
-        "iterations": digits.routing.cfg.ROUTING_ITERS,
+        "routing": cfg.ROUTING,
+        "iterations": cfg[ITERATIONS[cfg.ROUTING]] if ITERATIONS[cfg.ROUTING] else 1,
+        "noneOfTheAbove": cfg.NONE_OF_THE_ABOVE,
     }
 
     # weights

@@ -5,8 +5,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from model import capsules
+import toy
+from browsing import lively
+from model import capsules, routing
 from model.patches import columns_of
+from page import weights
 
 
 def test_every_float16_is_read(evaluate):
@@ -116,3 +119,22 @@ def test_little_or_no_ink_is_no_error(evaluate, strokes):
     frame = {"side": 20, "centre": [14, 14]}
     ink = evaluate("strokes", "Array.from(m.rasterise(m.framed(a, b, 28, 28), 28, 28))", strokes, frame)
     assert np.isfinite(ink).all() and (max(ink) > 0.8) == bool(strokes)
+
+
+@pytest.mark.parametrize("changes", [{"ROUTING": "dynamic", "NONE_OF_THE_ABOVE": True}, {"ROUTING": "max_min"},
+                                     {"ROUTING": "attention"}, {"ROUTING": "uniform"}])
+def test_every_routing_of_ours_has_the_couplings_and_capsules_of_tensorflow(evaluate, changes):
+    network = lively(toy.network(**changes))
+    layer = network.digit_caps
+    u = capsules.squash(tf.random.normal([1, layer.W.shape[0], layer.W.shape[1]]))
+    described, arrays = weights.describe(network, "toy")
+    received = evaluate(
+        "capsules", "m.route(a.how, m.votes(Float32Array.from(a.u), Float32Array.from(a.W), b), "
+        "Float32Array.from(a.prior), Float32Array.from(a.bias), a.J, a.E).map(({c, v}) => [[...c], [...v]])",
+        {"how": described, "u": np.ravel(u).tolist(), "J": toy.CLASSES, "E": described["classDim"],
+         **{name: arrays[name].ravel().tolist() for name in ("W", "prior", "bias")}}, described["primaryDim"])
+    expected = layer.routing.couplings(routing.votes(u, layer.W), layer)
+    assert len(received) == len(expected)
+    for (c, _), mine in zip(received, expected, strict=True):
+        np.testing.assert_allclose(c, np.ravel(mine), atol=1e-4)
+    np.testing.assert_allclose(received[-1][1], np.ravel(layer(u)), atol=1e-4)

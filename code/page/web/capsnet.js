@@ -34,8 +34,7 @@ export class CapsNet {
     const channels = this.conv1.bias.length;
     const s = convolve(features, [h, w, channels], this.primary, kernel, strides[1]);
     const uHat = votes(squash(s, primaryDim), this.W, primaryDim);       // [I, J, E]
-    const { iterations } = this.about;
-    const history = route(uHat, this.prior, this.bias, classes, classDim, iterations);
+    const history = route(this.about, uHat, this.prior, this.bias, classes, classDim);
     const { v } = history[history.length - 1];
     const scores = new Float32Array(classes);
     for (let j = 0; j < classes; j++) scores[j] = length(v, j * classDim, classDim);

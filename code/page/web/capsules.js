@@ -35,12 +35,13 @@ export function votes(u, W, D) {
   return uHat;
 }
 
-/** Equation 3: a softmax over the classes, b [I, J] -> c [I, J]. */
-export function couple(b, J) {
+/** Equation 3: a softmax over the classes, b [I, J] -> c [I, J]; or over one more, of the logit 0. */
+export function couple(b, J, noneOfTheAbove = false) {
   const c = new Float32Array(b.length);
   for (let start = 0; start < b.length; start += J) {
-    let most = -Infinity, sum = 0;
+    let most = noneOfTheAbove ? 0 : -Infinity;
     for (let j = start; j < start + J; j++) most = Math.max(most, b[j]);
+    let sum = noneOfTheAbove ? Math.exp(-most) : 0;
     for (let j = start; j < start + J; j++) {
       c[j] = Math.exp(b[j] - most);
       sum += c[j];
@@ -48,6 +49,24 @@ export function couple(b, J) {
     for (let j = start; j < start + J; j++) c[j] /= sum;
   }
   return c;
+}
+
+/** The logits of each primary capsule scaled to 0 to 1, or 1 where all are equal: routings/max_min.py. */
+function normalise(b, J) {
+  const c = new Float32Array(b.length);
+  for (let start = 0; start < b.length; start += J) {
+    const mine = b.subarray(start, start + J);
+    const low = Math.min(...mine), high = Math.max(...mine);
+    for (let j = 0; j < J; j++) c[start + j] = high > low ? (mine[j] - low) / (high - low + EPSILON) : 1;
+  }
+  return c;
+}
+
+/** The sum of the votes of all primary capsules: uHat [I, J, E] -> [J, E]. */
+function sum(uHat, J, E) {
+  const total = new Float64Array(J * E);
+  for (let n = 0; n < uHat.length; n++) total[n % (J * E)] += uHat[n];
+  return total;
 }
 
 /** The agreement uHat_j|i . v_j: uHat [I, J, E], v [J, E] -> [I, J]. */
@@ -61,19 +80,24 @@ function agree(uHat, v, E) {
 }
 
 /**
- * Procedure 1, routing by agreement.
+ * The routings of model/routings. Procedure 1 is "dynamic"; the others change its couplings.
  *
+ * @param {{routing: string, iterations: number, noneOfTheAbove: boolean}} how
  * @param {Float32Array} uHat [I, J, E]
- * @param {Float32Array} prior the initial logits [I, J]
+ * @param {Float32Array} prior the initial logits [I, J], or what attention adds to its couplings
  * @param {Float32Array} bias of the class capsules [J, E]
  * @returns {{c: Float32Array, v: Float32Array, agreement: Float32Array}[]} of each iteration: c
  *   [I, J], v [J, E], and the agreement uHat . v [I, J]
  */
-export function route(uHat, prior, bias, J, E, iterations) {
-  const I = prior.length / J, b = Float64Array.from(prior);
+export function route({ routing, iterations, noneOfTheAbove }, uHat, prior, bias, J, E) {
+  const I = prior.length / J, isAttention = routing === "attention";
+  const b = isAttention
+    ? Float64Array.from(agree(uHat, sum(uHat, J, E), E), (a) => a / Math.sqrt(E))
+    : Float64Array.from(prior);
   const history = [];
   while (history.length < iterations) {
-    const c = couple(b, J);                                              // line 4
+    const c = routing === "max_min" ? normalise(b, J) : couple(b, J, noneOfTheAbove); // line 4
+    if (isAttention) for (let n = 0; n < c.length; n++) c[n] += prior[n];
     const s = Float64Array.from(bias);                                   // line 5
     for (let i = 0; i < I; i++) {
       for (let j = 0; j < J; j++) {
