@@ -274,7 +274,7 @@ def test_pairs_cannot_be_attacked(evaluate):
     ended = evaluate("--mode", "adversarial")
     assert ended.status == 2 and ended.out == "" and len(ended.errors) == 1 and ended.results is None
     assert "--mode adversarial: expected a dataset with one label for each image" in ended.errors[0]
-    assert ended.errors[0].endswith("; --mode cap_tweak or reconstruct or test works")
+    assert ended.errors[0].endswith("; --mode cap_tweak or reconstruct or routing or test works")
 
 
 def test_empty_bins_are_drawn_as_nothing():
