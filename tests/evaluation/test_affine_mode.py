@@ -140,7 +140,7 @@ def test_affnists_own_images_are_never_called_synthetic(evaluate, tmp_path, call
 
 @pytest.mark.parametrize("names, flags, words", [
     ("capsnet,capsnet/ckpt-30", "--mode cap_tweak", "expected different networks, received"),
-    ("capsnet,capsnet-too", "--mode cap_tweak", "cap_tweak, received 2; --mode adversarial or affine or routing or test"),
+    ("capsnet,capsnet-too", "--mode cap_tweak", "received 2; --mode adversarial or affine or routing or test"),
     ("cnn,cnn", "--mode affine", "expected different networks, received"),
     ("cnn,nothing", "--mode affine", "no checkpoint at"), ("cnn,", "--mode affine", "a path in UTF-8, or several"),
     ("cnn,small", "--mode affine", "expected a network for images of [H, W, C] (40, 40, 1)"),
