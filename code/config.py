@@ -7,7 +7,7 @@ EVAL. Each setting is a flag, `--routing_iters` for ROUTING_ITERS. In code:
     cfg.ROUTING_ITERS        # 3
     cfg.ROUTING_ITER = 5     # InputError: a misspelt name is never silently a new setting
 
-A dataset, a format of images, a network, a mode or an attack may have more of them, as SETTINGS in
+A dataset, a format of images, a network, a routing, a mode or an attack may have more, as SETTINGS in
 its own file. A dataset may also have DEFAULTS, values for settings of TRAIN that suit it better.
 """
 import os

@@ -1,4 +1,4 @@
-"""Things that are found by name: datasets, formats of images, networks, modes, attacks.
+"""Things that are found by name: datasets, formats of images, networks, routings, modes, attacks.
 
 Each is one file of that name.
 

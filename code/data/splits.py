@@ -54,6 +54,7 @@ def complete(splits: dict[str, Split], cfg, where: Any) -> dict[str, np.ndarray]
            "10 images or more to train on, to split validation and test off", len(labels))
     order = stream(cfg.SEED, "split", 0).permutation(len(labels))
     places = tenths_by_class(labels, order, absent)
+    # If a split is empty, no class had an image to spare: take a random tenth.
     if cfg.SPLIT == "random" or not all(map(len, places.values())):
         tenth = len(labels) // 10
         places = {part: order[number * tenth:(number + 1) * tenth]

@@ -12,9 +12,7 @@ from settings import InputError
 # What web/chain.js computes.
 ACTIVATIONS = (tf.keras.activations.relu, tf.keras.activations.linear)
 PROBABILITIES = ("softmax", "sigmoid")
-# What web/capsules.js computes, and the setting of the iterations, if there are any.
-ITERATIONS = {"dynamic": "ROUTING_ITERS", "max_min": "MAX_MIN_ITERS", "uniform": None,
-              "attention": None}
+ROUTINGS = ("dynamic", "max_min", "attention", "uniform")  # what web/capsules.js computes
 
 
 def describe(network: Network, name: str) -> tuple[dict, dict[str, np.ndarray]]:
@@ -26,8 +24,8 @@ def describe(network: Network, name: str) -> tuple[dict, dict[str, np.ndarray]]:
     chain = network.chain()
     if type(network) is capsnet.CapsNet:  # a subclass may compute something else
         routing = network.digit_caps.routing.cfg.ROUTING
-        expect(routing in ITERATIONS, name, f"a routing that the page can compute, one of "
-               f"{', '.join(ITERATIONS)}", f"--routing {routing}")
+        expect(routing in ROUTINGS, name, f"a routing that the page can compute, one of "
+               f"{', '.join(ROUTINGS)}", f"--routing {routing}")
         described, arrays = describe_capsules(network)
     elif chain is not None:
         described, arrays = describe_chain(chain, name)
@@ -61,7 +59,7 @@ def describe_capsules(network: capsnet.CapsNet) -> tuple[dict, dict[str, np.ndar
         "primaryDim": D,
         "classDim": E,
         "routing": cfg.ROUTING,
-        "iterations": cfg[ITERATIONS[cfg.ROUTING]] if ITERATIONS[cfg.ROUTING] else 1,
+        "iterations": cfg[digits.routing.ITERATIONS] if digits.routing.ITERATIONS else 1,
         "noneOfTheAbove": cfg.NONE_OF_THE_ABOVE,
     }
 

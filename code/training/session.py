@@ -206,7 +206,7 @@ def why_it_ended(training: Training) -> dict:
 def check(cfg, given: dict, dataset: Dataset, devices: Devices):
     """InputError if the settings do not go together, with the images or with the devices.
 
-    given: those that the user gave. A default warm-up may be longer than a short run.
+    given: those that the user gave. Others may be longer than a short run.
     """
     for name in ("COOLDOWN", "WARMUP"):
         if name in given and cfg[name] > cfg.MAX_ITERS:

@@ -9,7 +9,6 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-import registry
 from evaluation.network.predictor import Predictor
 from model import routing
 from model.capsules import length, squash
@@ -21,14 +20,15 @@ BATCH = 50  # images at once: the votes of 100 on 36 x 36 pixels take 200 MB
 
 
 MOST = 10   # iterations for the change of the logits, and of the error
-ITERATIONS = {"dynamic": "ROUTING_ITERS", "max_min": "MAX_MIN_ITERS"}  # settings of routings
 
 
 class Couplings(NamedTuple):
     """What was measured of N images."""
-    logit_change: np.ndarray      # [N, MOST], of |b| by each iteration, mean over I and J; [N, 1]
-                                  # of a routing without iterations
-    entropy: np.ndarray           # [N], of the last couplings, as a fraction of ln J
+    logit_change: np.ndarray      # [N, MOST], |u_hat . v|, what each iteration adds to a logit or,
+                                  # if it is the last one, would add; mean over I and J. [N, 1] of
+                                  # a routing without iterations
+    entropy: np.ndarray           # [N], of the last couplings, as a fraction of ln J; each primary
+                                  # capsule's are first divided by their sum, negative ones are 0
     entropy_of_votes: np.ndarray  # [N], the same, weighted by the lengths of the votes
     half: np.ndarray              # [N], primary capsules that carry half of the predicted class
     to_predicted: np.ndarray      # [I], coupling to the predicted class, mean over the images
@@ -40,11 +40,9 @@ class Couplings(NamedTuple):
 
 def routings(predictor: Predictor) -> dict[int, Routing]:
     """Returns the network's routing with 1 to MOST iterations; nothing if it has no iterations."""
-    trained = predictor.trained
-    setting = ITERATIONS.get(trained.ROUTING)
-    build = registry.module("model.routings", trained.ROUTING).build
-    counts = range(1, MOST + 1) if setting else ()
-    return {count: build(trained.changed(**{setting: count})) for count in counts}
+    own, trained = predictor.network.digit_caps.routing, predictor.trained
+    counts = range(1, MOST + 1) if own.ITERATIONS else ()
+    return {count: type(own)(trained.changed(**{own.ITERATIONS: count})) for count in counts}
 
 
 def measure(predictor: Predictor, images: np.ndarray, labels: np.ndarray) -> Couplings:
@@ -83,14 +81,15 @@ def of_batch(layer, u: tf.Tensor, labels: np.ndarray, long: Routing) -> Coupling
     # how uniform the last couplings are
     c = layer.routing.couplings(u_hat, layer)[-1]                              # [I, J, B]
     v = squash(routing.weigh(c, u_hat) + bias, axis=1)                         # [J, E, B]
-    share = tf.maximum(c, 0.0) / tf.reduce_sum(tf.maximum(c, 0.0), axis=1, keepdims=True)
+    positive = tf.maximum(c, 0.0)
+    share = tf.math.divide_no_nan(positive, tf.reduce_sum(positive, axis=1, keepdims=True))
     entropy = -tf.reduce_sum(tf.math.xlogy(share, share), axis=1)              # [I, B]
     entropy /= np.log(c.shape[1])
     lengths = tf.sqrt(tf.reduce_sum(tf.square(u_hat), axis=2))                 # [I, J, B]
     weight = tf.reduce_sum(lengths, axis=1)                                    # [I, B]
     weighted = tf.reduce_sum(entropy * weight, axis=0) / tf.reduce_sum(weight, axis=0)
 
-    # who makes the predicted class capsule: each vote's part along it
+    # who makes the predicted class capsule: the fewest votes whose parts along it are half of all
     scores = length(tf.transpose(v, [2, 0, 1])).numpy()                        # [B, J]
     order = np.argsort(-scores, axis=1, kind="stable")                         # [B, J]
     other = np.where(order[:, 0] == labels, order[:, 1], order[:, 0])          # [B]

@@ -10,7 +10,7 @@ A mode may also have
 
 SETTINGS                      the mode's own flags
 NEEDS                         what the network must have beyond scores: a set of "capsules",
-                              "decoder"
+                              "decoder", "routing"
 COMPARES = True               takes one or several networks, as --ckpt A,B: `run` gets a dict of
                               predictors by name instead of one predictor
 check(cfg)                    refuses flags, by an InputError, before anything is loaded

@@ -32,6 +32,7 @@ def run(predictors: dict[str, Predictor], dataset: Dataset, cfg,
 
     Draws iterations.png, logits.png, agreement.png, and for each network where.png.
     """
+    # in the order of the split, which is the order of the pairs, too
     chosen = np.sort(spread_evenly(dataset.test.labels[:, 0], cfg.NUM_IMAGES, cfg.SEED))
     batch = as_batch(dataset.test.take(chosen))
 
@@ -46,7 +47,7 @@ def run(predictors: dict[str, Predictor], dataset: Dataset, cfg,
     title = f"{dataset.name}, {len(chosen):,} test images"
     if any(curves.values()):
         report.draw("iterations", draw_iterations(title, curves, styles))
-    report.draw("logits", draw_logits(title, found, styles))
+        report.draw("logits", draw_logits(title, found, styles))
     report.draw("agreement", draw_agreement(title, found, styles))
     for number, (name, predictor) in enumerate(predictors.items()):
         file = "where" if len(predictors) == 1 else f"where-{number}"
@@ -118,7 +119,8 @@ def intervals(found: Couplings) -> dict[str, tuple[float, float]]:
 
 def draw_iterations(title: str, curves: dict[str, list[dict]], styles: dict[str, Style]) -> Figure:
     """Draws error and margin loss against the number of iterations, weights as they are."""
-    figure, axes = chart(f"{title}: other numbers of iterations, the same weights", 8, 3.4, ncols=2)
+    figure, axes = chart(f"{title}: other numbers of iterations than in training, the same weights",
+                         8, 3.4, ncols=2)
     for name, rows in curves.items():
         if not rows:
             continue
@@ -138,6 +140,8 @@ def draw_logits(title: str, found: dict[str, Couplings], styles: dict[str, Style
     """Draws what each iteration adds to the logits, on a log scale (figure A.1 b)."""
     figure, axes = chart(f"{title}: change of the routing logits", 5.5, 3.6)
     for name, one in found.items():
+        if one.logit_change.shape[1] == 1:  # no iterations
+            continue
         change = one.logit_change.mean(axis=0)                                 # [r]
         side_by_side.curve(axes, np.arange(1, len(change) + 1), change, styles[name], name)
     axes.set(xlabel="routing iteration", ylabel="mean change of a logit", yscale="log")

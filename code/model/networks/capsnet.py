@@ -88,7 +88,8 @@ class CapsNet(Network):
         present = targets(labels, self.classes)                # [B, J]
         absent = 1 - present
         c = tf.maximum(self.digit_caps.couplings(u), 0.0)      # [I, J, B]
-        c /= tf.reduce_sum(c, axis=1, keepdims=True)           # of some routings the sum is not 1
+        # Of some routings the sum over the classes is not 1.
+        c = tf.math.divide_no_nan(c, tf.reduce_sum(c, axis=1, keepdims=True))
         entropy = -tf.reduce_sum(tf.math.xlogy(c, c), axis=1)  # [I, B]
         is_short = tf.cast(capsules.length(u) < SHORT, tf.float32)
         return {

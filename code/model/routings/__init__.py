@@ -2,7 +2,7 @@
 
 `build(cfg)` makes a Routing. A file may also have SETTINGS, flags of its own.
 
-Letters as in capsules.py, the batch last as in model/routing.py: I primary capsules of D dimensions,
+Letters as in capsules.py, the batch last as in model/routing.py: I primary capsules of D dims,
 J class capsules of E dimensions, B images; votes u_hat [I, J, E, B], couplings c [I, J, B].
 """
 import tensorflow as tf
@@ -17,6 +17,7 @@ class Routing:
     It is no layer, and its weights are those of `layer`, the DigitCaps that it belongs to: W
     [I, D, J, E], bias [J, E] or None, and what `add_weights` adds. cfg: settings of a training.
     """
+    ITERATIONS: str | None = None  # the setting that is the number of iterations; None: one pass
 
     def __init__(self, cfg):
         self.cfg = cfg

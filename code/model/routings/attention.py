@@ -1,8 +1,8 @@
 """Self-attention routing (Mazzia, Salvetti, Chiaberge 2021, Scientific Reports 11, 14634).
 
-Votes for one class attend to each other: A_ikj = u_hat_ij . u_hat_kj / sqrt(E). The couplings are a
-softmax over the classes of sum_i A_ikj, plus a learnt prior b [I, J]. There are no iterations. The
-sum factorises, so that no I x I matrix is ever made:
+Votes for one class attend to each other: A_ikj = u_hat_ij . u_hat_kj / sqrt(E) for primary
+capsules i and k. The couplings c_kj are a softmax over the classes of sum_i A_ikj, plus a learnt
+prior b_kj. There are no iterations. The sum factorises, so no I x I matrix is ever made:
 
     sum_i A_ikj = (sum_i u_hat_ij) . u_hat_kj / sqrt(E)
 """

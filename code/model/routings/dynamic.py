@@ -23,6 +23,7 @@ SETTINGS = {
 
 class Dynamic(Routing):
     """cfg.ROUTING_ITERS iterations, computed as cfg.ROUTING_WAY says."""
+    ITERATIONS = "ROUTING_ITERS"
 
     def add_weights(self, layer):
         if self.cfg.PRIOR_TRAINING:

@@ -23,6 +23,7 @@ SETTINGS = {
 
 class MaxMin(Routing):
     """Its gradient goes through every iteration, by automatic differentiation."""
+    ITERATIONS = "MAX_MIN_ITERS"
 
     def couplings(self, u_hat, layer):
         bias = class_bias(u_hat, layer.bias)[..., None]                 # [J, E, 1]
