@@ -11,6 +11,7 @@ import os
 import signal
 import statistics
 from dataclasses import dataclass, field
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from settings import InputError
 
 SLOW = 30_000  # ms: when the medians of its turns add up to so much, a row gets no further turn
 COLUMNS = ("train ms", "of default", "predict ms", "images/s", "peak MiB", "compile s")
+ENDING = (signal.SIGINT, signal.SIGTERM)
 DIRECT = {"CONV_WAY": "direct", "JIT": "off"}
 
 
@@ -62,9 +64,11 @@ class Worker:
         self.connection, other = context.Pipe()
         given = (other, row.environment, self.settings, row.side, row.labels)
         self.process = context.Process(target=serve, args=given, daemon=True)
-        handler = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is not for the row
+        # The row inherits blocked signals: Ctrl-C is not for it. Here they wait for its start.
+        resource_tracker.ensure_running()  # which would unblock them
+        signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
         self.process.start()
-        signal.signal(signal.SIGINT, handler)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
         other.close()
 
     def ask(self, question: str) -> Any:
