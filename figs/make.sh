@@ -6,6 +6,7 @@ mnist="--fig_dir figs"
 python code/eval.py $mnist
 python code/eval.py $mnist --mode reconstruct
 python code/eval.py $mnist --mode cap_tweak --num_images 2000
+python code/eval.py $mnist --mode routing
 python code/eval.py $mnist --mode adversarial
 for attack in fgsm bim pgd; do
     python code/eval.py $mnist --mode adversarial --attack "$attack" --no-targeted
