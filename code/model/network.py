@@ -130,10 +130,3 @@ def exact_match(scores, labels):
     """
     predicted = tf.sort(top_k(scores, labels.shape[1]), axis=1)
     return tf.cast(tf.reduce_all(predicted == tf.sort(labels, axis=1), axis=1), tf.float32)
-
-
-def any_match(scores, labels):
-    """Returns 1.0 where one of the K largest scores [B, J] is that of a label [B, K]; [B]"""
-    predicted = top_k(scores, labels.shape[1])                                 # [B, K]
-    found = predicted[:, :, None] == labels[:, None]                           # [B, K, K]
-    return tf.cast(tf.reduce_any(found, axis=[1, 2]), tf.float32)

@@ -53,13 +53,15 @@ def run(predictors: dict[str, Predictor], dataset: Dataset, cfg,
         file = "where" if len(predictors) == 1 else f"where-{number}"
         report.draw(file, draw_where(f"{name}: {title}", found[name], predictor))
 
-    numbers = {"images": len(chosen)}
+    # means over the images, and their intervals
+    numbers, details = {"images": len(chosen)}, {}
     for name, one in found.items():
-        mine = in_numbers(one)
+        values = of_images(one)
+        mine = {key: each.mean() for key, each in values.items()}
         numbers |= mine if len(predictors) == 1 else {name: mine}
-    details = {name: {"by_iterations": curves[name],
-                      "logit_change": one.logit_change.mean(axis=0),
-                      "intervals": intervals(one)} for name, one in found.items()}
+        details[name] = {"by_iterations": curves[name],
+                         "logit_change": one.logit_change.mean(axis=0),
+                         "intervals": {key: interval(each) for key, each in values.items()}}
     return numbers, {"routing": details}
 
 
@@ -91,28 +93,21 @@ def by_iterations(predictor: Predictor, batch: Batch) -> list[dict[str, float]]:
     return rows
 
 
-def in_numbers(found: Couplings) -> dict[str, float]:
-    """Returns the means over the images."""
-    return {"coupling_entropy": found.entropy.mean(),
-            "coupling_entropy_weighted_by_votes": found.entropy_of_votes.mean(),
-            "capsules_that_carry_half": found.half.mean(),
-            "cosine_before_label": found.before[:, 0].mean(),
-            "cosine_after_label": found.after[:, 0].mean(),
-            "cosine_before_other": found.before[:, 1].mean(),
-            "cosine_after_other": found.after[:, 1].mean()}
+def of_images(found: Couplings) -> dict[str, np.ndarray]:
+    """Returns what is averaged over the images, [N] each."""
+    return {"coupling_entropy": found.entropy,
+            "coupling_entropy_weighted_by_votes": found.entropy_of_votes,
+            "capsules_that_carry_half": found.half,
+            "cosine_before_label": found.before[:, 0],
+            "cosine_after_label": found.after[:, 0],
+            "cosine_before_other": found.before[:, 1],
+            "cosine_after_other": found.after[:, 1]}
 
 
-def intervals(found: Couplings) -> dict[str, tuple[float, float]]:
-    """Returns 95 % intervals of the means over the images, of a normal distribution."""
-    values = {"coupling_entropy": found.entropy, "capsules_that_carry_half": found.half,
-              "coupling_entropy_weighted_by_votes": found.entropy_of_votes,
-              "cosine_before_label": found.before[:, 0], "cosine_after_label": found.after[:, 0],
-              "cosine_before_other": found.before[:, 1], "cosine_after_other": found.after[:, 1]}
-    ends = {}
-    for name, each in values.items():
-        error = Z * each.std(ddof=1) / np.sqrt(len(each)) if len(each) > 1 else np.nan
-        ends[name] = (each.mean() - error, each.mean() + error)
-    return ends
+def interval(values: np.ndarray) -> tuple[float, float]:
+    """Returns the 95 % interval of the mean of values [N], of a normal distribution."""
+    error = Z * values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.nan
+    return values.mean() - error, values.mean() + error
 
 
 # ---- figures ----
