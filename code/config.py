@@ -134,6 +134,9 @@ TRAINING = {
     "VAL_EVERY": Setting(
         500, "steps between two passes over the whole validation split", "ours", at_least(1),
         may_change=True),
+    "BEST_BY": Setting(
+        "accuracy", "what the best network is chosen by, on validation: the highest accuracy or "
+        "the lowest loss", "ours", one_of(("accuracy", "loss"))),
     "SAVE_EVERY": Setting(
         500, "steps between two checkpoints", "original", at_least(1), may_change=True),
     "KEEP": Setting(

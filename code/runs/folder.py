@@ -1,6 +1,7 @@
 """The folder of a run: config.json, log.txt, metrics.jsonl, tensorboard/, checkpoints, results."""
 import contextlib
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TextIO
@@ -36,7 +37,7 @@ class Run:
         """
         self.folder, self.config, self.log = Path(folder), config, log
         self.cfg, self.identity = config.settings, config.identity()
-        self.best = tf.Variable(-1.0, dtype=tf.float64)  # best validation accuracy so far
+        self.best = tf.Variable(-math.inf, dtype=tf.float64)  # best score so far
         self.network = network
         self.objects = {"model": network, "optimizer": optimizer, "best": self.best}
 
@@ -168,11 +169,12 @@ class Run:
             until_oldest = [number for number in best if number <= kept[0]]
             checkpoints.remove(self.folder, "best", until_oldest[:-1])  # all except the newest
 
-    def save_if_best(self, step: int, accuracy: float):
-        """Saves the network alone, if its validation accuracy is better than all before."""
-        if accuracy > float(self.best):
+    def save_if_best(self, step: int, validated: dict[str, float]):
+        """Saves the network alone, if it is better on validation than all before, by BEST_BY."""
+        score = validated["accuracy"] if self.cfg.BEST_BY == "accuracy" else -validated["loss"]
+        if score > float(self.best):
             self._save_network("best", step)
-            self.best.assign(accuracy)
+            self.best.assign(score)
 
     def save_average(self, step: int):
         """Saves the network alone, while its weights are their moving average."""

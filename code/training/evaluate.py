@@ -39,10 +39,13 @@ def measure_health(health_step: Callable, split: Examples, batch_size: int) -> d
     length_correct           mean length of the class capsules of the labels
     length_wrong             mean length of the others
     coupling_entropy         of the last couplings, as a fraction of ln J: 1 is uniform
+    logit_change_1           mean |u_hat . v| of the first iteration, and so on
     """
     means = evaluate(health_step, split.take(slice(0, HEALTH_IMAGES)), batch_size)
     if "fires" in means:
         means = {"dead_channels": int((means.pop("fires") == 0).sum()), **means}
+    for number, change in enumerate(means.pop("logit_change", ()), 1):
+        means[f"logit_change_{number}"] = float(change)
     return means
 
 
@@ -74,12 +77,12 @@ def validate(training: Training) -> list[str]:
 
     # the best network
     if not cfg.EMA:
-        run.save_if_best(step, validated["accuracy"])
+        run.save_if_best(step, validated)
         return lines
     with averaged(training.optimizer, training.network.trainable_variables):
         validated = evaluate(training.test_step, split, cfg.BATCH_SIZE, "validation, average")
         lines.append(run.record(step, "val_average", **validated))
-        run.save_if_best(step, validated["accuracy"])
+        run.save_if_best(step, validated)
     return lines
 
 

@@ -44,6 +44,14 @@ def folder(straight, tmp_path):
 
 # ---- what a run leaves ----
 
+@pytest.mark.parametrize("best_by, kept", [("accuracy", [1, 2]), ("loss", [1, 3])])
+def test_the_best_network_is_the_one_with_the_highest_accuracy_or_the_lowest_loss(best_by, kept):
+    run = Mock(cfg=toy.settings(BEST_BY=best_by), best=tf.Variable(-np.inf))
+    for step, (accuracy, loss) in enumerate([(0.5, 2.0), (0.75, 3.0), (0.625, 0.5), (0.75, 0.5)], 1):
+        run_folder.Run.save_if_best(run, step, {"accuracy": accuracy, "loss": loss})
+    assert [call.args for call in run._save_network.call_args_list] == [("best", step) for step in kept]
+
+
 def test_a_run_leaves_everything_in_its_folder(tmp_path):
     folder = tmp_path / "run"
     assert start(folder, "--keep", 2, "--lr", 0.003) == 0

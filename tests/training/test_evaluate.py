@@ -72,13 +72,15 @@ def test_the_health_of_a_capsnet(dataset, iterations, jit):
 
     # the couplings, by procedure 1
     u_hat = capsules.votes(u, network.digit_caps.W)
-    b = np.zeros(u_hat.shape[:3], np.float32)
-    for _ in range(iterations):
+    b, changes = np.zeros(u_hat.shape[:3], np.float32), {}
+    for iteration in range(1, iterations + 1):
         c = capsules.couple(b)
-        b = b + capsules.agree(u_hat, capsules.squash(capsules.weigh(c, u_hat)))
+        change = capsules.agree(u_hat, capsules.squash(capsules.weigh(c, u_hat)))
+        changes[f"logit_change_{iteration}"] = np.abs(change).mean()
+        b = b + change
     entropy = -(c * np.log(c)).numpy().sum(axis=2).mean() / np.log(toy.CLASSES)
     assert iterations == 1 or entropy < 0.99
-    expected |= {"coupling_entropy": entropy, "dead_channels": 1}
+    expected |= {"coupling_entropy": entropy, "dead_channels": 1, **changes}
     assert found == pytest.approx(expected, rel=1e-5)
 
 
@@ -88,7 +90,8 @@ def test_a_run_records_its_health_at_every_validation(tmp_path):
     assert [record["step"] for record in records] == [2, 4, 6]
     convolution = {"step", "split", "dead_channels", "positive_activations"}
     assert set(records[0]) == convolution | {"short_primary_capsules", "length_correct", "length_wrong",
-                                             "coupling_entropy"}
+                                             "coupling_entropy", "logit_change_1", "logit_change_2",
+                                             "logit_change_3"}
     assert toy_runs.start(tmp_path / "run", "--model", "cnn", "--max_iters", 1) == 0
     record, = toy_runs.metrics(tmp_path / "run", "health")
     assert set(record) == convolution

@@ -54,8 +54,8 @@ def test_every_step_is_trained_and_what_is_due_is_done(dataset):
     assert steps_of(run.save) == [5, 7, 7]
     images, reconstructions = run.images.call_args.args[1:]
     assert images.shape == (8, *toy.IMAGE_SHAPE) and reconstructions.shape == (8, 1, *toy.IMAGE_SHAPE)
-    accuracies = [call.kwargs["accuracy"] for call in run.record.call_args_list if call.args[1] == "val"]
-    assert [call.args[1] for call in run.save_if_best.call_args_list] == accuracies
+    measured = [call.kwargs for call in run.record.call_args_list if call.args[1] == "val"]
+    assert [call.args[1] for call in run.save_if_best.call_args_list] == measured
 
 
 @pytest.mark.parametrize("step, last", [(3, 7), (2, 2)])

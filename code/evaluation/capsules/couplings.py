@@ -71,12 +71,7 @@ def of_batch(layer, u: tf.Tensor, labels: np.ndarray, long: Routing) -> Coupling
     """
     u_hat = routing.votes(u, layer.W)                                          # [I, J, E, B]
     bias = routing.class_bias(u_hat, layer.bias)[..., None]                    # [J, E, 1]
-
-    # what each iteration adds to the logits
-    change = []
-    for c in long.couplings(u_hat, layer):                                     # [I, J, B]
-        v = squash(routing.weigh(c, u_hat) + bias, axis=1)                     # [J, E, B]
-        change.append(tf.reduce_mean(tf.abs(routing.agree(u_hat, v)), axis=[0, 1]))
+    change = routing.logit_changes(u_hat, long.couplings(u_hat, layer), layer.bias)
 
     # how uniform the last couplings are
     c = layer.routing.couplings(u_hat, layer)[-1]                              # [I, J, B]
@@ -102,7 +97,7 @@ def of_batch(layer, u: tf.Tensor, labels: np.ndarray, long: Routing) -> Coupling
     even = squash(tf.reduce_sum(u_hat, axis=0) / c.shape[1] + bias, axis=1)    # [J, E, B]
     cosines = [[agreement(u_hat, lengths, one, classes) for classes in (labels, other)]
                for one in (even, v)]
-    return Couplings(np.stack(change, axis=1), tf.reduce_mean(entropy, axis=0).numpy(),
+    return Couplings(change.numpy(), tf.reduce_mean(entropy, axis=0).numpy(),
                      weighted.numpy(), half, to_predicted,
                      np.stack(cosines[0], axis=1), np.stack(cosines[1], axis=1))
 

@@ -11,7 +11,7 @@ from model import capsules
 from model.convolution import Convolution
 from model.losses import margin_loss, reconstruction_loss
 from model.network import Network, Output, activity, targets, top_k
-from model.routing import votes
+from model.routing import logit_changes, votes
 from model.routings import Routing
 from model.start import Start, start_of
 from settings import Setting, one_of
@@ -87,7 +87,9 @@ class CapsNet(Network):
         lengths = capsules.length(self.digit_caps(u))          # [B, J]
         present = targets(labels, self.classes)                # [B, J]
         absent = 1 - present
-        c = tf.maximum(self.digit_caps.couplings(u), 0.0)      # [I, J, B]
+        u_hat = votes(u, self.digit_caps.W)                    # [I, J, E, B]
+        couplings = self.digit_caps.routing.couplings(u_hat, self.digit_caps)
+        c = tf.maximum(couplings[-1], 0.0)                     # [I, J, B]
         # Of some routings the sum over the classes is not 1.
         c = tf.math.divide_no_nan(c, tf.reduce_sum(c, axis=1, keepdims=True))
         entropy = -tf.reduce_sum(tf.math.xlogy(c, c), axis=1)  # [I, B]
@@ -98,6 +100,7 @@ class CapsNet(Network):
             "length_correct": tf.reduce_sum(lengths * present, 1) / tf.reduce_sum(present, 1),
             "length_wrong": tf.reduce_sum(lengths * absent, 1) / tf.reduce_sum(absent, 1),
             "coupling_entropy": tf.reduce_mean(entropy, axis=0) / math.log(self.classes),
+            "logit_change": logit_changes(u_hat, couplings, self.digit_caps.bias),  # [B, r]
         }
 
     def loss_terms(self, output, labels, sources) -> dict[str, tf.Tensor]:
@@ -152,10 +155,6 @@ class DigitCaps(tf.keras.layers.Layer):
 
     def call(self, u):
         return self.routing(u, self)
-
-    def couplings(self, u):
-        """Returns the coupling coefficients of the last iteration. u [B, I, D] -> c [I, J, B]"""
-        return self.routing.couplings(votes(u, self.W), self)[-1]
 
     def unrouted(self, u):
         """Every vote with the same coupling coefficient 1 / J. u [B, I, D] -> [B, J, E]"""
