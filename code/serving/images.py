@@ -62,7 +62,8 @@ def read(path: Path, image_shape: Shape, prepare: Prepare | None) -> np.ndarray:
     """
     height, width, channels = image_shape
     expect(height == width and channels in (1, 3), path,
-           "a network for square images, grey or in colour", f"one for [H, W, C] {image_shape}")
+           "a network for square images, grey or in colour",
+           f"one for [H, W, C] {image_shape}; give it an .npy of such images")
     try:
         if prepare:
             return scale(prepare(image_file.read_whole(path, LARGEST, channels == 3), height))
