@@ -43,12 +43,12 @@ def batches() -> dict[str, bytes]:
 def archive(members: dict[str, bytes], folder: str = "cifar-10-batches-bin/") -> bytes:
     """A .tar.gz of the members."""
     file = io.BytesIO()
-    with tarfile.open(fileobj=file, mode="w:gz") as packed:
+    with tarfile.open(fileobj=file, mode="w") as packed:
         for name, content in members.items():
             member = tarfile.TarInfo(f"{folder}{name}")
             member.size = len(content)
             packed.addfile(member, io.BytesIO(content))
-    return file.getvalue()
+    return gzip.compress(file.getvalue(), mtime=0)
 
 
 def matrix(array: np.ndarray, magic: int) -> bytes:

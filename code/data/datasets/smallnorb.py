@@ -5,9 +5,9 @@ and lighting. The two cameras are two channels. A figure shows the first one; pr
 pictures then, but an .npy of such images. The toys of the test split are none of those that train;
 those of the validation split are, so it looks easier.
 
-The four .mat.gz files, which MATLAB could not read, are known by their published MD5. Every 2 x 2
-pixels of the 96 x 96 are averaged to one of 48 x 48, rounded, half up. See making/crops.py for what
-the network sees of these.
+The four .mat.gz files, which are not MATLAB's, are known by their published MD5. Every 2 x 2 pixels
+of the 96 x 96 are averaged to one of 48 x 48, rounded, half up. See making/crops.py for what the
+network sees of these.
 
 The paper (section 7) has 2.7 % errors with the network that it uses for CIFAR-10, random crops, and
 random brightness and contrast, whose amounts it does not give: they are CIFAR-10's. We have not

@@ -5,8 +5,8 @@ feature learning. Only the small training set of 73,257 images is used, as in th
 531,131 extra ones. Both files are known by their published MD5. In them the label 10 is the digit 0.
 
 The paper (section 7) has 4.3 % errors, with 64 channels of the first convolution, 16 types of primary
-capsules of 6 dimensions, and class capsules of 8. It names no random changes of the images, so there
-are no shifts, unless by --shift. We have not measured it:
+capsules of 6 dimensions, and class capsules of 8. It names no random changes of the images, and no
+none-of-the-above class: --shift and --none_of_the_above add them. We have not measured it:
 
     python code/train.py --dataset svhn
 """
