@@ -61,8 +61,8 @@ def check_networks(loaded: list[Loaded], cfg):
     first = subject_of(loaded[0])
     for one in loaded[1:] if cfg.ENSEMBLE else []:
         if subject_of(one) != first:
-            raise InputError(f"--ensemble: expected networks like {loaded[0].prefix}, {first}; "
-                             f"received {one.prefix}, {subject_of(one)}")
+            raise InputError(f"--ensemble: expected networks like {loaded[0].prefix}, {first:.300}; "
+                             f"received {one.prefix}, {subject_of(one):.300}")
 
 
 def subject_of(loaded: Loaded) -> str:
