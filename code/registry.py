@@ -2,7 +2,7 @@
 
 Each is one file of that name.
 
-    names("data.datasets")                  # ["affnist", "fashion_mnist", "glyphs", ...]
+    names("data.datasets")                  # ["affnist", "cifar10", "fashion_mnist", ...]
     module("data.datasets", "mnist").load   # imported only now
 """
 import ast

@@ -92,7 +92,7 @@ def test_a_dataset_is_a_name_or_says_where_images_are(monkeypatch, tmp_path):
     for text in ("photos", "mine.npz", "./photos", "../elsewhere/photos"):
         path = config.dataset_path(text)
         assert path.startswith("/") and path == Config(TRAIN, {"DATASET": path}).DATASET
-    for text in ("svhn", "fashon_mnist", "mine.txt"):
+    for text in ("emnist", "fashon_mnist", "mine.txt"):
         assert config.dataset_path(text) == text
         with pytest.raises(InputError, match="DATASET: expected one of"):
             Config(TRAIN, {"DATASET": text})

@@ -30,7 +30,7 @@ def test_flags_that_are_not_given_leave_no_trace(monkeypatch):
     (["--routing_iter", "2"], "did you mean --routing_iters"), (["--max_iters", "many"], "many"),
     (["--lr", "nan"], "--lr: expected a finite number above 0, received nan"),
     (["--batch_size", "0"], "from 1 to 2147483647, received 0"), (["--step_size", "1" + 400 * "0"], "from 1 to"),
-    (["--dataset", "svhn"], f"--dataset: expected one of {', '.join(DATASETS)}, a .npz file"),
+    (["--dataset", "emnist"], f"--dataset: expected one of {', '.join(DATASETS)}, a .npz file"),
     (["--data_dir", "\udcff"], "--data_dir: expected a path in UTF-8"),
     (["--data_dir", ""], "--data_dir: expected a path in UTF-8, received ''"),
     (["--model", "capsnets"], "--model: expected"), (["--batch_size"], "expected one argument"), (["extra"], "extra")])

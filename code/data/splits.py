@@ -1,4 +1,4 @@
-"""The user's own images become a Dataset: splits that are missing are taken from training."""
+"""Splits that are missing are taken from training, as where the user's own images have none."""
 from typing import Any
 
 import numpy as np
@@ -69,6 +69,17 @@ def complete(splits: dict[str, Split], cfg, where: Any) -> dict[str, np.ndarray]
     expect(len(present) > 1, where, "two classes or more to train on",
            f"only the label {present[0]}")
     return places
+
+
+def hold_out(train: Split, count: int) -> dict[str, Split]:
+    """Returns "train" and "val", the last `count` images of a published training set.
+
+    InputError if none would be left to train on.
+    """
+    kept = len(train.labels) - count
+    expect(kept > 0, "--validation", f"less than the {len(train.labels):,} training images",
+           f"{count:,}")
+    return {"train": train.take(slice(0, kept)), "val": train.take(slice(kept, None))}
 
 
 def tenths_by_class(labels: np.ndarray, order: np.ndarray,

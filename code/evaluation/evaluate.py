@@ -42,6 +42,8 @@ def evaluate(given: dict) -> int:
     loaded = [checkpoints.load(path) for path in split_paths(cfg.CKPT)]
     first = loaded[0].run.settings
     names = names_of(loaded)
+    if hasattr(mode, "check_networks"):
+        mode.check_networks(loaded, cfg)
 
     # The images: settings that the user does not give are those of the first network's training.
     # So is the seed by which they are split.
@@ -212,10 +214,10 @@ def say_differences(loaded: Loaded, images: Config, found: Dataset, dataset: Dat
 def was_light(run: RunConfig) -> bool | None:
     """Returns whether the training images are light at their borders; None if they are gone.
 
-    Those of all named datasets are dark.
+    Those of named datasets are dark if they are grey. Photographs may be either.
     """
     if run.settings.DATASET in config.DATASETS:
-        return False
+        return False if run.image_shape[2] == 1 else None
     try:
         return is_light(data.load(run.settings).train)
     except InputError:

@@ -14,7 +14,7 @@ from settings import InputError
 LARGEST = 1024  # pixels, of the longer side of a picture before it is prepared
 
 Shape = tuple[int, int, int]                       # (H, W, C)
-Prepare = Callable[[np.ndarray, int], np.ndarray]  # grey uint8 [h, w], side -> [side, side, 1]
+Prepare = Callable[[np.ndarray, int], np.ndarray]  # uint8 [h, w] or [h, w, 3], side -> an image
 
 
 def find(paths: Sequence[str]) -> tuple[list[Path], list[Path]]:
@@ -57,15 +57,16 @@ def is_hidden(name: str) -> bool:
 def read(path: Path, image_shape: Shape, prepare: Prepare | None) -> np.ndarray:
     """Returns the image in a file, float32 [H, W, C] in [0, 1].
 
-    prepare: how to make a grey picture fit; None: it is fitted whole, centred, on black. InputError
-    if the file is no image.
+    prepare: how to make a picture fit; None: it is fitted whole, centred, on black. InputError if
+    the file is no image.
     """
     height, width, channels = image_shape
     expect(height == width and channels in (1, 3), path,
-           "a network for square images, grey or in colour", f"one for [H, W, C] {image_shape}")
+           "a network for square images, grey or in colour",
+           f"one for [H, W, C] {image_shape}; give it an .npy of such images")
     try:
         if prepare:
-            return scale(prepare(image_file.read_grey(path, LARGEST), height))
+            return scale(prepare(image_file.read_whole(path, LARGEST, channels == 3), height))
         return scale(image_file.read(path, height, colour=channels == 3))
     except InputError as error:
         raise InputError(f"{path}: {error}") from None

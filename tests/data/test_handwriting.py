@@ -10,7 +10,7 @@ import data
 from config import TRAIN
 from data.datasets import affnist
 from data.making.handwriting import as_mnist
-from data.readers.image_file import read_grey
+from data.readers.image_file import read_whole
 from settings import Config, InputError
 
 DATA_DIR = Path(os.environ.get("CAPSNET_DATA_DIR", "nowhere"))
@@ -135,7 +135,7 @@ def test_a_picture_cut_out_along_its_ink_stays_whole():
 
 def test_a_large_file_is_read_smaller_but_whole(tmp_path):
     Image.fromarray(bar(2000, 1500, 255, 0)).save(tmp_path / "page.png")
-    picture = read_grey(tmp_path / "page.png", 500)
+    picture = read_whole(tmp_path / "page.png", 500, False)
     assert picture.shape == (500, 375)
     assert as_mnist(picture, 28).any()
 
@@ -145,11 +145,11 @@ def test_strokes_on_a_transparent_ground_are_seen(tmp_path, ink):
     picture = np.zeros((60, 60, 4), np.uint8)
     picture[20:40, 28:32] = ink, ink, ink, 255
     Image.fromarray(picture).save(tmp_path / "stroke.png")
-    image = as_mnist(read_grey(tmp_path / "stroke.png", 1000), 28)[..., 0]
+    image = as_mnist(read_whole(tmp_path / "stroke.png", 1000, False), 28)[..., 0]
     assert image[14, 14] == 255 and image[14, 2] == 0
 
 
 def test_no_image_is_refused(tmp_path):
     (tmp_path / "notes.png").write_text("no image")
     with pytest.raises(InputError, match="not a PNG, JPEG, BMP, TIFF or WebP image"):
-        read_grey(tmp_path / "notes.png", 1000)
+        read_whole(tmp_path / "notes.png", 1000, False)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data.readers.image_file import is_blank, is_picture, read, read_grey, upright
+from data.readers.image_file import is_blank, is_picture, read, read_whole, upright
 from settings import InputError
 from untrusted import mutate, refusal
 
@@ -103,7 +103,7 @@ def test_alpha_lies_over_white_paper_for_training_and_for_predict(tmp_path, mode
         assert (image[4:20, 8:12] == shade).all() and (image[:, :8] == paper).all() and (image[24:] == paper).all()
         if mode != "I;16":
             assert np.abs(image[20:24, 8:12].astype(int) - (shade + paper) / 2).max() <= 1
-        np.testing.assert_array_equal(read_grey(path, 28), read(path, 28, False)[..., 0])
+        np.testing.assert_array_equal(read_whole(path, 28, False), read(path, 28, False)[..., 0])
 
 
 def test_a_single_shade_is_blank_and_the_border_does_not_count(tmp_path):

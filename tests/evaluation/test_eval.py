@@ -17,6 +17,7 @@ from scipy import stats
 import cli
 import config
 import data
+import model
 import toy
 from config import EVAL_ALL
 from data.dataset import Dataset, Split, scale
@@ -26,6 +27,7 @@ from evaluation.figures import charts, sheets, side_by_side
 from evaluation.modes import adversarial, reconstruct
 from evaluation.modes import test as test_mode
 from evaluation.network.predictor import Predictor
+from evaluation.statistics.intervals import of_pairs
 from model.network import Network, Output, targets
 from runs import checkpoints
 from runs.config import RunConfig
@@ -143,6 +145,62 @@ def test_several_networks_are_tested_side_by_side(evaluate, run, make_run, calls
     assert title == "training on bars" and list(histories) == ["other_run"]  # the only one with a history
     np.testing.assert_allclose(histories["other_run"]["val_average"].errors, [0.05, 0.10])
     assert list(histories["other_run"]["val"].steps) == [5, 10]
+
+
+def test_an_ensemble_says_what_the_mean_of_the_scores_says(evaluate, run, make_run, tmp_path):
+    folder, network, dataset = run
+    networks = [network]
+    for seed in (1, 2):
+        cfg = toy.settings(DATASET=str(folder / "bars.npz"), SEED=seed)
+        tf.keras.utils.set_random_seed(seed)
+        networks.append(model.build(cfg, toy.IMAGE_SHAPE, toy.CLASSES))
+        networks[-1].digit_caps.W.assign(300 * networks[-1].digit_caps.W)  # long capsules
+        make_run(tmp_path / f"seed-{seed}", cfg, 0, networks[-1])
+    several = f"{folder / 'run'},{tmp_path / 'seed-1'},{tmp_path / 'seed-2'}"
+    images, labels = scale(dataset.test.images), dataset.test.labels[:, 0]
+    scores = np.array([one(images).scores for one in networks])
+    error = (scores.mean(axis=0).argmax(axis=1) != labels).mean()
+    assert error not in (scores.argmax(axis=2) != labels).mean(axis=1), "no network alone says so"
+
+    alone, ended = evaluate("--ckpt", several).results, evaluate("--ckpt", several, "--ensemble")
+    found = ended.results
+    low, high = stats.binomtest(round(50 * error), 50).proportion_ci(method="wilson")
+    assert found["ensemble"] == {"networks": ["run", "seed-1", "seed-2"], "averaged": "lengths of capsules",
+                                 "accuracy": pytest.approx(1 - error), "error": pytest.approx(error),
+                                 "error_interval": pytest.approx([low, high])}
+    assert f"ensemble error rate  {error:.2%}" in ended.out
+    new = {"ensemble", "ensemble_error_rate"}
+    assert found.keys() - alone.keys() == new and all(found[name] == alone[name] for name in ("run", "per_class"))
+
+
+def test_an_ensemble_of_pairs_says_the_two_classes_of_the_largest_mean(monkeypatch):
+    """The interval is that of pairs that share digits."""
+    scores = np.array([[[.9, .8, 0, 0], [.6, .5, .1, .7]], [[0, .1, .9, 0], [.2, .6, .8, 0]]])   # [networks, N, J]
+    pairs, digits = SimpleNamespace(labels=np.array([[1, 0], [0, 2]])), np.array([[0, 1], [1, 2]])
+    monkeypatch.setattr(test_mode.overlap, "members", lambda split: digits)
+    judged = {str(n): test_mode.Judged({}, None, None, None, np.zeros(2), one) for n, one in enumerate(scores)}
+    predictors = dict.fromkeys("01", SimpleNamespace(network=SimpleNamespace(capabilities=frozenset())))
+    found = test_mode.measure_ensemble(predictors, judged, pairs)
+    assert found["error"] == 0.5 and found["averaged"] == "logits", "the means are .45 .45 .45 0 and .4 .55 .45 .35"
+    assert found["error_interval"] == pytest.approx(of_pairs(np.array([False, True]), digits))
+
+
+def test_networks_whose_scores_mean_different_things_are_no_ensemble(evaluate, run, tmp_path):
+    cfg = Config(EVAL_ALL, {"ENSEMBLE": True})
+
+    def loaded(network, names="abc"):
+        return checkpoints.Loaded(network, RunConfig(None, None, len(names), "", tuple(names)), "some/ckpt-1")
+
+    one, others = loaded(toy.network()), [loaded(toy.network(), "abd"), loaded(toy.network(image_shape=(20, 20, 1))),
+                                          loaded(ScoresOnly(toy.IMAGE_SHAPE, 3))]
+    test_mode.check_networks([one, one], cfg)
+    for other in others:
+        with pytest.raises(InputError, match="--ensemble: expected networks like some/ckpt-1, lengths of capsules for"):
+            test_mode.check_networks([one, one, other], cfg)
+        test_mode.check_networks([one, other], Config(EVAL_ALL))
+    ended = evaluate("--ensemble", "--ckpt", f"{run[0] / 'run'},{renamed(run, tmp_path, ['ant', 'bee', 'cow'])}")
+    assert ended.status == 2 and ended.results is None
+    assert "[H, W, C] (18, 17, 1) and 0, 1, 2; received" in ended.errors[0] and "and ant, bee, cow" in ended.errors[0]
 
 
 def test_the_numbers_of_networks_are_printed_as_a_table():
@@ -410,6 +468,8 @@ def test_tables_of_an_attack_have_the_true_class_in_their_rows(tmp_path):
     ("--mode train", f"--mode: expected one of {', '.join(config.MODES)}"),
     ("--attack deepfool", "--attack: expected one of "),
     ("--attack pgd", "--attack: expected --mode adversarial, which has this setting, received --mode test"),
+    ("--ensemble", "--ensemble: expected several networks, by --ckpt A,B,C, received 1"),
+    ("--ensemble --mode routing", "--ensemble: expected --mode test, which has this setting, received --mode routing"),
     ("--show all", "--show: expected --mode reconstruct, which has this setting, received --mode test"),
     ("--epsilon -0.1", "--epsilon: expected a number above 0, at most 1"),
     ("--epsilon nan", "--epsilon: expected a number above 0, at most 1"),

@@ -1,14 +1,17 @@
 """Files that are verified and downloaded whole, and the one line that says what is wrong with one:
 where, what was expected, what was received.
 """
+import gzip
 import hashlib
 import http.client
+import io
 import json
 import os
 import urllib.request
+import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from output import progress, write_whole
 from settings import InputError
@@ -53,6 +56,74 @@ def verify(where: Any, content: bytes, algorithm: str, digest: str):
     """InputError unless the content has this digest (hexadecimal) of hashlib's algorithm."""
     received = hashlib.new(algorithm, content).hexdigest()
     expect(received == digest, where, f"content with {algorithm.upper()} {digest}", received)
+
+
+def content_of(path: Path) -> bytes:
+    """Returns what is in the file. InputError if it cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from None
+
+
+def unpacked(content: bytes, where: Any, limit: int) -> bytes:
+    """Returns the content of a .gz, at most `limit` bytes of it. InputError if it is damaged."""
+    try:
+        return gzip.GzipFile(fileobj=io.BytesIO(content)).read(limit)
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(f"{where}: expected an undamaged gzip file, received: {error}") from None
+
+
+# ---- finding and downloading ----
+
+class Published(NamedTuple):
+    """A file that is published with its MD5."""
+    title: str     # of the dataset, for people
+    folder: str    # the dataset's, in --data_dir
+    url: str
+    md5: str
+
+    @property
+    def name(self) -> str:
+        return self.url.rsplit("/", 1)[-1]
+
+
+def load_published(file: Published, data_dir: Path, parse: Callable[[bytes, Any], Content],
+                   limit: int, others: str = "") -> Content:
+    """Returns what `parse` makes of the file, from --data_dir, its folder there, or downloaded.
+
+    Its MD5 is verified before `parse` sees it. limit: bytes, the most to download. others: what
+    else the user may place there, for the message. InputError as `read_or_download`.
+    """
+    def verified(content, where):
+        verify(where, content, "md5", file.md5)
+        return parse(content, where)
+
+    paths = [place / file.name for place in (data_dir / file.folder, data_dir)]
+    return read_or_download(paths, [file.url], verified, limit, file.title, f"{file.name}{others}")
+
+
+def read_or_download(paths: list[Path], urls: list[str], parse: Callable[[bytes, Any], Content],
+                     limit: int, title: str, wanted: str) -> Content:
+    """Returns what `parse` makes of the first of the paths that is there.
+
+    If none is, the file is downloaded to the first one, see `download`. title: of the dataset;
+    wanted: which files it needs, in words. InputError if the file is not what it should be, or
+    cannot be downloaded.
+    """
+    folder = paths[0].parent
+    path = next(filter(is_there, paths), None)
+    if path is None:
+        way_out = f"Ways out: place {wanted} of {title} in {folder}, or use --dataset glyphs"
+        return download(urls, paths[0], parse, limit, way_out)
+    try:
+        return parse(content_of(path), path)
+    except InputError as error:
+        way_out = "delete the file to have it downloaded again"
+        if path.parent != folder:
+            way_out = (f"if it belongs to another dataset, put {title}'s files into {folder}; "
+                       f"otherwise {way_out}")
+        raise InputError(f"{error}; {way_out}") from None
 
 
 def fetch(url: str, limit: int) -> bytes:

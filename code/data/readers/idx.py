@@ -1,9 +1,6 @@
 """IDX, the format of MNIST and its relatives: four files, verified, downloaded if missing."""
-import gzip
-import io
 import math
 import struct
-import zlib
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,7 +11,7 @@ from data.augment import random_shift
 from data.dataset import Dataset, Split
 from data.readers import files
 from data.readers.files import expect
-from settings import InputError
+from data.splits import hold_out
 
 MAX_BYTES = 2 ** 26    # of one file; the largest of MNIST has 47,040,016
 
@@ -42,13 +39,9 @@ def load(source: Source, cfg) -> Dataset:
     arrays = [read_or_download(source, name, Path(cfg.DATA_DIR)) for name in source.digests]
     train = labelled(arrays[0], arrays[1], source)
     test = labelled(arrays[2], arrays[3], source)
-    kept = len(train.labels) - cfg.VALIDATION
-    expect(kept > 0, "--validation", f"less than the {len(train.labels):,} training images",
-           f"{cfg.VALIDATION:,}")
     return Dataset(
         name=source.name,
-        train=train.take(slice(0, kept)),
-        val=train.take(slice(kept, None)),
+        **hold_out(train, cfg.VALIDATION),
         test=test,
         class_names=source.class_names,
         augment=random_shift(cfg.SHIFT, train.images.shape[1:]),
@@ -77,27 +70,11 @@ def read_or_download(source: Source, name: str, data_dir: Path) -> np.ndarray:
     """
     folder, endings = data_dir / source.name, (".gz",) if source.packed else (".gz", "")
     paths = [place / f"{name}{ending}" for place in (folder, data_dir) for ending in endings]
-    path = next(filter(files.is_there, paths), None)
-    if path is None:
-        return download(source, name, folder)
-    try:
-        return parse_verified(source, name, path.read_bytes(), path)
-    except (OSError, InputError) as error:
-        way_out = "delete the file to have it downloaded again"
-        if path.parent == data_dir:
-            way_out = (f"if it belongs to another dataset, put {source.title}'s files into "
-                       f"{folder}; otherwise {way_out}")
-        raise InputError(f"{error}; {way_out}") from None
-
-
-def download(source: Source, name: str, folder: Path) -> np.ndarray:
-    """Downloads the file into the folder. Returns its array. InputError if no mirror has it."""
     urls = [f"{mirror}{name}.gz" for mirror in source.mirrors]
     kind = "as .gz" if source.packed else "raw or as .gz"
-    way_out = (f"Ways out: place the files {', '.join(source.digests)} of {source.title}, "
-               f"each {kind}, in {folder}, or use --dataset glyphs")
-    return files.download(urls, folder / f"{name}.gz", partial(parse_verified, source, name),
-                          MAX_BYTES, way_out)
+    wanted = f"the files {', '.join(source.digests)}, each {kind},"
+    return files.read_or_download(paths, urls, partial(parse_verified, source, name), MAX_BYTES,
+                                  source.title, wanted)
 
 
 # ---- the format ----
@@ -117,12 +94,8 @@ def unpacked(content: bytes, where: Any) -> bytes:
     """Returns the content, unpacked if it is gzipped, whatever its name. InputError if damaged."""
     if content[:2] != b"\x1f\x8b":
         return content
-    try:
-        # One byte more than a file may have: what expands without end is refused by its size.
-        return gzip.GzipFile(fileobj=io.BytesIO(content)).read(MAX_BYTES + 1)
-    except (OSError, EOFError, zlib.error) as error:
-        raise InputError(f"{where}: expected a readable IDX file, raw or gzipped, "
-                         f"received: {error}") from None
+    # One byte more than a file may have: what expands without end is refused by its size.
+    return files.unpacked(content, where, MAX_BYTES + 1)
 
 
 def parse(content: bytes, where: Any, ndim: int) -> np.ndarray:

@@ -29,14 +29,14 @@ def read(path: Path, size: int, colour: bool) -> np.ndarray:
     return fitted(upright(path, colour, 2 * size), size)
 
 
-def read_grey(path: Path, most: int) -> np.ndarray:
-    """Returns uint8 [H, W], the whole picture; its longer side is at most `most`.
+def read_whole(path: Path, most: int, colour: bool) -> np.ndarray:
+    """Returns uint8 [H, W], or [H, W, 3] in colour, with its longer side of at most `most` pixels.
 
     InputError as `read`.
     """
-    grey = upright(path, False, most)
-    grey.thumbnail((most, most), Image.Resampling.BILINEAR)
-    return np.asarray(grey)
+    picture = upright(path, colour, most)
+    picture.thumbnail((most, most), Image.Resampling.BILINEAR)
+    return np.asarray(picture)
 
 
 def upright(path: Path, colour: bool, side: int) -> Image.Image:

@@ -1,4 +1,4 @@
-"""affNIST's own files: images and labels in a MATLAB file of version 5, plain or in a .zip."""
+"""MATLAB files of version 5: affNIST's own, plain or in a .zip, and named arrays of others."""
 import io
 import zipfile
 from pathlib import Path
@@ -8,7 +8,7 @@ import numpy as np
 from scipy.io import loadmat
 
 from data.dataset import Split
-from data.readers.files import damage, expect
+from data.readers.files import content_of, damage, expect
 from settings import InputError
 
 VARIABLE, SIDE = "affNISTdata", 40
@@ -16,10 +16,22 @@ VARIABLE, SIDE = "affNISTdata", 40
 
 def read(path: Path) -> Split:
     """Returns the images in the file, see `parse`. InputError also if it cannot be read."""
+    return parse(content_of(path), path)
+
+
+def arrays(content: bytes, where: Any, names: list[str]) -> dict[str, np.ndarray]:
+    """Returns the arrays of these names. InputError, beginning with `where`, if one is missing.
+
+    (SciPy may crash on damaged content: it should be verified before.)
+    """
     try:
-        return parse(path.read_bytes(), path)
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from None
+        found = loadmat(io.BytesIO(content), variable_names=names)
+        return {name: np.asarray(found[name]) for name in names}
+    except MemoryError:
+        raise
+    except Exception as error:  # damaged bytes make SciPy raise a dozen kinds
+        raise InputError(f"{where}: expected an undamaged .mat file with {' and '.join(names)}, "
+                         f"received: {damage(error)}") from None
 
 
 def parse(content: bytes, where: Any) -> Split:

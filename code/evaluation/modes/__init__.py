@@ -14,6 +14,7 @@ NEEDS                         what the network must have beyond scores: a set of
 COMPARES = True               takes one or several networks, as --ckpt A,B: `run` gets a dict of
                               predictors by name instead of one predictor
 check(cfg)                    refuses flags, by an InputError, before anything is loaded
+check_networks(loaded, cfg)   refuses networks, before the images are loaded
 check_dataset(dataset, cfg)   refuses a dataset, before anything is measured or written
 folder(cfg)                   returns the name of a folder in that of the mode, for figures and
                               results.json

@@ -3,6 +3,10 @@ error; the history of the training if at hand.
 
 Of images with two labels, also how the errors depend on the overlap of the two digits. Several
 networks are measured on the same images, and their histories drawn in one figure.
+
+With --ensemble also what several networks say together (paper, section 7, of seven). The mean is
+that of their scores, class by class: lengths of the class capsules, or the logits of networks
+without capsules.
 """
 import math
 from pathlib import Path
@@ -21,11 +25,17 @@ from evaluation.pairs import overlap
 from evaluation.report import Numbers, Report
 from evaluation.statistics.intervals import of_pairs, wilson
 from model.compile import compiled
-from model.network import top_k
+from model.network import Network, top_k
 from output import progress
-from settings import InputError, split_paths
+from runs.checkpoints import Loaded
+from settings import SWITCH, InputError, Setting, split_paths
 from training.step import loss_terms, pad
 
+SETTINGS = {
+    "ENSEMBLE": Setting(
+        False, "test: also measure the mean of the scores of the networks in --ckpt A,B,C",
+        "paper, sec. 7, for CIFAR-10", SWITCH),
+}
 COMPARES = True
 
 
@@ -36,6 +46,33 @@ class Judged(NamedTuple):
     scores: np.ndarray            # [N, K], of the predicted classes
     hits: np.ndarray              # bool [N, K]: the predicted class is a label
     overlap: np.ndarray | None    # [N], of pairs of digits that are known apart
+    all_scores: np.ndarray | None = None  # [N, J], of all classes; None: not asked for
+
+
+def check(cfg):
+    """InputError if one network is to be an ensemble."""
+    count = len(split_paths(cfg.CKPT))
+    if cfg.ENSEMBLE and count < 2:
+        raise InputError(f"--ensemble: expected several networks, by --ckpt A,B,C, received {count}")
+
+
+def check_networks(loaded: list[Loaded], cfg):
+    """InputError unless the scores of an ensemble's networks mean the same."""
+    first = subject_of(loaded[0])
+    for one in loaded[1:] if cfg.ENSEMBLE else []:
+        if subject_of(one) != first:
+            raise InputError(f"--ensemble: expected networks like {loaded[0].prefix}, {first:.300}; "
+                             f"received {one.prefix}, {subject_of(one):.300}")
+
+
+def subject_of(loaded: Loaded) -> str:
+    """Returns what the network's scores are, of which images and classes, in words."""
+    network, classes = loaded.network, ", ".join(loaded.run.class_names)
+    return f"{kind_of_scores(network)} for [H, W, C] {tuple(network.image_shape)} and {classes}"
+
+
+def kind_of_scores(network: Network) -> str:
+    return "lengths of capsules" if "capsules" in network.capabilities else "logits"
 
 
 def run(predictors: dict[str, Predictor], dataset: Dataset, cfg,
@@ -50,19 +87,22 @@ def run(predictors: dict[str, Predictor], dataset: Dataset, cfg,
 
     # measure
     test, several = dataset.test, len(predictors) > 1
-    judged = {name: judge(predictor, test) for name, predictor in predictors.items()}
+    judged = {name: judge(predictor, test, cfg.ENSEMBLE) for name, predictor in predictors.items()}
     numbers, intervals, by_overlap = {"images": len(test.labels)}, {}, {}
     for name, found in judged.items():
         wrong = ~found.hits.all(axis=1)
         means = {term: values.mean(dtype=float) for term, values in found.terms.items()}
         mine = {"accuracy": means["accuracy"], "error": 1 - means["accuracy"], **means}
-        intervals[name] = wilson(mine["error"], len(wrong))
+        intervals[name] = interval(wrong, found, test)
         if found.overlap is not None:
             some, digits = found.hits.any(axis=1), overlap.members(test)
             mine["one_right_or_both_rate"] = some.mean()
-            intervals[name] = of_pairs(wrong, digits)
             by_overlap[name] = overlap.by_overlap(found.overlap, ~wrong, some, digits)
         numbers |= {name: mine} if several else mine
+    details = {}
+    if cfg.ENSEMBLE:
+        details["ensemble"] = measure_ensemble(predictors, judged, test)
+        numbers["ensemble_error_rate"] = details["ensemble"]["error"]
 
     # draw and tabulate
     draw_histories(histories, predictors, report)
@@ -82,16 +122,17 @@ def run(predictors: dict[str, Predictor], dataset: Dataset, cfg,
 
     tables = {name: {"edges": pair_figures.EDGES, **found._asdict()}
               for name, found in by_overlap.items()}
-    return numbers, {"error_intervals": intervals, "by_overlap": tables, "per_class": classes}
+    details |= {"error_intervals": intervals, "by_overlap": tables, "per_class": classes}
+    return numbers, details
 
 
 # ---- measuring ----
 
-def judge(predictor: Predictor, split: Examples) -> Judged:
+def judge(predictor: Predictor, split: Examples, all_scores: bool = False) -> Judged:
     """Asks the network for the whole split, batch by batch.
 
     With one label for each image, the longest capsule is decoded, as if the label were not known.
-    With several, the capsules of the labels are decoded.
+    With several, the capsules of the labels are decoded. all_scores: keep those of all classes.
     """
     network, (total, K) = predictor.network, split.labels.shape
     size = min(predictor.batch_size, total)
@@ -100,7 +141,9 @@ def judge(predictor: Predictor, split: Examples) -> Judged:
         output = network(part.images, None if K == 1 else part.labels)
         predicted = top_k(output.scores, K)                                    # [B, K]
         scores = tf.gather(output.scores, predicted, batch_dims=1)             # [B, K]
-        return loss_terms(network, output, part), predicted, scores
+        answer = {"terms": loss_terms(network, output, part), "predicted": predicted,
+                  "scores": scores}
+        return {**answer, "all_scores": output.scores} if all_scores else answer
 
     ask = compiled(ask, predictor.trained)
     parts, overlaps = [], []
@@ -109,10 +152,34 @@ def judge(predictor: Predictor, split: Examples) -> Judged:
         parts.append(tf.nest.map_structure(lambda one: one.numpy(), ask(padded)))
         if K == 2 and batch.sources is not None:
             overlaps.append(overlap.overlap(batch.sources))
-    terms, predicted, scores = tf.nest.map_structure(
-        lambda *some: np.concatenate(some)[:total], *parts)
-    hits = (predicted[:, :, None] == split.labels[:, None]).any(axis=2)
-    return Judged(terms, predicted, scores, hits, np.concatenate(overlaps) if overlaps else None)
+    answers = tf.nest.map_structure(lambda *some: np.concatenate(some)[:total], *parts)
+    return Judged(**answers, hits=hits_of(answers["predicted"], split.labels),
+                  overlap=np.concatenate(overlaps) if overlaps else None)
+
+
+def hits_of(predicted: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Returns whether each predicted class is a label of its image. Both are [N, K]."""
+    return (predicted[:, :, None] == labels[:, None]).any(axis=2)
+
+
+def interval(wrong: np.ndarray, judged: Judged, split: Examples) -> list[float]:
+    """Returns the 95 % interval of the error rate; wrong [N]. Digits, not pairs, are independent.
+    """
+    if judged.overlap is not None:
+        return of_pairs(wrong, overlap.members(split))
+    return wilson(wrong.mean(), len(wrong))
+
+
+def measure_ensemble(predictors: dict[str, Predictor], judged: dict[str, Judged],
+                     split: Examples) -> dict:
+    """Returns accuracy and error, with its interval, of the mean of the networks' scores."""
+    some = next(iter(predictors))
+    mean = np.mean([one.all_scores for one in judged.values()], axis=0)        # [N, J]
+    predicted = np.argsort(-mean, axis=1, kind="stable")[:, :split.labels.shape[1]]
+    wrong = ~hits_of(predicted, split.labels).all(axis=1)
+    return {"networks": list(predictors), "averaged": kind_of_scores(predictors[some].network),
+            "accuracy": 1 - wrong.mean(), "error": wrong.mean(),
+            "error_interval": interval(wrong, judged[some], split)}
 
 
 def per_class(labels: np.ndarray, judged: Judged, dataset: Dataset) -> list[dict]:
