@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from evaluation.network.predictor import Predictor
 from model import routing
-from model.capsules import length, squash
+from model.capsules import length
 from model.network import Network
 from model.routings import Routing
 from output import progress
@@ -71,6 +71,7 @@ def of_batch(layer, u: tf.Tensor, labels: np.ndarray, long: Routing) -> Coupling
     """
     u_hat = routing.votes(u, layer.W)                                          # [I, J, E, B]
     bias = routing.class_bias(u_hat, layer.bias)[..., None]                    # [J, E, 1]
+    squash = layer.routing.squash
 
     # what each iteration adds to the logits
     change = []

@@ -35,7 +35,19 @@ class CapsNet(Network):
 
     def __init__(self, cfg, image_shape: tuple[int, int, int], classes: int, **kwargs):
         super().__init__(image_shape, classes, **kwargs)
-        start = start_of(cfg.INIT)
+        start = self.start(cfg)
+        self.make_encoder(cfg, start)
+        self.decoder = Decoder(image_shape, cfg.DECODER_UNITS, start, name="decoder")
+        self.m_pos, self.m_neg, self.absent_weight = cfg.M_POS, cfg.M_NEG, cfg.LAMBDA
+        self.reconstruction_weight = cfg.RECONSTRUCT_W
+        self.make_variables()
+
+    def start(self, cfg) -> Start:
+        """Returns what the weights begin with."""
+        return start_of(cfg.INIT)
+
+    def make_encoder(self, cfg, start: Start):
+        """Makes the layers conv1, primary_caps and digit_caps."""
         # conv1 has few input channels, so the Fourier form is never faster there. Of CONV_WAY it
         # obeys only "direct". next_stride is for speed: it orders the result for primary_caps.
         self.conv1 = Convolution(cfg.CONV1_CHANNELS, KERNEL, activation="relu", next_stride=2,
@@ -44,11 +56,7 @@ class CapsNet(Network):
         self.primary_caps = PrimaryCaps(cfg.PRIMARY_CAPS_CHANNELS, cfg.PRIMARY_DIM, cfg.CONV_WAY,
                                         start, name="primary_caps")
         routing = registry.module("model.routings", cfg.ROUTING).build(cfg)
-        self.digit_caps = DigitCaps(classes, cfg.DIGIT_DIM, routing, start, name="digit_caps")
-        self.decoder = Decoder(image_shape, cfg.DECODER_UNITS, start, name="decoder")
-        self.m_pos, self.m_neg, self.absent_weight = cfg.M_POS, cfg.M_NEG, cfg.LAMBDA
-        self.reconstruction_weight = cfg.RECONSTRUCT_W
-        self.make_variables()
+        self.digit_caps = DigitCaps(self.classes, cfg.DIGIT_DIM, routing, start, name="digit_caps")
 
     def call(self, images, labels=None, training=False) -> Output:
         """images [B, H, W, C] in [0, 1] -> Output
@@ -72,6 +80,13 @@ class CapsNet(Network):
         """
         u = self.primary_caps(self.conv1(images))              # [B, I, D]
         return self.digit_caps.unrouted(u)                     # [B, J, E]
+
+    def primary_rows(self) -> int:
+        """Returns how many rows of positions the primary capsules have."""
+        side = self.image_shape[0]
+        for convolution in (self.conv1, self.primary_caps.conv):
+            side = (side - KERNEL) // convolution.stride + 1
+        return side
 
     def decode(self, v, labels):
         """Returns an image for each label [B, K, H, W, C] in [0, 1]
@@ -121,7 +136,7 @@ class PrimaryCaps(tf.keras.layers.Layer):
 
     def __init__(self, types: int, dim: int, conv_way: str, start: Start, **kwargs):
         super().__init__(**kwargs)
-        self.dim = dim
+        self.types, self.dim = types, dim
         self.conv = Convolution(types * dim, KERNEL, stride=2, form=conv_way,
                                 initializer=start.primary, bias=start.bias,
                                 divisor=start.primary_divisor, name="conv")
@@ -160,7 +175,7 @@ class DigitCaps(tf.keras.layers.Layer):
     def unrouted(self, u):
         """Every vote with the same coupling coefficient 1 / J. u [B, I, D] -> [B, J, E]"""
         s = tf.einsum("bid,idje->bje", u, self.W) / self.classes
-        return capsules.squash(s if self.bias is None else s + self.bias)
+        return self.routing.squash(s if self.bias is None else s + self.bias)
 
 
 class Decoder(tf.keras.layers.Layer):

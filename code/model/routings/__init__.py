@@ -7,7 +7,7 @@ J class capsules of E dimensions, B images; votes u_hat [I, J, E, B], couplings 
 """
 import tensorflow as tf
 
-from model.capsules import squash
+from model import capsules
 from model.routing import class_bias, votes, weigh
 
 
@@ -18,6 +18,7 @@ class Routing:
     [I, D, J, E], bias [J, E] or None, and what `add_weights` adds. cfg: settings of a training.
     """
     ITERATIONS: str | None = None  # the setting that is the number of iterations; None: one pass
+    squash = staticmethod(capsules.squash)  # equation 1; a network with another one sets its own
 
     def __init__(self, cfg):
         self.cfg = cfg
@@ -37,4 +38,4 @@ class Routing:
         u_hat = votes(u, layer.W)                                       # [I, J, E, B]
         c = self.couplings(u_hat, layer)[-1]                            # [I, J, B]
         s = weigh(c, u_hat) + class_bias(u_hat, layer.bias)[..., None]  # [J, E, B]
-        return tf.transpose(squash(s, axis=1), [2, 0, 1])               # [B, J, E]
+        return tf.transpose(self.squash(s, axis=1), [2, 0, 1])              # [B, J, E]
