@@ -6,7 +6,6 @@ import math
 
 import tensorflow as tf
 
-import registry
 from model import capsules
 from model.convolution import Convolution
 from model.losses import margin_loss, reconstruction_loss
@@ -14,6 +13,7 @@ from model.network import Network, Output, activity, targets, top_k
 from model.routing import votes
 from model.routings import Routing
 from model.start import Start, start_of
+from registry import module, names
 from settings import Setting, one_of
 
 SETTINGS = {
@@ -21,6 +21,9 @@ SETTINGS = {
         "keras", "how the weights of --model capsnet begin: keras (Keras' default convolutions), "
         "authors (as in the authors' code, with biases) or small (small routing weights)",
         "ours; authors: their code", one_of(("keras", "authors", "small"))),
+    "ROUTING": Setting(
+        "dynamic", "from votes to class capsules with --model capsnet: "
+        f"{', '.join(names('model.routings'))}", "paper, sec. 2", one_of(names("model.routings"))),
 }
 SHORT = 0.1  # a primary capsule that is shorter says next to nothing: m- of the class capsules
 KERNEL = 9  # both convolutions are 9 x 9: conv1 at stride 1, the primary capsules at stride 2
@@ -55,7 +58,7 @@ class CapsNet(Network):
                                  initializer=start.conv1, bias=start.bias, name="conv1")
         self.primary_caps = PrimaryCaps(cfg.PRIMARY_CAPS_CHANNELS, cfg.PRIMARY_DIM, cfg.CONV_WAY,
                                         start, name="primary_caps")
-        routing = registry.module("model.routings", cfg.ROUTING).build(cfg)
+        routing = module("model.routings", cfg.ROUTING).build(cfg)
         self.digit_caps = DigitCaps(self.classes, cfg.DIGIT_DIM, routing, start, name="digit_caps")
 
     def call(self, images, labels=None, training=False) -> Output:

@@ -18,7 +18,7 @@ Four things are not theirs:
 
 - The depthwise kernel always spans the whole map, as theirs does for MNIST and smallNORB. For
   MultiMNIST they have 5 x 5 taps on a map of 6 x 6. That leaves the last 7 rows and columns of
-  pixels unseen. Ours has 156,064 parameters there, theirs 154,656.
+  pixels unseen, ours the last 3. Ours has 156,064 parameters there, theirs 154,656.
 - The decoder begins with Keras' default weights, theirs with He's. For smallNORB, theirs has
   convolutions, and its encoder another first layer and another normalisation.
 - Pixels are divided by 255, theirs by 256.
