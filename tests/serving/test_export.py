@@ -43,7 +43,7 @@ for path in images:
 
 
 @pytest.mark.parametrize("kind, model", [*itertools.product(registry.names("serving.exports"), ["capsnet", "cnn"]),
-                                         ("tflite", "efficient_capsnet")])
+                                         ("onnx", "efficient_capsnet")])
 def test_an_export_has_the_networks_numbers_and_refuses_images_of_another_shape(
         call, toy_run, tmp_path, monkeypatch, kind, model):
     run = toy_run((20, 20, 1), MODEL=model)

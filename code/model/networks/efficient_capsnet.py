@@ -49,7 +49,7 @@ def squash(s: tf.Tensor, axis: int = -1) -> tf.Tensor:
     of Sabour and others squares it.
     """
     n = tf.sqrt(tf.reduce_sum(tf.square(s), axis=axis, keepdims=True) + EPSILON)
-    return s * (-tf.math.expm1(-n) / n)
+    return s * (1 - tf.exp(-n)) / n
 
 
 class EfficientAttention(Attention):
