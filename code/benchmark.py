@@ -53,6 +53,8 @@ def rows(quick: bool = False, pattern: str = "*") -> dict[str, Row]:
                 table[f"batch {size}, fourier"] = Row({"BATCH_SIZE": size, "CONV_WAY": "fourier"})
         table |= {f"{n} routing iterations": Row({"ROUTING_ITERS": n}) for n in range(1, 6)}
         table |= {f"{side} x {side} pixels": Row(side=side) for side in (36, 40, 48)}
+        table |= {f"efficient_capsnet, {side}": Row({"MODEL": "efficient_capsnet"}, side)
+                  for side in (28, 36, 40)}
     return {name: row for name, row in table.items() if fnmatch.fnmatchcase(name, pattern)}
 
 

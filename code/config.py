@@ -60,9 +60,6 @@ MODEL = registry.merged({
         8, "D, dimensions of a primary capsule", "paper, sec. 4", at_least(1)),
     "DIGIT_DIM": Setting(
         16, "E, dimensions of a class capsule", "paper, sec. 4", at_least(1)),
-    "ROUTING": Setting(
-        "dynamic", f"from votes to class capsules: {', '.join(ROUTINGS)}", "paper, sec. 2",
-        one_of(ROUTINGS)),
     "CONV_WAY": Setting(
         "auto", "how to compute the convolutions: direct, fourier (the same numbers with fewer "
         "products) or auto (the fastest)", "ours", one_of(("auto", "direct", "fourier")),

@@ -36,6 +36,11 @@ class Network(tf.keras.Model):
     `noise_count` is how many random numbers a training step draws for each image. If there are any,
     `call` gets them as `noise` [B, n], uniform in [0, 1), with training=True. They follow from seed
     and step, and each image has its own: a run resumes exactly, on any number of devices.
+
+    Variables that are not trained, such as the moving statistics of a batch normalisation, take at
+    the end of a training step what `call` assigned to them: the mean over the images of all
+    replicas. They are float32. Checkpoints have them, and the averages of EMA leave them as they
+    are.
     """
     capabilities: frozenset[str] = frozenset()
     noise_count = 0

@@ -120,20 +120,6 @@ def agree(u_hat: tf.Tensor, v: tf.Tensor) -> tf.Tensor:
     return tf.reduce_sum(u_hat * v, axis=2)
 
 
-def logit_changes(u_hat: tf.Tensor, couplings: list[tf.Tensor],
-                  bias: tf.Tensor | None) -> tf.Tensor:
-    """Returns what each of r iterations adds to a logit, or the last one would: |u_hat . v|.
-
-    u_hat [I, J, E, B], couplings [I, J, B] each, bias [J, E] or None -> [B, r], the mean over I
-    and J
-    """
-    bias, changes = class_bias(u_hat, bias), []
-    for c in couplings:
-        v = squash(weigh(c, u_hat) + bias[..., None], axis=1)           # [J, E, B]
-        changes.append(tf.reduce_mean(tf.abs(agree(u_hat, v)), axis=[0, 1]))
-    return tf.stack(changes, axis=1)                                    # [B, r]
-
-
 # ---- all iterations, forward and backward ----
 
 def forward(u_hat: tf.Tensor, b: tf.Tensor, bias: tf.Tensor, iterations: int, way: str,

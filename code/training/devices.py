@@ -1,7 +1,8 @@
 """The devices that train one network together: one, all GPUs of a machine, or those of several.
 
 Every replica gets its part of a step's batch, and the losses and gradients of the parts are added
-up. Any number of replicas thus trains the same network, up to rounding.
+up. Any number of replicas thus trains the same network, up to rounding. A batch normalisation is
+the exception: each replica takes the mean and the variance of its own part.
 """
 import contextlib
 import json

@@ -42,7 +42,10 @@ def make_optimizer(cfg) -> tf.keras.optimizers.Optimizer:
 
 @contextlib.contextmanager
 def averaged(optimizer: tf.keras.optimizers.Optimizer, variables: list) -> Iterator[None]:
-    """Gives the trainable `variables` their moving averages as values, until it is left."""
+    """Gives the trainable `variables` their moving averages as values, until it is left.
+
+    The moving statistics of a batch normalisation stay: they are those of the last 100 steps.
+    """
     trained = [tf.identity(variable) for variable in variables]
     optimizer.finalize_variable_values(variables)  # Keras writes the averages into them
     try:

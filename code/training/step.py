@@ -27,7 +27,10 @@ def make_train_step(network: Network, optimizer, cfg, devices: Devices) -> Calla
     """
 
     def differentiate(given: tuple[Batch, tf.Tensor | None], count: int):
-        """Returns the gradients and metrics of one replica's part of a batch of `count` images.
+        """Returns gradients, metrics and state of one replica's part of a batch of `count` images.
+
+        state: the variables that are not trained, such as moving statistics, as the layers assign
+        them. The scope keeps the assignments back, until the step is known to be finite.
 
         given: one tuple, because Devices.sum cuts one structure of arrays into parts. The sum of
         each term over the part is divided by `count`. So the results of all replicas add up to the
@@ -35,12 +38,14 @@ def make_train_step(network: Network, optimizer, cfg, devices: Devices) -> Calla
         """
         part, noise = given
         extra = {} if noise is None else {"noise": noise}
-        with tf.GradientTape() as tape:
+        with tf.keras.StatelessScope(), tf.GradientTape() as tape:
             output = network(part.images, part.labels, training=True, **extra)
             terms = loss_terms(network, output, part)
             metrics = {name: tf.reduce_sum(term) / count for name, term in terms.items()}
+            share = tf.cast(tf.shape(part.labels)[0], tf.float32) / count
+            state = [share * variable.value for variable in network.non_trainable_variables]
         gradients = tape.gradient(metrics["loss"], network.trainable_variables)
-        return gradients, metrics
+        return gradients, metrics, state
 
     of_batch = devices.sum(compiled(differentiate, cfg))  # every replica's part, added up
     update = devices.update(optimizer, network.trainable_variables, cfg)
@@ -53,7 +58,7 @@ def make_train_step(network: Network, optimizer, cfg, devices: Devices) -> Calla
             noise = rng.random((count, network.noise_count), np.float32)  # [B, n] in [0, 1)
 
         # forward and backward
-        gradients, metrics = of_batch((batch, noise), count=count)
+        gradients, metrics, state = of_batch((batch, noise), count=count)
         metrics = {name: float(value) for name, value in devices.local(metrics).items()}
         metrics["gradient_norm"] = float(tf.linalg.global_norm(devices.local(gradients)))
 
@@ -61,6 +66,9 @@ def make_train_step(network: Network, optimizer, cfg, devices: Devices) -> Calla
         if not np.isfinite([metrics["loss"], metrics["gradient_norm"]]).all():
             raise NotFinite(f"loss {metrics['loss']}, gradient norm {metrics['gradient_norm']}")
         update(gradients)
+        for variable, value in zip(network.non_trainable_variables, devices.local(state),
+                                   strict=True):
+            variable.assign(value)
         return metrics
 
     return train_step

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from evaluation.network.predictor import Predictor
 from model import routing
-from model.capsules import length, squash
+from model.capsules import length
 from model.network import Network
 from model.routings import Routing
 from output import progress
@@ -71,7 +71,8 @@ def of_batch(layer, u: tf.Tensor, labels: np.ndarray, long: Routing) -> Coupling
     """
     u_hat = routing.votes(u, layer.W)                                          # [I, J, E, B]
     bias = routing.class_bias(u_hat, layer.bias)[..., None]                    # [J, E, 1]
-    change = routing.logit_changes(u_hat, long.couplings(u_hat, layer), layer.bias)
+    squash = layer.routing.squash
+    change = long.logit_changes(u_hat, layer).numpy()                          # [B, MOST]
 
     # how uniform the last couplings are
     c = layer.routing.couplings(u_hat, layer)[-1]                              # [I, J, B]
@@ -97,7 +98,7 @@ def of_batch(layer, u: tf.Tensor, labels: np.ndarray, long: Routing) -> Coupling
     even = squash(tf.reduce_sum(u_hat, axis=0) / c.shape[1] + bias, axis=1)    # [J, E, B]
     cosines = [[agreement(u_hat, lengths, one, classes) for classes in (labels, other)]
                for one in (even, v)]
-    return Couplings(change.numpy(), tf.reduce_mean(entropy, axis=0).numpy(),
+    return Couplings(change, tf.reduce_mean(entropy, axis=0).numpy(),
                      weighted.numpy(), half, to_predicted,
                      np.stack(cosines[0], axis=1), np.stack(cosines[1], axis=1))
 

@@ -166,12 +166,11 @@ def draw_agreement(title: str, found: dict[str, Couplings], styles: dict[str, St
 def draw_where(title: str, found: Couplings, predictor: Predictor) -> Figure:
     """Draws the coupling to the predicted class, by position and by type of primary capsule."""
     network = predictor.network
-    types = network.primary_caps.conv.filters // network.primary_caps.dim
+    types = network.primary_caps.types
     places = found.to_predicted.reshape(-1, types)                             # [positions, types]
-    height = places_down(network)
     figure, axes = chart(f"{title}\ncoupling to the predicted class, 1 / J is "
                          f"{1 / network.classes:.3g}", 9, 3.6, ncols=2)
-    by_place = places.mean(axis=1).reshape(height, -1)
+    by_place = places.mean(axis=1).reshape(network.primary_rows(), -1)
     figure.colorbar(axes[0].imshow(by_place, cmap="cividis"), ax=axes[0])
     axes[0].set(xlabel="position, mean over the types", xticks=[], yticks=[])
     axes[1].bar(np.arange(types), places.mean(axis=0))
@@ -181,11 +180,3 @@ def draw_where(title: str, found: Couplings, predictor: Predictor) -> Figure:
     room = max(0.1 * (high - low), 1e-6)
     axes[1].set_ylim(low - room, high + room)
     return figure
-
-
-def places_down(network) -> int:
-    """Returns how many rows of positions the primary capsules have."""
-    side = network.image_shape[0]
-    for convolution in (network.conv1, network.primary_caps.conv):
-        side = (side - convolution.kernel_size[0]) // convolution.stride + 1
-    return side

@@ -6,14 +6,14 @@ import math
 
 import tensorflow as tf
 
-import registry
 from model import capsules
 from model.convolution import Convolution
 from model.losses import margin_loss, reconstruction_loss
 from model.network import Network, Output, activity, targets, top_k
-from model.routing import logit_changes, votes
+from model.routing import votes
 from model.routings import Routing
 from model.start import Start, start_of
+from registry import module, names
 from settings import Setting, one_of
 
 SETTINGS = {
@@ -21,6 +21,9 @@ SETTINGS = {
         "keras", "how the weights of --model capsnet begin: keras (Keras' default convolutions), "
         "authors (as in the authors' code, with biases) or small (small routing weights)",
         "ours; authors: their code", one_of(("keras", "authors", "small"))),
+    "ROUTING": Setting(
+        "dynamic", "from votes to class capsules with --model capsnet: "
+        f"{', '.join(names('model.routings'))}", "paper, sec. 2", one_of(names("model.routings"))),
 }
 SHORT = 0.1  # a primary capsule that is shorter says next to nothing: m- of the class capsules
 KERNEL = 9  # both convolutions are 9 x 9: conv1 at stride 1, the primary capsules at stride 2
@@ -35,7 +38,19 @@ class CapsNet(Network):
 
     def __init__(self, cfg, image_shape: tuple[int, int, int], classes: int, **kwargs):
         super().__init__(image_shape, classes, **kwargs)
-        start = start_of(cfg.INIT)
+        start = self.start(cfg)
+        self.make_encoder(cfg, start)
+        self.decoder = Decoder(image_shape, cfg.DECODER_UNITS, start, name="decoder")
+        self.m_pos, self.m_neg, self.absent_weight = cfg.M_POS, cfg.M_NEG, cfg.LAMBDA
+        self.reconstruction_weight = cfg.RECONSTRUCT_W
+        self.make_variables()
+
+    def start(self, cfg) -> Start:
+        """Returns what the weights begin with."""
+        return start_of(cfg.INIT)
+
+    def make_encoder(self, cfg, start: Start):
+        """Makes the layers conv1, primary_caps and digit_caps."""
         # conv1 has few input channels, so the Fourier form is never faster there. Of CONV_WAY it
         # obeys only "direct". next_stride is for speed: it orders the result for primary_caps.
         self.conv1 = Convolution(cfg.CONV1_CHANNELS, KERNEL, activation="relu", next_stride=2,
@@ -43,12 +58,8 @@ class CapsNet(Network):
                                  initializer=start.conv1, bias=start.bias, name="conv1")
         self.primary_caps = PrimaryCaps(cfg.PRIMARY_CAPS_CHANNELS, cfg.PRIMARY_DIM, cfg.CONV_WAY,
                                         start, name="primary_caps")
-        routing = registry.module("model.routings", cfg.ROUTING).build(cfg)
-        self.digit_caps = DigitCaps(classes, cfg.DIGIT_DIM, routing, start, name="digit_caps")
-        self.decoder = Decoder(image_shape, cfg.DECODER_UNITS, start, name="decoder")
-        self.m_pos, self.m_neg, self.absent_weight = cfg.M_POS, cfg.M_NEG, cfg.LAMBDA
-        self.reconstruction_weight = cfg.RECONSTRUCT_W
-        self.make_variables()
+        routing = module("model.routings", cfg.ROUTING).build(cfg)
+        self.digit_caps = DigitCaps(self.classes, cfg.DIGIT_DIM, routing, start, name="digit_caps")
 
     def call(self, images, labels=None, training=False) -> Output:
         """images [B, H, W, C] in [0, 1] -> Output
@@ -73,6 +84,13 @@ class CapsNet(Network):
         u = self.primary_caps(self.conv1(images))              # [B, I, D]
         return self.digit_caps.unrouted(u)                     # [B, J, E]
 
+    def primary_rows(self) -> int:
+        """Returns how many rows of positions the primary capsules have."""
+        side = self.image_shape[0]
+        for convolution in (self.conv1, self.primary_caps.conv):
+            side = (side - KERNEL) // convolution.stride + 1
+        return side
+
     def decode(self, v, labels):
         """Returns an image for each label [B, K, H, W, C] in [0, 1]
 
@@ -88,8 +106,8 @@ class CapsNet(Network):
         present = targets(labels, self.classes)                # [B, J]
         absent = 1 - present
         u_hat = votes(u, self.digit_caps.W)                    # [I, J, E, B]
-        couplings = self.digit_caps.routing.couplings(u_hat, self.digit_caps)
-        c = tf.maximum(couplings[-1], 0.0)                     # [I, J, B]
+        routing = self.digit_caps.routing
+        c = tf.maximum(routing.couplings(u_hat, self.digit_caps)[-1], 0.0)     # [I, J, B]
         # Of some routings the sum over the classes is not 1.
         c = tf.math.divide_no_nan(c, tf.reduce_sum(c, axis=1, keepdims=True))
         entropy = -tf.reduce_sum(tf.math.xlogy(c, c), axis=1)  # [I, B]
@@ -100,7 +118,7 @@ class CapsNet(Network):
             "length_correct": tf.reduce_sum(lengths * present, 1) / tf.reduce_sum(present, 1),
             "length_wrong": tf.reduce_sum(lengths * absent, 1) / tf.reduce_sum(absent, 1),
             "coupling_entropy": tf.reduce_mean(entropy, axis=0) / math.log(self.classes),
-            "logit_change": logit_changes(u_hat, couplings, self.digit_caps.bias),  # [B, r]
+            "logit_change": routing.logit_changes(u_hat, self.digit_caps),     # [B, r]
         }
 
     def loss_terms(self, output, labels, sources) -> dict[str, tf.Tensor]:
@@ -124,7 +142,7 @@ class PrimaryCaps(tf.keras.layers.Layer):
 
     def __init__(self, types: int, dim: int, conv_way: str, start: Start, **kwargs):
         super().__init__(**kwargs)
-        self.dim = dim
+        self.types, self.dim = types, dim
         self.conv = Convolution(types * dim, KERNEL, stride=2, form=conv_way,
                                 initializer=start.primary, bias=start.bias,
                                 divisor=start.primary_divisor, name="conv")
@@ -159,7 +177,7 @@ class DigitCaps(tf.keras.layers.Layer):
     def unrouted(self, u):
         """Every vote with the same coupling coefficient 1 / J. u [B, I, D] -> [B, J, E]"""
         s = tf.einsum("bid,idje->bje", u, self.W) / self.classes
-        return capsules.squash(s if self.bias is None else s + self.bias)
+        return self.routing.squash(s if self.bias is None else s + self.bias)
 
 
 class Decoder(tf.keras.layers.Layer):

@@ -7,8 +7,8 @@ J class capsules of E dimensions, B images; votes u_hat [I, J, E, B], couplings 
 """
 import tensorflow as tf
 
-from model.capsules import squash
-from model.routing import class_bias, votes, weigh
+from model import capsules
+from model.routing import agree, class_bias, votes, weigh
 
 
 class Routing:
@@ -18,6 +18,7 @@ class Routing:
     [I, D, J, E], bias [J, E] or None, and what `add_weights` adds. cfg: settings of a training.
     """
     ITERATIONS: str | None = None  # the setting that is the number of iterations; None: one pass
+    squash = staticmethod(capsules.squash)  # equation 1; a network with another one sets its own
 
     def __init__(self, cfg):
         self.cfg = cfg
@@ -29,6 +30,17 @@ class Routing:
         """Returns the couplings of each iteration, the first one first. u_hat [I, J, E, B]"""
         raise NotImplementedError
 
+    def logit_changes(self, u_hat: tf.Tensor, layer) -> tf.Tensor:
+        """Returns what each of r iterations adds to a logit, or the last one would: |u_hat . v|.
+
+        u_hat [I, J, E, B] -> [B, r], the mean over I and J
+        """
+        bias, changes = class_bias(u_hat, layer.bias)[..., None], []
+        for c in self.couplings(u_hat, layer):                          # [I, J, B]
+            v = self.squash(weigh(c, u_hat) + bias, axis=1)             # [J, E, B]
+            changes.append(tf.reduce_mean(tf.abs(agree(u_hat, v)), axis=[0, 1]))
+        return tf.stack(changes, axis=1)
+
     def __call__(self, u: tf.Tensor, layer) -> tf.Tensor:
         """Returns the class capsules: the votes, weighed by the last couplings, squashed.
 
@@ -37,4 +49,4 @@ class Routing:
         u_hat = votes(u, layer.W)                                       # [I, J, E, B]
         c = self.couplings(u_hat, layer)[-1]                            # [I, J, B]
         s = weigh(c, u_hat) + class_bias(u_hat, layer.bias)[..., None]  # [J, E, B]
-        return tf.transpose(squash(s, axis=1), [2, 0, 1])               # [B, J, E]
+        return tf.transpose(self.squash(s, axis=1), [2, 0, 1])          # [B, J, E]

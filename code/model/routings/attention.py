@@ -15,7 +15,7 @@ from model.routings import Routing
 
 
 class Attention(Routing):
-    """One pass. It is squashed by equation 1 here; the paper's network has a squash of its own."""
+    """One pass. --model efficient_capsnet, the paper's network, has a squash of its own."""
 
     def add_weights(self, layer):
         I, _, J, _ = layer.W.shape
