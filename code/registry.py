@@ -57,21 +57,17 @@ def settings_of(folder: str, name: str) -> dict[str, Setting]:
     return {}
 
 
-def owners(folder: str, setting: str) -> list[str]:
-    """Returns the names of the files in `folder` that have this setting"""
-    return [name for name in names(folder) if setting in settings_of(folder, name)]
-
-
 def check_owned(given: Iterable[str], folder: str, flag: str, chosen: str):
     """InputError for a setting among `given` that only other files of `folder` have than `chosen`.
 
     flag: the one that chooses the file
     """
-    for name in given:
-        having = owners(folder, name)
+    tables = {name: settings_of(folder, name) for name in names(folder)}
+    for setting in given:
+        having = [name for name, table in tables.items() if setting in table]
         if having and chosen not in having:
-            raise InputError(f"--{name.lower()}: expected {flag} {' or '.join(having)}, which has "
-                             f"this setting, received {flag} {chosen}")
+            raise InputError(f"--{setting.lower()}: expected {flag} {' or '.join(having)}, which "
+                             f"has this setting, received {flag} {chosen}")
 
 
 def merged(*tables: dict[str, Setting]) -> dict[str, Setting]:

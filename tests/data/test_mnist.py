@@ -133,10 +133,13 @@ def test_files_are_taken_from_the_folder_or_its_folder_of_the_name(contents, tmp
     assert dataset.class_names == tuple("0123456789")
 
 
-def test_the_folder_of_the_name_goes_first(contents, tmp_path):
+def test_the_folder_of_the_name_goes_first_and_a_file_of_another_dataset_is_not_only_to_be_deleted(contents, tmp_path):
     write(tmp_path / "mnist", contents)
-    write(tmp_path, dict.fromkeys(contents, b"another dataset's file"), ".gz")
+    write(tmp_path, dict.fromkeys(contents, b"another dataset's file"))
     assert_small(load(tmp_path))
+    (tmp_path / "mnist" / "t10k-labels-idx1-ubyte").unlink()
+    message = refusal(load, tmp_path)
+    assert "belongs to another dataset" in message and str(tmp_path / "mnist") in message
 
 
 def test_a_wrong_file_is_named_and_left_alone(mirrors, contents, tmp_path):
@@ -156,12 +159,6 @@ def test_a_wrong_file_is_named_and_left_alone(mirrors, contents, tmp_path):
     assert str(path) in refusal(load, tmp_path)
 
 
-def test_a_wrong_file_that_may_be_another_dataset_s_is_not_only_to_be_deleted(contents, tmp_path):
-    write(tmp_path, dict.fromkeys(contents, b"?"))
-    message = refusal(load, tmp_path)
-    assert "belongs to another dataset" in message and str(tmp_path / "mnist") in message
-
-
 @pytest.mark.parametrize("labels, words", [
     ([0, 1, 10, 2, 3, 4], ["0 to 9", "received 10"]),
     ([0, 1, 2], ["as many images as labels", "6 and 3"]),
@@ -176,25 +173,20 @@ def test_labels_are_those_of_the_classes_and_of_the_images(contents, tmp_path, m
     assert all(word in message for word in ["MNIST", *words]), message
 
 
-def test_the_last_training_images_validate_and_labels_go_up_to_9(tmp_path, monkeypatch):
+def test_the_last_training_images_validate_or_none_do_and_labels_go_up_to_9(tmp_path, monkeypatch):
     pixels = np.arange(8).astype(np.uint8).reshape(-1, 1, 1)
     arrays = pixels, np.arange(8), pixels[:2], [9, 9]
     contents = dict(zip(mnist.SOURCE.digests, map(idx, arrays), strict=True))
     sha256 = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
     change(monkeypatch, mnist, digests=sha256)
-    dataset = load(write(tmp_path, contents))
-    assert dataset.train.labels[:, 0].tolist() == [0, 1, 2]
-    np.testing.assert_array_equal(dataset.val.images, pixels[3:, ..., None])
-    assert dataset.test.labels.tolist() == [[9], [9]]
-
-
-def test_all_training_images_train_if_none_is_held_out(contents, tmp_path):
-    dataset = load(write(tmp_path, contents), validation=0)
-    np.testing.assert_array_equal(dataset.train.images[..., 0], IMAGES[:20])
-    assert "20x18" in refusal(mnist.load, settings(DATA_DIR=str(tmp_path), VALIDATION=5, SHIFT=18))
-    assert dataset.val.labels.shape == (0, 1) and len(dataset.val.images) == 0
-    message = refusal(load, tmp_path, mnist, 20)
-    assert "--validation: expected less than the 20 training images, received 20" in message
+    for validation in (5, 0):
+        dataset = load(write(tmp_path, contents), validation=validation)
+        assert dataset.train.labels[:, 0].tolist() == list(range(8 - validation))
+        np.testing.assert_array_equal(dataset.val.images, pixels[8 - validation:, ..., None])
+        assert dataset.val.labels.shape == (validation, 1) and dataset.test.labels.tolist() == [[9], [9]]
+    assert "--validation: expected less than the 8 training images, received 8" in refusal(load, tmp_path, mnist, 8)
+    message = refusal(mnist.load, settings(DATA_DIR=str(tmp_path), VALIDATION=5, SHIFT=1))
+    assert "1x1" in message, "the shift is one of these images"
 
 
 # ---- Fashion-MNIST ----
@@ -208,21 +200,17 @@ def test_fashion_mnist_is_known_by_its_gz_files(mirrors, contents, tmp_path):
     assert names(tmp_path / "new" / "fashion_mnist") == sorted(f"{name}.gz" for name in contents)
 
 
-def test_the_same_content_packed_otherwise_is_not_the_published_gz_file(contents, tmp_path):
+def test_only_the_published_gz_file_is_taken(contents, tmp_path):
+    """A raw file might be MNIST's file of the same name."""
+    write(tmp_path, contents)
+    message = refusal(load, tmp_path, fashion_mnist)
+    assert "each as .gz" in message and "Fashion-MNIST" in message
     write(tmp_path, contents, ".gz", lambda content: gzip.compress(content, 1, mtime=1))
     path = tmp_path / "train-images-idx3-ubyte.gz"
     message = refusal(load, tmp_path, fashion_mnist)
     for words in [str(path), "MD5", fashion_mnist.SOURCE.digests["train-images-idx3-ubyte"],
                   hashlib.md5(path.read_bytes()).hexdigest()]:
         assert words in message
-
-
-def test_a_raw_file_that_cannot_be_verified_is_not_taken(contents, tmp_path):
-    """It might be MNIST's file of the same name."""
-    write(tmp_path, contents)
-    write(tmp_path / "fashion_mnist", contents)
-    message = refusal(load, tmp_path, fashion_mnist)
-    assert "each as .gz" in message and "Fashion-MNIST" in message
 
 
 # ---- download ----
@@ -287,24 +275,20 @@ def test_the_next_call_completes_a_failed_download(mirrors, contents, tmp_path, 
     assert [path.split("/")[2] for path in mirrors.asked] == once
 
 
-@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
-def test_interrupted_write_leaves_nothing(mirrors, tmp_path, monkeypatch, error):
+def test_an_interrupted_write_leaves_nothing(mirrors, tmp_path, monkeypatch):
     def half(path, content):
         with open(path, "wb") as file:
             file.write(content[:len(content) // 2])
         raise error
-    monkeypatch.setattr(Path, "write_bytes", half)
-    with pytest.raises(InputError if isinstance(error, OSError) else KeyboardInterrupt) as caught:
-        load(tmp_path)
-    assert names(tmp_path / "mnist") == []
-    if isinstance(error, OSError):
-        assert "No space left on device" in str(caught.value) and str(tmp_path) in str(caught.value)
-
-
-def test_folder_that_cannot_be_written(mirrors, tmp_path):
     (tmp_path / "file").write_text("not a folder")
     message = refusal(load, tmp_path / "file")
     assert "--data_dir" in message and str(tmp_path / "file" / "mnist") in message
+    monkeypatch.setattr(Path, "write_bytes", half)
+    for error in (OSError(28, "No space left on device"), KeyboardInterrupt()):
+        with pytest.raises((InputError, KeyboardInterrupt)) as caught:
+            load(tmp_path)
+        assert names(tmp_path / "mnist") == []
+        assert error is caught.value or "No space left on device" in str(caught.value)
 
 
 # ---- the real files ----

@@ -65,19 +65,17 @@ def test_a_pair_is_two_shifted_digits_of_different_classes_added_and_clipped():
     assert (made.images == 255).any(), "otherwise nothing was clipped"
 
 
-def test_every_place_and_every_other_digit_occurs_about_as_often():
+def test_every_place_occurs_about_as_often():
     split, random = digits(6), np.random.default_rng(0)
-    pair, shifts, partners = overlay.random_pairs(split, 1), [], []
+    pair, shifts = overlay.random_pairs(split, 1), []
     for _ in range(80):
         made = pair(split, np.array([0, 1, 2]), random)
         for labels, sources in zip(made.labels, made.sources, strict=True):
-            (_, *first), = places(split, sources[0], labels[0], 1)
-            (partner, *second), = places(split, sources[1], labels[1], 1)
-            shifts += [tuple(first), tuple(second)]
-            partners.append(partner)
+            for label, source in zip(labels, sources, strict=True):
+                (_, *shift), = places(split, source, label, 1)
+                shifts.append(shift)
     counts = np.unique(shifts, axis=0, return_counts=True)[1]
     assert len(counts) == 9 and counts.min() > 30 and counts.max() < 80  # 53 expected, deviation 6.9
-    assert set(partners) == set(range(6))
 
 
 def test_partners_are_even_among_all_digits_of_other_classes():
@@ -92,26 +90,19 @@ def test_partners_are_even_among_all_digits_of_other_classes():
 
 # ---- training ----
 
-def test_a_training_batch_of_pairs_follows_from_seed_and_step():
-    dataset = dataset_of(digits())
-    straight = [training_batch(dataset, 7, step, 8) for step in range(6)]
-    for step in (5, 0, 3):
-        again = training_batch(dataset_of(digits()), 7, step, 8)
-        for a, b in zip(again, straight[step], strict=True):
-            np.testing.assert_array_equal(a, b)
-    assert not np.array_equal(training_batch(dataset, 8, 0, 8).images, straight[0].images)
-    one = straight[0]
-    assert one.images.shape == (8, 13, 13, 1) and one.labels.shape == (8, 2) and one.sources.shape == (8, 2, 13, 13, 1)
-    np.testing.assert_allclose(one.images, np.minimum(1, one.sources.sum(axis=1)), atol=1e-6)
-
-
-def test_training_batches_of_pairs_are_those_of_earlier_versions():
+def test_training_batches_of_pairs_are_those_of_earlier_versions_in_any_order():
     """The digest was made by the code that trained the released network."""
     dataset, digest = dataset_of(digits()), hashlib.sha256()
-    for step in range(6):
-        batch = training_batch(dataset, 7, step, 10)
+    straight = [training_batch(dataset, 7, step, 10) for step in range(6)]
+    for batch in straight:
         digest.update(batch.images.tobytes() + batch.labels.tobytes() + batch.sources.tobytes())
     assert digest.hexdigest() == "4f510e152dad4c8bd6e346bb1e3bb9cf6229c67e7b0c8aec892be5ac760da445"
+    for step in (5, 0, 3):
+        again = training_batch(dataset_of(digits()), 7, step, 10)
+        for a, b in zip(again, straight[step], strict=True):
+            np.testing.assert_array_equal(a, b)
+    assert not np.array_equal(training_batch(dataset, 8, 0, 10).images, straight[0].images)
+    np.testing.assert_allclose(again.images, np.minimum(1, again.sources.sum(axis=1)), atol=1e-6)
 
 
 def test_every_digit_is_the_base_once_in_an_epoch_with_a_new_partner_in_the_next():

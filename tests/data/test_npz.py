@@ -34,7 +34,7 @@ def whole(folder: Path, images=IMAGES, labels=LABELS) -> Dataset:
 
 
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
-def test_own_images_are_split_by_seed(tmp_path, save):
+def test_own_images_are_split_by_seed_and_shifted_in_training(tmp_path, save):
     images = np.zeros((40, 17, 30, 3), np.uint8)
     images[:, 0, 0, 0] = 100 + np.arange(40)  # who is who
     images[:, 1] = 255
@@ -50,6 +50,9 @@ def test_own_images_are_split_by_seed(tmp_path, save):
         np.testing.assert_array_equal(split.images, same.images)
         assert split.labels.dtype == np.int32
     assert not np.array_equal(who[0], other.train.images[:, 0, 0, 0] - 100)
+    assert "--shift" in refusal(load, path, SHIFT=17)
+    moved = load(path, SHIFT=16).augment(dataset.train, np.arange(32), np.random.default_rng(0))
+    assert not np.array_equal(moved.images, dataset.train.images)
 
 
 def test_own_validation_and_test_are_used(tmp_path, capsys):
@@ -71,14 +74,6 @@ def test_the_random_splits_of_a_seed_are_those_of_earlier_versions(tmp_path):
     assert dataset.digest == "709f19d88d74bb4e7387d40f7c81ba7512519f9c8b5856851ab174ed0712632c"
 
 
-def test_a_test_split_alone_is_enough_to_evaluate(tmp_path):
-    path = npz(tmp_path, x_test=IMAGES, y_test=LABELS)
-    dataset = load(path, test_only_ok=True)
-    assert [len(split.labels) for split in splits(dataset)] == [0, 0, 40]
-    assert dataset.image_shape == (20, 18, 1) and dataset.class_names == ("0", "1", "2", "3")
-    assert "train: expected an image or more" in refusal(load, path)
-
-
 # ---- arrays as people have them ----
 
 @pytest.mark.parametrize("labels", [
@@ -95,20 +90,18 @@ def test_one_hot_labels_say_how_many_classes_there_are(tmp_path, capsys):
     assert "4 of 8 classes have no images: 0, 2, 4, ...\n" in capsys.readouterr().out, "numbered from 1, with gaps"
 
 
-@pytest.mark.parametrize("images", [
-    IMAGES.astype(np.int64), IMAGES.astype(float), IMAGES.astype(np.float16), IMAGES.astype(np.float32) / 255,
-    IMAGES / 255])
-def test_images_of_other_types_are_taken_if_nothing_is_lost(tmp_path, images):
+@pytest.mark.parametrize("images, expected", [
+    *((IMAGES.astype(kind), IMAGES) for kind in (np.int64, float, np.float16)),
+    (IMAGES.astype(np.float32) / 255, IMAGES), (IMAGES / 255, IMAGES),
+    (IMAGES > 127, 255 * (IMAGES > 127)), ((IMAGES > 127).astype(float), 255 * (IMAGES > 127))])
+def test_images_of_other_types_are_taken_if_nothing_is_lost(tmp_path, images, expected):
     train = whole(tmp_path, images).train
     assert train.images.dtype == np.uint8
-    np.testing.assert_array_equal(train.images[..., 0], IMAGES)
+    np.testing.assert_array_equal(train.images[..., 0], expected)
 
 
-def test_truth_values_are_black_and_white_and_one_rule_holds_for_all_splits(tmp_path):
-    masks = IMAGES > 127
-    for images in (masks, masks.astype(float)):
-        np.testing.assert_array_equal(whole(tmp_path, images).train.images[..., 0], 255 * masks)
-    nearly_black = np.where(masks, 1.0, 0.0)
+def test_one_rule_holds_for_the_pixels_of_all_splits(tmp_path):
+    nearly_black = np.where(IMAGES > 127, 1.0, 0.0)
     dataset = load(npz(tmp_path, x_train=IMAGES / 1, y_train=LABELS, x_test=nearly_black, y_test=LABELS))
     assert dataset.test.images.max() == 1
 
@@ -187,14 +180,6 @@ def test_labels_may_name_a_thousand_classes(tmp_path):
     assert "999" in refusal(load, npz(tmp_path, x_train=images, y_train=np.arange(1040) % 1001))
 
 
-def test_the_training_images_are_shifted(tmp_path):
-    path = npz(tmp_path, x_train=IMAGES, y_train=LABELS)
-    assert "--shift" in refusal(load, path, SHIFT=18)
-    dataset = load(path, SHIFT=17)
-    moved = dataset.augment(dataset.train, np.arange(32), np.random.default_rng(0))
-    assert not np.array_equal(moved.images, dataset.train.images)
-
-
 # ---- other files ----
 
 Y = npy(LABELS)
@@ -219,17 +204,14 @@ def test_what_is_not_an_npz_is_refused(tmp_path, content, words):
     assert all(word in message for word in [str(path), "expected", "received", words]), message
 
 
-@pytest.mark.parametrize("name", ["a.npy", "a.mat", "a.csv", "a.h5", "train.gz", "archive.zip", "images"])
-def test_other_files_are_told_which_formats_there_are(tmp_path, name):
+@pytest.mark.parametrize("name", ["a.npy", "a.mat", "a.csv", "train.gz", "archive.zip", "images"])
+def test_other_files_are_told_which_formats_there_are_and_one_that_has_moved_is_given_by_its_flag(tmp_path, name):
     (tmp_path / name).write_bytes(b"")
     message = refusal(load, tmp_path / name)
     assert "a folder with one subfolder" in message and ".npz" in message and "np.savez(" in message
     assert data.is_path(str(tmp_path / name)) and not data.is_path("no-such-name")
-
-
-def test_a_dataset_that_has_moved_is_given_by_its_flag(tmp_path):
-    for name in ("images.npz", "images"):
-        assert "if the images have moved, give --dataset" in refusal(load, tmp_path / name)
+    (tmp_path / name).unlink()
+    assert "if the images have moved, give --dataset" in refusal(load, tmp_path / name)
     assert "something else" in refusal(npz_format.load, tmp_path, settings())
 
 

@@ -8,6 +8,7 @@ from data import remarks
 from data.dataset import MAX_CLASSES, MIN_SIDE, Dataset, Split
 from data.readers import numpy_file
 from data.readers.files import expect
+from data.readers.image_file import is_blank
 from data.splits import PARTS, as_dataset
 from settings import InputError
 
@@ -59,7 +60,7 @@ def from_arrays(name: str, where: Any, arrays: dict[str, np.ndarray], cfg) -> Da
            f"labels below the number of examples, {examples:,}",
            f"the label {classes - 1:,}; number the classes from 0")
     blank = [f"x_{part}[{index}]" for part, split in splits.items()
-             for index, image in enumerate(split.images) if (image == image[0, 0]).all()]
+             for index, image in enumerate(split.images) if is_blank(image)]
     remarks.say_blank(blank, examples, where)
     return as_dataset(name, where, splits, tuple(map(str, range(classes))), cfg)
 
@@ -70,12 +71,19 @@ def as_split(images: np.ndarray, labels: np.ndarray, part: str, where: Any) -> S
     InputError if the arrays are not as `from_arrays` says.
     """
     labels = as_labels(labels, part, where)
-    wanted = f"x_{part} of numbers [N, H, W] or [N, H, W, C]"
+    wanted, shape = f"x_{part} of numbers [N, H, W] or [N, H, W, C]", images.shape
     expect(images.dtype.kind in "biuf" and images.ndim in (3, 4), where, wanted,
-           f"{images.dtype} {list(images.shape)}")
-    axes = order_of_axes(images.shape, len(labels))
+           f"{images.dtype} {list(shape)}")
+
+    # Other libraries have the images last, or [N, C, H, W].
+    axes = None
+    if shape[-1] == len(labels) != shape[0]:
+        axes = (len(shape) - 1, *range(len(shape) - 1))
+    elif len(shape) == 4 and shape[1] < MIN_SIDE <= min(shape[2:]):
+        axes = 0, 2, 3, 1
     expect(axes is None, where, wanted,
-           f"{list(images.shape)}; transpose it: x_{part}.transpose{axes}")
+           f"{list(shape)}; transpose it: x_{part}.transpose{axes}")
+
     images = images if images.ndim == 4 else images[..., None]
     n, height, width, channels = images.shape
     expect(min(height, width) >= MIN_SIDE and channels > 0, where,
@@ -84,18 +92,6 @@ def as_split(images: np.ndarray, labels: np.ndarray, part: str, where: Any) -> S
     expect(n == len(labels), where, f"as many images in x_{part} as labels in y_{part}",
            f"{n:,} and {len(labels):,}")
     return Split(images, labels[:, None])
-
-
-def order_of_axes(shape: tuple[int, ...], count: int) -> tuple[int, ...] | None:
-    """Returns the axes that make images [N, ...] of such an array; None: it is as it should be.
-
-    count: N. Other libraries have [N, C, H, W], or the images last.
-    """
-    if shape[-1] == count != shape[0]:
-        return (len(shape) - 1, *range(len(shape) - 1))
-    if len(shape) == 4 and shape[1] < MIN_SIDE <= min(shape[2:]):
-        return 0, 2, 3, 1
-    return None
 
 
 def as_bytes(images: np.ndarray, up_to_one: bool, name: str, where: Any) -> np.ndarray:
@@ -126,14 +122,14 @@ def as_labels(labels: np.ndarray, part: str, where: Any) -> np.ndarray:
     InputError for anything else.
     """
     received = f"{labels.dtype} {list(labels.shape)}"
+    is_number = labels.dtype.kind in "biuf"
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
-    if labels.ndim == 2 and labels.dtype.kind in "biuf":
-        one_hot = np.isin(labels, (0, 1)).all() and (labels.sum(axis=1) == 1).all()
-        labels = labels.argmax(axis=1) if one_hot else labels
-    whole = labels.dtype.kind in "biu" or (
-        labels.dtype.kind == "f" and np.isfinite(labels).all() and (labels % 1 == 0).all())
-    expect(labels.ndim == 1 and whole, where, f"y_{part} of whole numbers [N], or one-hot [N, J]",
+    elif labels.ndim == 2 and is_number and np.isin(labels, (0, 1)).all() and (
+            labels.sum(axis=1) == 1).all():
+        labels = labels.argmax(axis=1)
+    expect(labels.ndim == 1 and is_number and (labels == np.rint(labels)).all()
+           and np.isfinite(labels).all(), where, f"y_{part} of whole numbers [N], or one-hot [N, J]",
            received)
     expect(len(labels) > 0, where, f"labels in y_{part}", "none")
     low, high = int(labels.min()), int(labels.max())
