@@ -48,7 +48,7 @@ def check(dataset: Dataset, where: str, test_only_ok: bool = False):
 
 def check_split(split: Examples, dataset: Dataset, where: str):
     """InputError unless the labels and the first image of the split are as they should be."""
-    labels = split.labels
+    labels, size = split.labels, dataset.image_shape
     expect(labels.dtype == np.int32 and labels.ndim == 2 and labels.shape[1] > 0, where,
            "labels int32 [N, K], K for each image", f"{labels.dtype} {list(labels.shape)}")
     expect(np.isin(labels, np.arange(dataset.classes)).all(), where,
@@ -56,15 +56,15 @@ def check_split(split: Examples, dataset: Dataset, where: str):
     ordered = np.sort(labels, axis=1)
     expect((ordered[:, 1:] > ordered[:, :-1]).all(), where, "K different labels of each image",
            "an image that has one twice")
+
+    # The first image stands for all: they may be made when they are taken.
+    images, _, sources = split.take(slice(0, 1))
+    expect(images.dtype == np.uint8 and images.shape[1:] == size, where,
+           f"images uint8, 0 to 255, each of the shape {size}", f"{images.dtype} {images.shape[1:]}")
     if isinstance(split, Split):
         expect(len(split.images) == len(labels), where, "as many images as labels",
                f"{len(split.images):,} and {len(labels):,}")
-
-    # The first image stands for all, which may be made only when they are taken.
-    first, size = split.take(slice(0, 1)), dataset.image_shape
-    arrays = {"images": (first.images, size), "sources": (first.sources, (labels.shape[1], *size))}
-    for name, (array, shape) in arrays.items():
-        if array is not None:
-            expect(array.dtype == np.uint8 and array.shape[1:] == shape, where,
-                   f"{name} uint8, 0 to 255, each of the shape {shape}",
-                   f"{array.dtype} and {array.shape[1:]}")
+    if sources is not None:
+        wanted = (labels.shape[1], *size)
+        expect(sources.dtype == np.uint8 and sources.shape[1:] == wanted, where,
+               f"sources uint8, each of the shape {wanted}", f"{sources.dtype} {sources.shape[1:]}")

@@ -57,7 +57,7 @@ def export(ckpt: str, kind: str, out: str | None) -> int:
 
     # Write the plain form of the network beside its place, compare it with the fast form, and move
     # it there.
-    function = as_function(rebuilt(network, run.settings))
+    function = as_function(network, run.settings)
     with writing(target, "--out"):
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".export", dir=target.parent) as folder:
@@ -75,34 +75,27 @@ def export(ckpt: str, kind: str, out: str | None) -> int:
     return 0
 
 
-def rebuilt(network: Network, trained) -> Network:
-    """Returns the same network, computed as the paper writes it.
-
-    The fast forms would bring the constants of a Fourier transform, and a gradient that nobody
-    needs. The numbers are equal to float32 rounding.
-    """
-    plain = trained.changed(CONV_WAY="direct", ROUTING_WAY="plain")
-    copy = model.build(plain, network.image_shape, network.classes)
-    copy.set_weights(network.get_weights())
-    return copy
-
-
-def as_function(network: Network) -> Callable:
+def as_function(network: Network, trained) -> Callable:
     """Returns images [N, H, W, C] -> {name: array}, a tf.function with the weights as constants.
 
-    With variables, TensorFlow Lite's converter gives NaN for a Keras 3 network. Keras' own export
+    trained: the settings of the training. The network is computed as the paper writes it: the fast
+    forms, equal to float32 rounding, would bring the constants of a Fourier transform. With
+    variables, TensorFlow Lite's converter gives NaN for a Keras 3 network. Keras' own export
     refuses outputs that are None, and its ONNX files lose the outputs' names.
     """
-    trainable = [variable.numpy() for variable in network.trainable_variables]
-    other = [variable.numpy() for variable in network.non_trainable_variables]
+    plain = model.build(trained.changed(CONV_WAY="direct", ROUTING_WAY="plain"),
+                        network.image_shape, network.classes)
+    plain.set_weights(network.get_weights())
+    trainable = [variable.numpy() for variable in plain.trainable_variables]
+    other = [variable.numpy() for variable in plain.non_trainable_variables]
 
     @tf.function(input_signature=[tf.TensorSpec([None, *network.image_shape], name="images")])
     def answer(images):
-        # The arrays become constants of the graph here.
-        # Otherwise TensorFlow's convolution ends the whole process.
+        # With another shape, TensorFlow's convolution would end the whole process.
         images = tf.ensure_shape(images, [None, *network.image_shape])
+        # The arrays become constants of the graph here.
         weights = [tf.constant(value) for value in trainable]
-        output, _ = network.stateless_call(weights, [tf.constant(value) for value in other], images)
+        output, _ = plain.stateless_call(weights, [tf.constant(value) for value in other], images)
         return {name: value for name, value in output._asdict().items() if value is not None}
 
     return answer

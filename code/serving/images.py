@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from data.dataset import scale
-from data.readers import image_file, numpy_file
+from data.readers import image_file
 from data.readers.files import expect
 from settings import InputError
 
@@ -58,16 +58,6 @@ def read(path: Path, image_shape: Shape, prepare: Prepare | None) -> np.ndarray:
         return scale(image_file.read(path, height, colour=channels == 3))
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
-
-
-def read_npy(path: Path, image_shape: Shape) -> np.ndarray:
-    """Returns the images in an .npy, float32 [N, H, W, C] in [0, 1], as the network takes them.
-
-    InputError if it is something else, or damaged.
-    """
-    array = numpy_file.read(path)
-    expect(isinstance(array, np.ndarray), path, "an .npy", "an .npz")
-    return as_network_takes(array, image_shape, path)
 
 
 def as_network_takes(array: np.ndarray, image_shape: Shape, where) -> np.ndarray:

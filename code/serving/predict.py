@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 import cli
+from data.readers import numpy_file
 from data.readers.files import expect
 from data.remarks import some
 from evaluation.figures import sheets, style
@@ -71,7 +72,9 @@ def read_file(network: Trained, path: Path, as_is: bool) -> dict[str, np.ndarray
     """Returns {name: image [H, W, C]}, one of a picture, N of an .npy. InputError if neither."""
     if path.suffix.lower() != ".npy":
         return {str(path): network.read(path, as_is)}
-    array = images.read_npy(path, network.image_shape)
+    array = numpy_file.read(path)
+    expect(isinstance(array, np.ndarray), path, "an .npy", "an .npz")
+    array = images.as_network_takes(array, network.image_shape, path)
     return {f"{path}[{n}]": image for n, image in enumerate(array)}
 
 

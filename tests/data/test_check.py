@@ -36,8 +36,8 @@ SHAPE = r"\(18, 17, 1\)"
 
 @pytest.mark.parametrize("split, words", [
     (Split(IMAGES.astype(np.float32), LABELS), "images uint8.*, received float32"),
-    (Split(IMAGES[..., 0], LABELS), f"images uint8.*{SHAPE}, received uint8 and .18, 17."),
-    (Split(IMAGES[:, :16], LABELS), f"images uint8.*{SHAPE}, received uint8 and .16, 17, 1."),
+    (Split(IMAGES[..., 0], LABELS), f"images uint8.*{SHAPE}, received uint8 .18, 17."),
+    (Split(IMAGES[:, :16], LABELS), f"images uint8.*{SHAPE}, received uint8 .16, 17, 1."),
     (Split(IMAGES[:5], LABELS), "as many images as labels, received 5 and 6"),
     (Split(IMAGES, LABELS[:, 0]), r"labels int32 \[N, K\], .*, received int32 \[6\]"),
     (Split(IMAGES, LABELS[:, :0]), r"labels int32 \[N, K\], .*, received int32 \[6, 0\]"),
