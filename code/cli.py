@@ -88,8 +88,8 @@ def run(main: Callable[[], int]):
             raise
         # the first line, without TensorFlow's {{node ...}}
         reason = str(error).partition("\n")[0].rpartition("}} ")[2]
-        complain(f"{name}: error: not enough memory ({reason}); fewer or smaller images, a smaller "
-                 "--batch_size or a smaller network would take less")
+        complain(f"{name}: error: not enough memory ({reason}); fewer or smaller images "
+                 "(--image_size), a smaller --batch_size or a smaller network would take less")
         sys.exit(2)
 
 

@@ -1,10 +1,7 @@
 """The glyphs: MNIST's format and framing, the same bytes from a seed, test fonts not trained on."""
-from pathlib import Path
-
 import matplotlib
 import numpy as np
 import pytest
-from matplotlib.font_manager import get_font
 
 from data.making import glyphs
 from untrusted import refusal
@@ -71,15 +68,12 @@ def test_white_ink_on_a_background_of_exactly_zero(images):
     assert 0.05 < ((images > 0) & (images < 255)).mean() < 0.15  # antialiased; MNIST: 0.12
 
 
-def test_digits_fill_mnist_s_box_and_keep_off_the_edge(images):
+def test_digits_fill_mnist_s_box_are_centred_by_their_mass_and_keep_off_the_edge(images):
     top, bottom, left, right = bounds(images).T
     longer = np.maximum(bottom - top, right - left) + 1
     assert longer.min() >= 15 and longer.max() <= 23  # 17 to 20 before the bend
     assert (longer <= 20).mean() > 0.9
     assert (bounds(images) % 27 == 0).any(1).mean() < 0.02
-
-
-def test_digits_are_centred_by_their_mass(images):
     offset = centres(images) - 14
     assert np.abs(offset).max() < 3.5
     assert (np.abs(offset.mean(0)) < 0.15).all()
@@ -128,15 +122,6 @@ def test_training_and_validation_are_drawn_from_the_training_fonts_alone(monkeyp
     assert np.array_equal(other["x_train"], data["x_train"])
     assert np.array_equal(other["x_val"], data["x_val"])
     assert not np.array_equal(other["x_test"], data["x_test"])
-
-
-def test_matplotlib_has_the_fonts_with_the_digits_and_no_family_is_on_both_sides():
-    assert len(set(glyphs.TRAIN_FONTS)) == 12 and len(set(glyphs.TEST_FONTS)) == 8
-    assert all(font.startswith("DejaVu") for font in glyphs.TRAIN_FONTS)
-    assert all(font.startswith(("STIX", "cm")) for font in glyphs.TEST_FONTS)
-    for font in glyphs.TRAIN_FONTS + glyphs.TEST_FONTS:
-        file = Path(matplotlib.get_data_path(), "fonts", "ttf", f"{font}.ttf")
-        assert set(map(ord, "0123456789")) <= set(get_font(str(file)).get_charmap())
 
 
 def test_a_missing_font_is_named_and_a_dark_style_does_not_change_the_digits(monkeypatch, data):

@@ -10,7 +10,7 @@ import data
 import registry
 import toy
 from config import TRAIN, Config
-from data.dataset import Dataset, Split, as_batch, batches, stream, training_batch
+from data.dataset import Dataset, Split, as_batch, batches, training_batch
 from data.datasets import multimnist
 from data.making import overlay
 from untrusted import refusal
@@ -65,19 +65,6 @@ def test_a_pair_is_two_shifted_digits_of_different_classes_added_and_clipped():
     assert (made.images == 255).any(), "otherwise nothing was clipped"
 
 
-def test_every_place_occurs_about_as_often():
-    split, random = digits(6), np.random.default_rng(0)
-    pair, shifts = overlay.random_pairs(split, 1), []
-    for _ in range(80):
-        made = pair(split, np.array([0, 1, 2]), random)
-        for labels, sources in zip(made.labels, made.sources, strict=True):
-            for label, source in zip(labels, sources, strict=True):
-                (_, *shift), = places(split, source, label, 1)
-                shifts.append(shift)
-    counts = np.unique(shifts, axis=0, return_counts=True)[1]
-    assert len(counts) == 9 and counts.min() > 30 and counts.max() < 80  # 53 expected, deviation 6.9
-
-
 def test_partners_are_even_among_all_digits_of_other_classes():
     labels = np.array([2, 0, 2, 2, 1, 0, 2])
     drawn = overlay.Partners(labels).draw(np.repeat(np.arange(7), 3000), np.random.default_rng(0)).reshape(7, 3000)
@@ -103,15 +90,6 @@ def test_training_batches_of_pairs_are_those_of_earlier_versions_in_any_order():
             np.testing.assert_array_equal(a, b)
     assert not np.array_equal(training_batch(dataset, 8, 0, 10).images, straight[0].images)
     np.testing.assert_allclose(again.images, np.minimum(1, again.sources.sum(axis=1)), atol=1e-6)
-
-
-def test_every_digit_is_the_base_once_in_an_epoch_with_a_new_partner_in_the_next():
-    dataset = dataset_of(digits())
-    order = [stream(0, "order", epoch).permutation(30) for epoch in (0, 1)]
-    made = [training_batch(dataset, 0, step, 10) for step in range(6)]
-    base = np.concatenate([batch.labels[:, 0] for batch in made])
-    np.testing.assert_array_equal(base, dataset.train.labels[np.concatenate(order), 0])
-    assert not np.array_equal(np.sort(made[0].labels[:, 1]), np.sort(made[3].labels[:, 1]))
 
 
 # ---- validation and test ----

@@ -44,8 +44,8 @@ for path in images:
 """
 
 
-@pytest.mark.parametrize("kind", registry.names("serving.exports"))
-@pytest.mark.parametrize("model", ["capsnet", "cnn"])
+@pytest.mark.parametrize("kind, model", [*((kind, "capsnet") for kind in registry.names("serving.exports")),
+                                         ("tflite", "cnn")])
 def test_an_export_has_the_networks_numbers_and_refuses_images_of_another_shape(
         call, toy_run, tmp_path, monkeypatch, kind, model):
     run = toy_run((20, 20, 1), MODEL=model)
