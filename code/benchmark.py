@@ -141,7 +141,7 @@ def main() -> int:
     parser.add_settings("network", settings)
     add = parser.add_argument_group("table").add_argument
     add("--quick", action="store_true", help="only the headline: default, direct and naive")
-    add("--rows", default="*", metavar="PATTERN", help="only rows whose name matches, as in a shell")
+    add("--rows", default="*", metavar="PATTERN", help="rows whose name matches, as in a shell")
     add("--repeats", type=int, default=5, metavar="N", help="turns of each row (default 5)")
     add("--json", type=cli.path, metavar="FILE", help="write every number to FILE")
     given, args = parser.parse(settings)

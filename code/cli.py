@@ -17,7 +17,7 @@ class Parser(argparse.ArgumentParser):
         super().__init__(allow_abbrev=False, **options)
 
     def add_settings(self, title: str, table: dict[str, Setting]):
-        """One flag for each setting. The parsed values have only those that are given."""
+        """Adds a flag for each setting. The parsed values have only those that are given."""
         group = self.add_argument_group(title)
         for name, setting in table.items():
             kind = type(setting.default)
@@ -54,7 +54,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def path(text: str) -> str:
-    """A flag's text -> the path it means, from where the user stands. A type for `add_argument`."""
+    """Returns the path that a flag's text means where the user stands. For `add_argument`."""
     absolute = PATH.convert(text)
     if not PATH.holds(absolute):
         raise argparse.ArgumentTypeError(f"expected {PATH.words}, received {text!r}")
@@ -94,13 +94,13 @@ def run(main: Callable[[], int]):
 
 
 def complain(line: str):
-    """One line to standard error, if it takes any."""
+    """Prints one line to standard error, if it takes any."""
     with contextlib.suppress(OSError, ValueError):
         print(in_one_line(line), file=sys.stderr, flush=True)
 
 
 def in_one_line(text: str) -> str:
-    """A path may have line breaks: they are shown as \\n and \\r."""
+    """Returns the text with its line breaks, which a path may have, as \\n and \\r."""
     return text.replace("\n", "\\n").replace("\r", "\\r")
 
 

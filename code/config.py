@@ -7,8 +7,8 @@ EVAL. Each setting is a flag, `--routing_iters` for ROUTING_ITERS. In code:
     cfg.ROUTING_ITERS        # 3
     cfg.ROUTING_ITER = 5     # InputError: a misspelt name is never silently a new setting
 
-A dataset, a format of images, a network, a routing, a mode or an attack may have more, as SETTINGS in
-its own file. A dataset may also have DEFAULTS, values for settings of TRAIN that suit it better.
+A dataset, a format of images, a network, a routing, a mode or an attack may have more, as SETTINGS
+in its own file. A dataset may also have DEFAULTS, better values for settings of TRAIN.
 """
 import os
 
@@ -39,7 +39,7 @@ MODES = registry.names("evaluation.modes")
 
 
 def dataset_path(text: str) -> str:
-    """A path that the user types is relative to where they stand; a name stays a name."""
+    """Returns a path that the user types as an absolute one. A name stays a name."""
     return os.path.abspath(text) if text not in DATASETS and data.is_path(text) else text
 
 

@@ -46,7 +46,7 @@ def one_of(choices: Iterable[str]) -> Rule:
 
 
 def is_text_everywhere(path: str) -> bool:
-    """Returns whether Python and TensorFlow, which takes paths for UTF-8, mean the same file by it."""
+    """Returns whether it is the same file for Python and for TensorFlow, whose paths are UTF-8."""
     try:
         return os.fsencode(path) == path.encode()
     except UnicodeEncodeError:

@@ -26,9 +26,8 @@ def load(cfg, test_only_ok: bool = False) -> Dataset:
         known = f"a folder with one subfolder of images for each class, or a .{', .'.join(FILES)}"
         expect(is_there(path), where, known, "no such file or folder; if the images have moved, "
                "give --dataset with their new path")
-        expect(kind in ("folder", *FILES), where, known, f"a file {path.suffix or 'without a suffix'}"
-               "; save its arrays by np.savez('images.npz', x_train=..., y_train=..., x_test=..., "
-               "y_test=...)")
+        expect(kind in ("folder", *FILES), where, known, f"a file called {path.name}; save its "
+               "arrays by np.savez('images.npz', x_train=..., y_train=..., x_test=..., y_test=...)")
         dataset = registry.module("data.formats", kind).load(path, cfg)
     check(dataset, where, test_only_ok)
     return dataset

@@ -60,7 +60,8 @@ def check_split(split: Examples, dataset: Dataset, where: str):
     # The first image stands for all: they may be made when they are taken.
     images, _, sources = split.take(slice(0, 1))
     expect(images.dtype == np.uint8 and images.shape[1:] == size, where,
-           f"images uint8, 0 to 255, each of the shape {size}", f"{images.dtype} {images.shape[1:]}")
+           f"images uint8, 0 to 255, each of the shape {size}",
+           f"{images.dtype} {images.shape[1:]}")
     if isinstance(split, Split):
         expect(len(split.images) == len(labels), where, "as many images as labels",
                f"{len(split.images):,} and {len(labels):,}")

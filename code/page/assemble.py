@@ -65,7 +65,7 @@ def bundle(entry: str) -> str:
 # ---- the arrays ----
 
 def pack(about: dict, arrays: dict[str, np.ndarray]) -> bytes:
-    """Returns the header's length (4 bytes), the header (JSON), the arrays. web/payload.js reads it.
+    """Returns the header's length (4 bytes), the header (JSON), the arrays: see web/payload.js.
 
     float32 arrays become float16, uint8 arrays stay. InputError if a number has no place there.
     """

@@ -77,6 +77,6 @@ def frame_of(split: Split) -> dict:
 
 
 def one_of_each(split: Split) -> Split:
-    """Returns up to SAMPLES images, of as many classes as there are, in the order of their labels"""
+    """Returns up to SAMPLES images, of as many classes as there are, in their order."""
     chosen = spread_evenly(split.labels[:, 0], SAMPLES, 0)
     return split.take(chosen[np.argsort(split.labels[chosen, 0], kind="stable")])

@@ -9,6 +9,7 @@ from PIL import Image
 import data
 from data.dataset import Dataset
 from data.formats import folder as folder_format
+from data.readers import image_file
 from untrusted import IMAGES, refusal, settings
 
 CLASSES = ("daisy", "rose", "tulip")
@@ -57,6 +58,12 @@ def test_each_subfolder_is_a_class_and_all_images_are_read(tmp_path, capfd):
     assert load(tmp_path / "flowers", COLOUR=True).image_shape == (20, 20, 3)
     assert data.load(settings(DATASET=str(tmp_path / "flowers"))).image_shape == (28, 28, 1)
     assert capfd.readouterr() == ("", ""), "only large folders show a progress bar"
+
+    # the pixels of a large JPEG, on which digests of runs depend
+    large = tmp_path / "flowers" / "daisy" / "large.jpg"
+    Image.fromarray(np.kron(square(0), np.ones((20, 20), np.uint8))).save(large)
+    images = np.concatenate([split.images for split in splits(load(tmp_path / "flowers"))])
+    assert (images == image_file.read(large, 20, colour=False)).all((1, 2, 3)).any()
 
 
 def test_the_seed_and_the_sorted_names_alone_decide_the_order(tmp_path):

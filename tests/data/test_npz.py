@@ -88,6 +88,7 @@ def test_one_hot_labels_say_how_many_classes_there_are(tmp_path, capsys):
     assert "2 of 6 classes have no images: 4, 5\n" in capsys.readouterr().out
     assert whole(tmp_path, labels=2 * LABELS + 1).classes == 8
     assert "4 of 8 classes have no images: 0, 2, 4, ...\n" in capsys.readouterr().out, "numbered from 1, with gaps"
+    assert load(npz(tmp_path, x_train=IMAGES, y_train=np.arange(40))).classes == 40, "as many classes as images"
 
 
 @pytest.mark.parametrize("images, expected", [
@@ -121,7 +122,7 @@ def test_images_that_look_like_a_mistake_are_said(tmp_path, capsys, images, word
 REFUSED = {
     "NaN": ({"x_train": np.full(IMAGES.shape, np.nan, np.float32)}, ["x_train", "uint8", "float32", "nan"]),
     **{f"{images.dtype}, {images.max():g}": ({"x_train": images}, ["x_train uint8", "scale them", str(images.dtype)])
-       for images in (IMAGES / 300, IMAGES / 2, IMAGES - 128.0, IMAGES * np.uint16(257), IMAGES.astype(np.int16) - 1)},
+       for images in (IMAGES / 300, IMAGES + 0.2, IMAGES - 128.0, IMAGES * np.uint16(257), IMAGES.astype(np.int16) - 1)},
     "channels first": ({"x_train": np.resize(IMAGES, (40, 3, 20, 18))}, ["17x17", "[40, 3, 20, 18]"]),
     "images last": ({"x_train": np.resize(IMAGES, (20, 18, 40))}, ["N images in x_train", "[20, 18, 40]"]),
     "text": ({"x_train": np.full(IMAGES.shape, "a")}, ["x_train of numbers", "<U1"]),

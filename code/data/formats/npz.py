@@ -114,9 +114,9 @@ def as_labels(labels: np.ndarray, part: str, where: Any) -> np.ndarray:
     elif labels.ndim == 2 and is_number and np.isin(labels, (0, 1)).all() and (
             labels.sum(axis=1) == 1).all():
         labels = labels.argmax(axis=1)
-    expect(labels.ndim == 1 and is_number and (labels == np.rint(labels)).all()
-           and np.isfinite(labels).all(), where, f"y_{part} of whole numbers [N], or one-hot [N, J]",
-           received)
+    expect(labels.ndim == 1 and is_number and np.isfinite(labels).all()
+           and (labels == np.rint(labels)).all(), where,
+           f"y_{part} of whole numbers [N], or one-hot [N, J]", received)
     expect(len(labels) > 0, where, f"labels in y_{part}", "none")
     low, high = int(labels.min()), int(labels.max())
     expect(low >= 0 and high < MAX_CLASSES, where,

@@ -67,10 +67,10 @@ def make(seed: int = 0, train: int = 10_000, val: int = 1_000,
          test: int = 2_000) -> dict[str, np.ndarray]:
     """Draws that many images of each split: x_train, y_train, x_val, y_val, x_test and y_test.
 
-    x_*: uint8 [N, 28, 28], 0 (background) to 255 (ink). y_*: int32 [N], 0 to 9, equally frequent, in
-    random order. Each split has a random stream of its own: its images depend on the seed and its
-    own size. The same versions of libraries give the same bytes. InputError if matplotlib lacks a
-    font.
+    x_*: uint8 [N, 28, 28], 0 (background) to 255 (ink). y_*: int32 [N], 0 to 9, equally frequent,
+    in random order. Each split has a random stream of its own: its images depend on the seed and
+    its own size. The same versions of libraries give the same bytes. InputError if matplotlib lacks
+    a font.
     """
     splits = {"train": (TRAIN_FONTS, train), "val": (TRAIN_FONTS, val), "test": (TEST_FONTS, test)}
     streams = np.random.SeedSequence(seed).spawn(len(splits))

@@ -38,7 +38,7 @@ def read(path: Path) -> np.ndarray | dict[str, np.ndarray]:
 
 def cached(path: Path, names: list[str],
            make: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    """Returns the arrays of these names in the .npz at `path`, or if it has others, what `make` does.
+    """Returns the arrays of these names in the .npz at `path`; if it has others, those of `make`.
 
     These are then kept there. A file that is damaged or cannot be written costs time, not results.
     """
