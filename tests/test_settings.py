@@ -1,7 +1,7 @@
 """A table of settings refuses every name that is not in it and every value against its rule."""
 import pytest
 
-from settings import POSITIVE, SWITCH, Config, InputError, Setting, at_least, one_of, suggestion
+from settings import POSITIVE, SWITCH, Config, InputError, Setting, at_least, one_of, split_paths, suggestion
 
 TABLE = {
     "ROUTING_ITERS": Setting(3, "iterations", "paper", at_least(1)),
@@ -43,3 +43,9 @@ def test_a_whole_number_is_good_for_a_float_and_a_changed_copy_leaves_the_origin
 def test_suggestions():
     assert suggestion("mnits", ["mnist", "glyphs"]) == "; did you mean mnist?"
     assert suggestion("svhn", ["mnist", "glyphs"]) == ""
+
+
+def test_commas_separate_paths_unless_the_whole_is_one(tmp_path):
+    (tmp_path / "one,two.index").touch()
+    for path, found in {"one,three": ["one", "three"], f"{tmp_path}/one,two": [f"{tmp_path}/one,two"]}.items():
+        assert split_paths(path) == found

@@ -9,11 +9,13 @@ from data.dataset import Dataset
 from data.readers.files import expect
 from evaluation.evaluate import check_fit
 from evaluation.network.predictor import Predictor
+from evaluation.sampling import spread_evenly
 from output import check_writable, say, write_whole, writing
 from page import assemble, effects, measure, weights
 from runs import checkpoints
 from settings import Config, InputError
 
+SAMPLES = 10  # images of a dataset to start from, of as many classes as there are
 GLYPHS = (28, 28, 1), tuple("0123456789")  # image_shape and class_names of the glyphs
 
 
@@ -92,11 +94,13 @@ def choose_samples(dataset: Dataset, trained: Config) -> tuple[np.ndarray, list[
     kind = dataset.image_shape, dataset.class_names
     if dataset.name != "glyphs" and dataset.name in config.DATASETS and kind == GLYPHS:
         sources.append(data.load(trained.changed(DATASET="glyphs")))
-    chosen = [measure.one_of_each(source.test) for source in sources]
-    images = np.concatenate([split.images for split in chosen])
-    titles = []
-    for source, split in zip(sources, chosen, strict=True):
+    images, titles = [], []
+    for source in sources:
+        labels = source.test.labels[:, 0]
+        chosen = spread_evenly(labels, SAMPLES, 0)
+        split = source.test.take(chosen[np.argsort(labels[chosen], kind="stable")])
+        images.append(split.images)
         for labels in split.labels:
             names = " and ".join(source.class_names[label] for label in labels)
             titles.append(f"{source.name}, test image: {names}")
-    return images, titles
+    return np.concatenate(images), titles

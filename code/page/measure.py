@@ -1,4 +1,4 @@
-"""What the page takes from the test images: the range of each dimension, their frame, samples.
+"""What the page takes from the test images: the range of each dimension and their frame.
 
 N images, J classes, E dimensions of a class capsule.
 """
@@ -14,7 +14,6 @@ from output import progress
 
 MOST_IMAGES = 10_000  # test images measured, spread evenly over the classes
 PIECE = 1_000         # images measured at a time
-SAMPLES = 10          # images of a dataset to start from
 BAND = (5, 95)        # percentiles that are marked
 
 
@@ -74,9 +73,3 @@ def frame_of(split: Split) -> dict:
         sides.append(is_ink.shape[1] - before - behind)                        # [N]
     side = float(np.median(np.maximum(*sides))) if split.labels.shape[1] == 1 else None
     return {"side": side, "centre": centre}
-
-
-def one_of_each(split: Split) -> Split:
-    """Returns up to SAMPLES images, of as many classes as there are, in their order."""
-    chosen = spread_evenly(split.labels[:, 0], SAMPLES, 0)
-    return split.take(chosen[np.argsort(split.labels[chosen, 0], kind="stable")])

@@ -46,8 +46,8 @@ def numbers_of(split) -> list[int]:
 # ---- what is read ----
 
 def test_each_subfolder_is_a_class_and_all_images_are_read(tmp_path, capfd):
-    dataset = load(fill(tmp_path / "flowers", range(40), ending="bmp"))
-    assert dataset.name == "flowers" and dataset.class_names == CLASSES
+    dataset = load(fill(tmp_path / "glyphs", range(40), ending="bmp"))  # not the dataset of this name
+    assert dataset.name == "glyphs" and dataset.class_names == CLASSES
     assert dataset.image_shape == (20, 20, 1)
     numbers = [numbers_of(split) for split in splits(dataset)]
     assert [len(part) for part in numbers] == [34, 3, 3]
@@ -55,14 +55,14 @@ def test_each_subfolder_is_a_class_and_all_images_are_read(tmp_path, capfd):
     for split, part in zip(splits(dataset), numbers, strict=True):
         assert split.images.dtype == np.uint8 and split.labels.dtype == np.int32
         np.testing.assert_array_equal(split.labels, np.array(part)[:, None] % 3)
-    assert load(tmp_path / "flowers", COLOUR=True).image_shape == (20, 20, 3)
-    assert data.load(settings(DATASET=str(tmp_path / "flowers"))).image_shape == (28, 28, 1)
+    assert load(tmp_path / "glyphs", COLOUR=True).image_shape == (20, 20, 3)
+    assert data.load(settings(DATASET=str(tmp_path / "glyphs"))).image_shape == (28, 28, 1)
     assert capfd.readouterr() == ("", ""), "only large folders show a progress bar"
 
     # the pixels of a large JPEG, on which digests of runs depend
-    large = tmp_path / "flowers" / "daisy" / "large.jpg"
+    large = tmp_path / "glyphs" / "daisy" / "large.jpg"
     Image.fromarray(np.kron(square(0), np.ones((20, 20), np.uint8))).save(large)
-    images = np.concatenate([split.images for split in splits(load(tmp_path / "flowers"))])
+    images = np.concatenate([split.images for split in splits(load(tmp_path / "glyphs"))])
     assert (images == image_file.read(large, 20, colour=False)).all((1, 2, 3)).any()
 
 

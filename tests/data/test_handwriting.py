@@ -27,7 +27,8 @@ def bar(height=400, width=300, background=0, ink=255):
 @pytest.mark.parametrize("picture", [
     bar(), bar(background=255, ink=0), bar(background=200, ink=120), bar(background=40, ink=100), bar(800, 1200)])
 def test_ink_of_any_brightness_is_scaled_to_20_pixels_and_centred(picture):
-    image = as_mnist(picture, 28)
+    with np.errstate(all="raise"):
+        image = as_mnist(picture, 28)
     assert image.shape == (28, 28, 1) and image.dtype == np.uint8
     expected = np.zeros((28, 28), np.uint8)
     expected[4:24, 12:16] = 255   # 20 x 4; its centre is at (14, 14), nearest to (14.5, 14.5)
