@@ -25,13 +25,13 @@ def check(dataset: Dataset, where: str, test_only_ok: bool = False):
 
     test_only_ok: whether there may be no training images
     """
-    names, size = dataset.class_names, dataset.image_shape
+    names, size = dataset.class_names, np.shape(dataset.train.images)[1:]
     expect(2 <= len(names) <= MAX_CLASSES, where, f"2 to {MAX_CLASSES} names of classes",
            len(names))
     expect(len(size) == 3 and min(size) > 0 and min(size[:2]) >= MIN_SIDE, f"{where}, train",
            f"images [N, H, W, C] of {MIN_SIDE} x {MIN_SIDE} pixels or more", f"images of {size}")
     for part in ("train", "val", "test"):
-        check_split(getattr(dataset, part), dataset, f"{where}, {part}")
+        check_split(getattr(dataset, part), len(names), size, f"{where}, {part}")
     expect(len(dataset.test.labels) > 0, f"{where}, test", "an image or more", "none")
     if test_only_ok and len(dataset.train.labels) == 0:
         return
@@ -41,24 +41,28 @@ def check(dataset: Dataset, where: str, test_only_ok: bool = False):
            "none; a test split alone can be evaluated")
     index = np.arange(2) % len(dataset.train.labels)
     augmented = dataset.augment(dataset.train, index, np.random.default_rng(0))
-    check_split(augmented, dataset, f"{where}, augment")
+    check_split(augmented, len(names), size, f"{where}, augment")
     expect(len(augmented.labels) == 2, f"{where}, augment", "as many images as indices, 2",
            len(augmented.labels))
 
 
-def check_split(split: Examples, dataset: Dataset, where: str):
-    """InputError unless the labels and the first image of the split are as they should be."""
-    labels, size = split.labels, dataset.image_shape
+def check_split(split: Examples, classes: int, size: tuple[int, ...], where: str):
+    """InputError unless the labels and the first image of the split are as they should be.
+
+    size: (H, W, C)
+    """
+    labels = np.asarray(split.labels)
     expect(labels.dtype == np.int32 and labels.ndim == 2 and labels.shape[1] > 0, where,
            "labels int32 [N, K], K for each image", f"{labels.dtype} {list(labels.shape)}")
-    expect(np.isin(labels, np.arange(dataset.classes)).all(), where,
-           f"labels from 0 to {dataset.classes - 1}, one for each class name", np.unique(labels))
+    expect(np.isin(labels, np.arange(classes)).all(), where,
+           f"labels from 0 to {classes - 1}, one for each class name", np.unique(labels))
     ordered = np.sort(labels, axis=1)
     expect((ordered[:, 1:] > ordered[:, :-1]).all(), where, "K different labels of each image",
            "an image that has one twice")
 
     # The first image stands for all: they may be made when they are taken.
     images, _, sources = split.take(slice(0, 1))
+    images = np.asarray(images)
     expect(images.dtype == np.uint8 and images.shape[1:] == size, where,
            f"images uint8, 0 to 255, each of the shape {size}",
            f"{images.dtype} {images.shape[1:]}")

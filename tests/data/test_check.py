@@ -39,6 +39,8 @@ SHAPE = r"\(18, 17, 1\)"
     (Split(IMAGES[..., 0], LABELS), f"images uint8.*{SHAPE}, received uint8 .18, 17."),
     (Split(IMAGES[:, :16], LABELS), f"images uint8.*{SHAPE}, received uint8 .16, 17, 1."),
     (Split(IMAGES[:5], LABELS), "as many images as labels, received 5 and 6"),
+    (Split(IMAGES.tolist(), LABELS), "images uint8.*, received int64"),
+    (Split(IMAGES, LABELS.tolist()), r"labels int32 \[N, K\], .*, received int64"),
     (Split(IMAGES, LABELS[:, 0]), r"labels int32 \[N, K\], .*, received int32 \[6\]"),
     (Split(IMAGES, LABELS[:, :0]), r"labels int32 \[N, K\], .*, received int32 \[6, 0\]"),
     (Split(IMAGES, LABELS.astype(np.int64)), "labels int32 .*, received int64"),
