@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 
 import settings as rules
-from settings import InputError, Setting, suggestion
+from settings import InputError, Setting
 
 CODE = Path(__file__).resolve().parent
 
@@ -25,11 +25,7 @@ def names(folder: str) -> list[str]:
 
 
 def module(folder: str, name: str) -> ModuleType:
-    """Imports the file of that name. InputError, with a suggestion, if there is none."""
-    known = names(folder)
-    if name not in known:
-        raise InputError(
-            f"expected one of {', '.join(known)}, received {name}{suggestion(name, known)}")
+    """Returns the file of that name as a module, imported now."""
     return importlib.import_module(f"{folder}.{name}")
 
 
@@ -43,17 +39,13 @@ def settings_of(folder: str, name: str) -> dict[str, Setting]:
 
     They are read from the file's text: to import it may import TensorFlow, which takes seconds, and
     `--help` should be quick. So SETTINGS is one statement that uses only what settings.py has, and
-    `names`. ValueError if it uses more.
+    `names`. NameError if it uses more.
     """
     path = CODE.joinpath(*folder.split("."), f"{name}.py")
     for statement in ast.parse(path.read_text(encoding="utf-8"), str(path)).body:
         if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "SETTINGS":
             table = compile(ast.Expression(statement.value), str(path), "eval")
-            try:
-                return eval(table, {**vars(rules), "names": names})
-            except NameError as error:
-                raise ValueError(f"{path}: expected SETTINGS made of what settings.py has, "
-                                 f"received another name ({error})") from None
+            return eval(table, {**vars(rules), "names": names})
     return {}
 
 

@@ -10,7 +10,6 @@ from model.patches import columns_of
 
 # What web/chain.js computes.
 ACTIVATIONS = (tf.keras.activations.relu, tf.keras.activations.linear)
-PROBABILITIES = ("softmax", "sigmoid")
 ROUTINGS = ("dynamic", "max_min", "attention", "uniform")  # what web/capsules.js computes
 
 
@@ -72,8 +71,6 @@ def describe_capsules(network: capsnet.CapsNet) -> tuple[dict, dict[str, np.ndar
 
 def describe_chain(chain: Chain, name: str) -> tuple[dict, dict[str, np.ndarray]]:
     """As `describe`. name: of the network"""
-    expect(chain.probabilities in PROBABILITIES, name, f"probabilities by {PROBABILITIES}",
-           chain.probabilities)
     steps, arrays = [], {}
     for kind, layer in chain.steps:
         expect(is_known(kind, layer), name, "steps that the page can compute: max_pool without a "

@@ -1,4 +1,5 @@
 """export.py: a file that programs without our code can use, with the network's numbers, or nothing."""
+import functools
 import re
 import subprocess
 import sys
@@ -7,7 +8,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-import cli
 import export
 import registry
 import toy
@@ -21,14 +21,9 @@ def run(toy_run):
 
 
 @pytest.fixture
-def call(run, monkeypatch, capsys):
-    """call(words) -> exit status, output, error lines"""
-    def call(*words):
-        monkeypatch.setattr("sys.argv", ["export.py", "--ckpt", *map(str, (run, *words))])
-        with pytest.raises(SystemExit) as stop:
-            cli.run(export.main)
-        return stop.value.code, *capsys.readouterr()
-    return call
+def call(command, run):
+    """call(words) -> exit status, output, errors"""
+    return functools.partial(command, export.main, "--ckpt", run)
 
 
 ASK_ALL = """
@@ -50,6 +45,8 @@ def test_an_export_has_the_networks_numbers_and_refuses_images_of_another_shape(
         call, toy_run, tmp_path, monkeypatch, kind, model):
     run = toy_run((20, 20, 1), MODEL=model)
     monkeypatch.setattr(exporting, "BATCHES", (7,))
+    if kind != "onnx":  # once is enough: to import TensorFlow takes seconds, and the numbers are compared below
+        monkeypatch.setattr(exporting, "largest_difference", lambda *_: 0.0)
     out = tmp_path / "new" / "network"
     status, printed, _ = call("--format", kind, "--out", out, "--ckpt", run)
     assert status == 0 and printed.startswith(f"{out}: ") and "differ from the network's by at most" in printed
@@ -58,7 +55,7 @@ def test_an_export_has_the_networks_numbers_and_refuses_images_of_another_shape(
     assert set(out.parent.iterdir()) == {out, labels} - set(out.glob("*")), "nothing else is left"
 
     # A process that has none of our code asks with wrong shapes, goes on, and asks with the right one.
-    images = np.random.default_rng(5).random((1, 20, 20, 1), np.float32)
+    images = np.random.default_rng(5).random((7, 20, 20, 1), np.float32)
     asked = [images[0, ..., 0], images.reshape(1, -1), images[..., 0], images[:, 1:], images[:, :, 1:],
              images[:, 3:], np.repeat(images, 3, axis=-1), images]
     paths = [tmp_path / f"{n}.npy" for n in range(len(asked))]
@@ -111,7 +108,7 @@ def test_a_wrong_export_is_an_error_and_nothing_is_kept(call, run, tmp_path, mon
     (["--out", "{here}/taken/a.onnx"], "--out: cannot write to"),
     (["--out", "{here}/" + 300 * "a"], "--out: cannot write to .*File name too long"),
     (["--out", "{here}/a", "--format", "saved_model"], "--out: cannot write to .*: No space left on device"),
-    (["--out", "{here}/a", "--format", "tflite"], "--format tflite: expected the packages a_b; pip install a_b"),
+    (["--out", "{here}/a", "--format", "tflite"], "--format tflite: expected the packages a_b, .*pip install a_b"),
     (["--ckpt", "{here}"], "no checkpoint at"), (["--format", "onxx"], "--format: invalid choice")])
 def test_bad_input_is_refused_in_one_line(call, tmp_path, monkeypatch, words, reason):
     def full(function, path):  # which is not a lack of memory

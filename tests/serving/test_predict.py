@@ -1,4 +1,5 @@
 """predict.py: files of any kind in, an answer for each out, and one line for each that is no image."""
+import functools
 import json
 import os
 import re
@@ -9,7 +10,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import cli
 import data
 import predict
 from config import TRAIN
@@ -24,14 +24,9 @@ def square(toy_run):
 
 
 @pytest.fixture
-def call(square, monkeypatch, capsys):
-    """call(words) -> exit status, output, error lines"""
-    def call(*words):
-        monkeypatch.setattr("sys.argv", ["predict.py", "--ckpt", *map(str, (square, *words))])
-        with pytest.raises(SystemExit) as stop:
-            cli.run(predict.main)
-        return stop.value.code, *capsys.readouterr()
-    return call
+def call(command, square):
+    """call(words) -> exit status, output, errors"""
+    return functools.partial(command, predict.main, "--ckpt", square)
 
 
 def stroke(path, size=(90, 60), colour=False):
