@@ -102,7 +102,7 @@ def test_what_is_no_image_is_one_line_and_the_rest_is_still_done(call, tmp_path)
 
 @pytest.mark.parametrize("words, reason", [
     (["--figure", "sheet.pdf"], "--figure: expected a file called .png"),
-    (["--figure", "/proc/none/sheet.png"], "--figure: expected a file in a folder to write in"),
+    (["--figure", "a.png/sheet.png"], "--figure: expected a file in a folder to write in"),
     (["--figure", "a" * 300 + ".png"], "--figure: cannot write to .*File name too long"),
     (["--ckpt", "empty"], "no checkpoint at"), (["empty"], "empty: expected a folder with images"),
     (["."], "closed cannot be read: Permission denied"), (["--figur", "a.png"], "did you mean --figure")])

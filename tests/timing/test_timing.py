@@ -64,14 +64,14 @@ def test_a_worker_answers_until_it_is_closed_or_fails(tmp_path, monkeypatch, cap
 @pytest.mark.parametrize("number, status", [(signal.SIGTERM, -15), (signal.SIGINT, 130)])
 def test_a_signal_leaves_no_process_and_no_traceback(number, status):
     restore = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
-    start = "import sys, cli, benchmark; sys.argv = ['benchmark.py']; cli.run(benchmark.main)"
+    start = "import sys, cli, benchmark; sys.argv = ['benchmark.py', '--batch_size', '1']; cli.run(benchmark.main)"
     process = subprocess.Popen([sys.executable, "-c", restore + start],
                                env={**os.environ, "PYTHONPATH": str(CODE)},
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert "train" in process.stdout.readline()
     children = wait_for(lambda: children_of(process.pid))
     process.send_signal(number)
-    _, errors = process.communicate(timeout=100)
+    _, errors = process.communicate(timeout=300)
     assert process.returncode == status
     assert "Traceback" not in errors and errors.count("\n") <= 1
     wait_for(lambda: not any(map(is_alive, children)))
