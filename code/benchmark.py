@@ -19,7 +19,7 @@ import cli
 import config
 import registry
 from data.readers.files import expect
-from output import check_writable, reason_of, say, write_whole
+from output import check_writable, say, write_whole, writing
 from settings import InputError
 
 SLOW = 30_000  # ms: when the medians of its turns add up to so much, a row gets no further turn
@@ -111,11 +111,9 @@ def benchmark(table: dict[str, Row], settings: dict, repeats: int, file: str | N
                 say(f"{name:24}" + "".join(f"{number:12.2f}" for number in numbers.values()))
                 if "parts" not in results:
                     results["parts"] = worker.ask("parts")
-            try:  # now: what is measured is not lost if a later row fails
-                if file:
+            if file:  # now: what is measured is not lost if a later row fails
+                with writing(file, "--json"):
                     write_whole(Path(file), json.dumps(results, indent=1).encode())
-            except OSError as error:
-                raise InputError(f"--json: cannot write {file} ({reason_of(error)})") from None
     say(f"\nparts of a step ({next(iter(table))}), forward and backward, each alone, in ms")
     for name, ms in results["parts"].items():
         say(f"{name:24}{ms:12.2f}")
@@ -145,7 +143,7 @@ def main() -> int:
     parser.add_settings("network", settings)
     add = parser.add_argument_group("table").add_argument
     add("--quick", action="store_true", help="only the headline: default, direct and naive")
-    add("--rows", default="*", metavar="PATTERN", help="only rows whose name matches, as in a shell")
+    add("--rows", default="*", metavar="PATTERN", help="rows whose name matches, as in a shell")
     add("--repeats", type=int, default=5, metavar="N", help="turns of each row (default 5)")
     add("--json", type=cli.path, metavar="FILE", help="write every number to FILE")
     given, args = parser.parse(settings)

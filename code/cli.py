@@ -17,7 +17,7 @@ class Parser(argparse.ArgumentParser):
         super().__init__(allow_abbrev=False, **options)
 
     def add_settings(self, title: str, table: dict[str, Setting]):
-        """One flag for each setting. The parsed values have only those that are given."""
+        """Adds a flag for each setting. The parsed values have only those that are given."""
         group = self.add_argument_group(title)
         for name, setting in table.items():
             kind = type(setting.default)
@@ -54,7 +54,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def path(text: str) -> str:
-    """A flag's text -> the path it means, from where the user stands. A type for `add_argument`."""
+    """Returns the path that a flag's text means where the user stands. For `add_argument`."""
     absolute = PATH.convert(text)
     if not PATH.holds(absolute):
         raise argparse.ArgumentTypeError(f"expected {PATH.words}, received {text!r}")
@@ -62,7 +62,7 @@ def path(text: str) -> str:
 
 
 def flag(name: str) -> str:
-    """ROUTING_ITERS -> --routing_iters"""
+    """Returns the flag of a setting, as --routing_iters of ROUTING_ITERS."""
     return "--" + name.lower()
 
 
@@ -83,40 +83,25 @@ def run(main: Callable[[], int]):
         complain(f"{name}: interrupted")
         sys.exit(130)
     except Exception as error:
-        if not is_lack_of_memory(error):
+        # NumPy raises MemoryError. TensorFlow, which need not be imported, has its own error.
+        if not isinstance(error, MemoryError) and type(error).__name__ != "ResourceExhaustedError":
             raise
         # the first line, without TensorFlow's {{node ...}}
         reason = str(error).partition("\n")[0].rpartition("}} ")[2]
-        less = "a smaller --batch_size or a smaller network"
-        if isinstance(error, MemoryError):  # of NumPy, which holds the images
-            less = "fewer or smaller images"
-        if name == "train.py" and has_folder_of_images(sys.argv):
-            less += ", or a smaller --image_size,"
-        complain(f"{name}: error: not enough memory ({reason}); {less} would take less")
+        complain(f"{name}: error: not enough memory ({reason}); fewer or smaller images "
+                 "(--image_size), a smaller --batch_size or a smaller network would take less")
         sys.exit(2)
 
 
-def has_folder_of_images(words: list[str]) -> bool:
-    """Returns whether the words of a command have --dataset with a folder."""
-    words = [part for word in words for part in word.split("=", 1)]
-    return any(word == "--dataset" and os.path.isdir(value)
-               for word, value in zip(words, words[1:], strict=False))
-
-
 def complain(line: str):
-    """One line to standard error, if it takes any."""
+    """Prints one line to standard error, if it takes any."""
     with contextlib.suppress(OSError, ValueError):
         print(in_one_line(line), file=sys.stderr, flush=True)
 
 
 def in_one_line(text: str) -> str:
-    """A path may have line breaks: they are shown as \\n and \\r."""
+    """Returns the text with its line breaks, which a path may have, as \\n and \\r."""
     return text.replace("\n", "\\n").replace("\r", "\\r")
-
-
-def is_lack_of_memory(error: BaseException) -> bool:
-    """NumPy raises MemoryError. TensorFlow, which need not be imported, has its own error."""
-    return isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"
 
 
 def make_output_safe():

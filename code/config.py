@@ -7,8 +7,8 @@ EVAL. Each setting is a flag, `--routing_iters` for ROUTING_ITERS. In code:
     cfg.ROUTING_ITERS        # 3
     cfg.ROUTING_ITER = 5     # InputError: a misspelt name is never silently a new setting
 
-A dataset, a format of images, a network, a routing, a mode or an attack may have more, as SETTINGS in
-its own file. A dataset may also have DEFAULTS, values for settings of TRAIN that suit it better.
+A dataset, a format of images, a network, a routing, a mode or an attack may have more, as SETTINGS
+in its own file. A dataset may also have DEFAULTS, better values for settings of TRAIN.
 """
 import os
 
@@ -39,14 +39,14 @@ MODES = registry.names("evaluation.modes")
 
 
 def dataset_path(text: str) -> str:
-    """A path that the user types is relative to where they stand; a name stays a name."""
+    """Returns a path that the user types as an absolute one. A name stays a name."""
     return os.path.abspath(text) if text not in DATASETS and data.is_path(text) else text
 
 
 DATASET = Rule(
     f"one of {', '.join(DATASETS)}, a .npz file, or a folder with one subfolder of images for each "
     "class",
-    lambda value: data.is_dataset(value) and is_text_everywhere(value),
+    lambda value: is_text_everywhere(value) and (value in DATASETS or data.is_path(value)),
     dataset_path)
 
 MODEL = registry.merged({
@@ -193,15 +193,14 @@ def settings_of_others(cfg) -> set[str]:
 
     A run does not record their defaults: one day these files may be gone.
     """
-    tables = [registry.settings_of("model.networks", name) for name in NETWORKS
-              if name != cfg.MODEL]
-    tables += [registry.settings_of("model.routings", name) for name in ROUTINGS
-               if name != cfg.ROUTING]
-    tables += [registry.settings_of("data.datasets", name) for name in DATASETS
-               if name != cfg.DATASET]
-    if cfg.DATASET in DATASETS:
-        tables.append(registry.settings("data.formats"))
-    return set().union(*tables)
+    chosen = {"model.networks": cfg.MODEL, "model.routings": cfg.ROUTING,
+              "data.datasets": cfg.DATASET}
+    others = set(registry.settings("data.formats") if cfg.DATASET in DATASETS else ())
+    for folder, name in chosen.items():
+        for other in registry.names(folder):
+            if other != name:
+                others |= registry.settings_of(folder, other).keys()
+    return others
 
 
 def filled_in(preset: str, dataset: str) -> dict:

@@ -36,7 +36,7 @@ class Forgiving:
 
 
 def progress(items=None, title: str | None = None, total: int | None = None, **options) -> tqdm:
-    """A progress bar on standard error, over `items` or moved by hand. It never ends a run.
+    """Returns a progress bar on standard error, over `items` or moved by hand. It never ends a run.
 
     title: None shows no bar. The other options are tqdm's. All bars take turns on one line, which
     the reader of a log can then drop: a bar inside another one hides it.
@@ -48,7 +48,7 @@ def progress(items=None, title: str | None = None, total: int | None = None, **o
 
 
 def say(line: str, way: str = ""):
-    """One line to standard output, above any progress bar.
+    """Prints one line to standard output, above any progress bar.
 
     InputError, ending with `way`, if it takes no more.
     """
@@ -64,7 +64,7 @@ def say(line: str, way: str = ""):
 
 
 def write_whole(path: Path, content: bytes):
-    """The file appears under its name at once and complete, or not at all: after a power cut, too.
+    """Writes a file that appears complete or not at all, after a power cut, too.
 
     OSError if it cannot be written.
     """
@@ -85,7 +85,7 @@ def wait_for_disk(path: Path):
 
 
 def is_writable(path: Path) -> bool:
-    """Whether a file can be written at the absolute path, as far as can be seen before."""
+    """Returns whether a file can be written at the absolute path, as far as can be seen before."""
     parent = next(parent for parent in path.parents if os.path.exists(parent))
     return not os.path.isdir(path) and os.path.isdir(parent) and os.access(parent, os.W_OK)
 
@@ -115,7 +115,7 @@ def writing(path: str | Path, flag: str = "", advice: Callable[[str], str] | Non
 
 
 def reason_of(error: Exception) -> str:
-    """Returns why a file could not be written, in one line. error: OSError, or TensorFlow's"""
+    """Returns why a file could not be written, in one line. error: OSError, or TensorFlow's."""
     if isinstance(error, OSError):
         reason = error.strerror or str(error)
     else:  # TensorFlow says "FILE; REASON [Op:NAME]"
@@ -124,5 +124,5 @@ def reason_of(error: Exception) -> str:
 
 
 def first_line(error: Exception) -> str:
-    """Returns the first line of what an error says, which may be nothing"""
+    """Returns the first line of what an error says, which may be nothing."""
     return str(error).strip().partition("\n")[0]

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 
 import settings as rules
-from settings import InputError, Setting, suggestion
+from settings import InputError, Setting
 
 CODE = Path(__file__).resolve().parent
 
@@ -25,11 +25,7 @@ def names(folder: str) -> list[str]:
 
 
 def module(folder: str, name: str) -> ModuleType:
-    """Imports the file of that name. InputError, with a suggestion, if there is none."""
-    known = names(folder)
-    if name not in known:
-        raise InputError(
-            f"expected one of {', '.join(known)}, received {name}{suggestion(name, known)}")
+    """Returns the file of that name as a module, imported now."""
     return importlib.import_module(f"{folder}.{name}")
 
 
@@ -43,23 +39,14 @@ def settings_of(folder: str, name: str) -> dict[str, Setting]:
 
     They are read from the file's text: to import it may import TensorFlow, which takes seconds, and
     `--help` should be quick. So SETTINGS is one statement that uses only what settings.py has, and
-    `names`. ValueError if it uses more.
+    `names`. NameError if it uses more.
     """
     path = CODE.joinpath(*folder.split("."), f"{name}.py")
     for statement in ast.parse(path.read_text(encoding="utf-8"), str(path)).body:
         if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "SETTINGS":
             table = compile(ast.Expression(statement.value), str(path), "eval")
-            try:
-                return eval(table, {**vars(rules), "names": names})
-            except NameError as error:
-                raise ValueError(f"{path}: expected SETTINGS made of what settings.py has, "
-                                 f"received another name ({error})") from None
+            return eval(table, {**vars(rules), "names": names})
     return {}
-
-
-def owners(folder: str, setting: str) -> list[str]:
-    """Returns the names of the files in `folder` that have this setting"""
-    return [name for name in names(folder) if setting in settings_of(folder, name)]
 
 
 def check_owned(given: Iterable[str], folder: str, flag: str, chosen: str):
@@ -67,11 +54,12 @@ def check_owned(given: Iterable[str], folder: str, flag: str, chosen: str):
 
     flag: the one that chooses the file
     """
-    for name in given:
-        having = owners(folder, name)
+    tables = {name: settings_of(folder, name) for name in names(folder)}
+    for setting in given:
+        having = [name for name, table in tables.items() if setting in table]
         if having and chosen not in having:
-            raise InputError(f"--{name.lower()}: expected {flag} {' or '.join(having)}, which has "
-                             f"this setting, received {flag} {chosen}")
+            raise InputError(f"--{setting.lower()}: expected {flag} {' or '.join(having)}, which "
+                             f"has this setting, received {flag} {chosen}")
 
 
 def merged(*tables: dict[str, Setting]) -> dict[str, Setting]:

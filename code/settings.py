@@ -42,12 +42,11 @@ def at_least(low: int) -> Rule:
 
 def one_of(choices: Iterable[str]) -> Rule:
     choices = list(choices)
-    words = f"one of {', '.join(choices)}" if len(choices) > 1 else choices[0]
-    return Rule(words, lambda value: value in choices)
+    return Rule(f"one of {', '.join(choices)}", lambda value: value in choices)
 
 
 def is_text_everywhere(path: str) -> bool:
-    """Whether Python and TensorFlow, which takes paths for UTF-8, mean the same file by it."""
+    """Returns whether it is the same file for Python and for TensorFlow, whose paths are UTF-8."""
     try:
         return os.fsencode(path) == path.encode()
     except UnicodeEncodeError:
@@ -55,20 +54,17 @@ def is_text_everywhere(path: str) -> bool:
 
 
 def absolute_path(text: str) -> str:
-    """A path -> the same, absolute. No text stays none: it would mean the current folder."""
+    """Returns the path as an absolute one. An empty string is returned unchanged."""
     return os.path.abspath(text) if text else text
 
 
 def absolute_paths(text: str) -> str:
-    """The same of paths separated by commas, see `split_paths`."""
+    """Returns paths separated by commas as absolute ones, see `split_paths`."""
     return ",".join(map(absolute_path, split_paths(text)))
 
 
 def split_paths(text: str) -> list[str]:
-    """Paths separated by commas -> each path of them.
-
-    A text that names something that exists is one path, even if it has commas.
-    """
+    """Returns the paths in a text with commas. One that exists as it stands is one path."""
     if os.path.exists(text) or os.path.exists(f"{text}.index"):
         return [text]
     return text.split(",")

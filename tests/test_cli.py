@@ -1,7 +1,6 @@
 """The scripts as a user starts them, each in a process of its own: few, because importing TensorFlow takes seconds."""
 import json
 import os
-import shlex
 import shutil
 import signal
 import subprocess
@@ -32,8 +31,7 @@ def run(*command, cwd=ROOT):
 def test_the_standard_library_module_code_is_still_its_own():
     """A package called `code` would break pdb."""
     program = "import code, pdb; assert code.InteractiveConsole"
-    for cwd in (ROOT, ROOT / "code"):
-        assert run(sys.executable, "-c", program, cwd=cwd) == (0, "", "")
+    assert run(sys.executable, "-c", program, cwd=ROOT / "code") == (0, "", "")
     assert not (ROOT / "code" / "__init__.py").exists()
 
 
@@ -125,25 +123,8 @@ def test_a_folder_of_data_that_is_no_text_is_refused_in_one_line(monkeypatch):
     assert "train.py: error: --data_dir: expected a path in UTF-8, received" in err
 
 
-def test_a_reader_that_goes_away_ends_the_run_with_its_step_saved(tmp_path):
-    """As train.py 2>&1 | head -c 300, where standard error fails as well."""
-    toy.npz(tmp_path / "bars.npz")
-    command = [sys.executable, ROOT / "code" / "train.py", "--dataset", "bars.npz", "--train_dir", "run", *toy.FLAGS,
-               "--save_every", 10**9, "--max_iters", 10**9]
-    piped = shlex.join(map(str, command)) + " 2>&1 | head -c 300; exit ${PIPESTATUS[0]}"
-    status, out, err = run("bash", "-c", piped, cwd=tmp_path)
-    assert status == 2, out + err
-    records = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
-    assert (tmp_path / "run" / f"ckpt-{json.loads(records[-1])['step']}.index").exists()
-
-
 def test_bad_input_is_one_line_and_status_2(tmp_path):
     (tmp_path / "bad.npz").write_text("not an archive")
-    for flags, words in [(("--routing_iter", "3"), "did you mean --routing_iters?"),
-                         (("--dataset", tmp_path / "bad.npz"), "bad.npz: expected"),
-                         (("--train_dir", "x\udcff"), "--train_dir: expected a path in UTF-8, received 'x\\udcff'"),
-                         (("--ckpt", tmp_path / "nowhere"), "nowhere/config.json is missing")]:
-        status, out, err = run(sys.executable, "code/train.py", *flags)
-        assert status == 2 and out == ""
-        assert err.splitlines()[-1].startswith("train.py: error: ") and words in err.splitlines()[-1]
-        assert "Traceback" not in err
+    status, out, err = run(sys.executable, "code/train.py", "--dataset", tmp_path / "bad.npz")
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert err.startswith("train.py: error: ") and "bad.npz: expected" in err

@@ -38,8 +38,13 @@ MAY_CHANGE = {"ROUTING_WAY", "CONV_WAY", "DATASET", "DATA_DIR", "MAX_ITERS", "LR
 def test_the_defaults(table, defaults):
     found = {name: setting.default for name, setting in table.items() if name not in OF_THIS_MACHINE}
     known = {name: found[name] for name in defaults}  # there may be more, of files that were added
-    assert known == defaults
+    assert known == defaults and cfg == Config(TRAIN)
     assert [type(value) for value in known.values()] == [type(value) for value in defaults.values()]
+
+
+def test_a_preset_wins_over_the_defaults_of_a_dataset():
+    assert config.filled_in("original", "multimnist")["STEP_SIZE"] == 10_000
+    assert config.filled_in("official", "multimnist")["STEP_SIZE"] == 2_000
 
 
 def test_the_settings_that_a_continued_run_may_change():
@@ -80,26 +85,16 @@ def test_the_ends_of_the_ranges(name, low, high, beyond):
             Config(TRAIN, {name: value})
 
 
-def test_cfg_has_the_defaults():
-    assert cfg == Config(TRAIN)
-
-
 def test_a_dataset_is_a_name_or_says_where_images_are(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "photos").mkdir()
-    for text in config.DATASETS:
+    for folder in ("photos", "mnist"):
+        (tmp_path / folder).mkdir()
+    for text in config.DATASETS:  # a folder of the same name is not taken for it
         assert config.dataset_path(text) == text
-    for text in ("photos", "mine.npz", "./photos", "../elsewhere/photos"):
+    for text in ("photos", "mine.npz", "./mnist", "../elsewhere/photos"):
         path = config.dataset_path(text)
         assert path.startswith("/") and path == Config(TRAIN, {"DATASET": path}).DATASET
     for text in ("emnist", "fashon_mnist", "mine.txt"):
         assert config.dataset_path(text) == text
         with pytest.raises(InputError, match="DATASET: expected one of"):
             Config(TRAIN, {"DATASET": text})
-
-
-def test_a_folder_called_like_a_dataset_is_not_taken_for_it(monkeypatch, tmp_path):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "mnist").mkdir()
-    assert config.dataset_path("mnist") == "mnist"
-    assert config.dataset_path("./mnist") == str(tmp_path / "mnist")

@@ -2,6 +2,7 @@
 import os
 import subprocess
 import sys
+from unittest.mock import Mock
 
 import pytest
 import tensorflow as tf
@@ -50,8 +51,6 @@ def test_a_progress_bar_never_ends_what_it_shows(redirection):
 
 def test_an_error_never_comes_to_standard_output():
     """It would be a line of `predict.py --json`."""
-    refuses = "import cli, settings\ndef main():\n    raise settings.InputError('no')\ncli.run(main)"
-    assert python(refuses, "2>&-") == (2, "", "")
     unknown = "import sys, cli, eval\nsys.argv = ['eval.py', '--\\udcff']\ncli.run(eval.main)"  # UTF-8 lacks it
     assert python(unknown, "2>&-") == (2, "", "")
 
@@ -61,11 +60,8 @@ def test_a_bar_makes_room_for_a_line_and_goes_away_in_the_end():
     shown = [line.rpartition("\r")[2].strip() for line in err.split("\n")]  # what a terminal still shows of each line
     assert (status, shown) == (0, ["line 0", "line 1", "line 2", ""])
     assert "title" in err
-
-
-def test_a_bar_without_a_title_is_silent(capsys):
-    assert list(output.progress(range(3))) == [0, 1, 2]
-    assert capsys.readouterr().err == ""
+    status, _, err = python(BAR.replace("'title'", "None"), "1>/dev/null")
+    assert (status, err) == (0, ""), "without a title there is no bar"
 
 
 def test_a_character_that_the_output_lacks_does_not_end_the_run():
@@ -75,24 +71,13 @@ def test_a_character_that_the_output_lacks_does_not_end_the_run():
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, b"caf\\xe9 \\udcff\n", b"")
 
 
-def test_a_file_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
-    done = []
-    fsync, replace = os.fsync, os.replace
+def test_a_file_is_written_whole_or_not_at_all_and_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
+    path, done, fsync, replace = tmp_path / "new" / "file", [], os.fsync, os.replace
     monkeypatch.setattr(os, "fsync", lambda file: (done.append("on the disk"), fsync(file)))
     monkeypatch.setattr(os, "replace", lambda *paths: (done.append("renamed"), replace(*paths)))
-    output.write_whole(tmp_path / "file", b"content")
-    assert done == ["on the disk", "renamed"] and (tmp_path / "file").read_bytes() == b"content"
-
-
-def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
-    path = tmp_path / "new" / "file"
     output.write_whole(path, b"first")
-    assert path.read_bytes() == b"first"
-
-    def full(*_):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "replace", full)
+    assert done == ["on the disk", "renamed"] and path.read_bytes() == b"first"
+    monkeypatch.setattr(os, "replace", Mock(side_effect=OSError(28, "No space left on device")))
     with pytest.raises(OSError):
         output.write_whole(path, b"second")
     assert path.read_bytes() == b"first" and [found.name for found in path.parent.iterdir()] == ["file"]

@@ -2,7 +2,7 @@
 import pytest
 
 import registry
-from settings import POSITIVE, InputError, Setting
+from settings import InputError
 
 SETTING = "import nothing_of_this_name\nSETTINGS = {{\n    '{}': Setting(4, 'how many', 'ours', at_least(1)),\n}}\n"
 
@@ -27,32 +27,21 @@ def test_a_file_is_found_by_its_name(folder):
     assert registry.settings(folder)["WEIGHT"].default == 4
 
 
-def test_a_misspelt_name_is_refused_with_a_suggestion(folder):
-    with pytest.raises(InputError, match="expected one of apple, pear, received appel; did you mean apple?"):
-        registry.module(folder, "appel")
-    with pytest.raises(InputError):
-        registry.module(folder, "_helper")
-
-
-def test_the_settings_of_the_real_modules_are_settings():
-    for name, setting in registry.settings("evaluation.modes").items():
-        assert name.isupper() and isinstance(setting, Setting)
-    assert POSITIVE.holds(1)
-
-
 def test_settings_are_read_without_importing_their_file(folder):
     found = registry.settings(folder)
     assert list(found) == ["WEIGHT"] and found["WEIGHT"].default == 4 and not found["WEIGHT"].rule.holds(0)
 
 
-def test_settings_use_only_what_settings_py_has(folder, tmp_path):
-    path = tmp_path / "some_wing" / "things" / "quince.py"
-    path.write_text("HEADS = 4\nSETTINGS = {'HEADS': Setting(HEADS, '', '', at_least(1))}\n")
-    with pytest.raises(ValueError, match="quince.py: expected SETTINGS made of what settings.py has.*HEADS"):
+@pytest.mark.parametrize("text, error", [
+    ("HEADS = 4\nSETTINGS = {'HEADS': Setting(HEADS, '', '', at_least(1))}\n", NameError),
+    (SETTING.format("WEIGHT"), ValueError)])
+def test_settings_use_only_what_settings_py_has_and_have_names_of_their_own(folder, tmp_path, text, error):
+    (tmp_path / "some_wing" / "things" / "quince.py").write_text(text)
+    with pytest.raises(error, match="'HEADS' is not defined|the setting WEIGHT is in two tables"):
         registry.settings(folder)
 
 
-def test_two_settings_of_one_name_are_an_error(folder, tmp_path):
-    (tmp_path / "some_wing" / "things" / "quince.py").write_text(SETTING.format("WEIGHT"))
-    with pytest.raises(ValueError, match="the setting WEIGHT is in two tables"):
-        registry.settings(folder)
+def test_a_setting_of_another_file_than_the_chosen_one_is_refused(folder):
+    registry.check_owned(["WEIGHT", "SEED"], folder, "--thing", "pear")
+    with pytest.raises(InputError, match="--weight: expected --thing pear, which has this setting, received.*apple"):
+        registry.check_owned(["WEIGHT"], folder, "--thing", "apple")

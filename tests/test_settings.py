@@ -1,7 +1,7 @@
 """A table of settings refuses every name that is not in it and every value against its rule."""
 import pytest
 
-from settings import POSITIVE, SWITCH, Config, InputError, Rule, Setting, at_least, one_of, suggestion
+from settings import POSITIVE, SWITCH, Config, InputError, Setting, at_least, one_of, split_paths, suggestion
 
 TABLE = {
     "ROUTING_ITERS": Setting(3, "iterations", "paper", at_least(1)),
@@ -31,15 +31,11 @@ def test_an_unsuitable_value_is_an_error(name, value):
         Config(TABLE, {name: value})
 
 
-def test_a_whole_number_is_good_for_a_float():
+def test_a_whole_number_is_good_for_a_float_and_a_changed_copy_leaves_the_original_alone():
     settings = Config(TABLE, {"LR": 1})
     assert settings.LR == 1.0 and type(settings.LR) is float
-
-
-def test_a_changed_copy_leaves_the_original_alone():
-    settings = Config(TABLE, {"LR": 0.1})
     changed = settings.changed(ROUTING_ITERS=5)
-    assert (changed.LR, changed.ROUTING_ITERS, settings.ROUTING_ITERS) == (0.1, 5, 3)
+    assert (changed.LR, changed.ROUTING_ITERS, settings.ROUTING_ITERS) == (1.0, 5, 3)
     with pytest.raises(InputError):
         settings.changed(WAY="loop")
 
@@ -49,5 +45,7 @@ def test_suggestions():
     assert suggestion("svhn", ["mnist", "glyphs"]) == ""
 
 
-def test_a_rule_reads_a_flag_as_the_type_of_its_default_unless_it_says_otherwise():
-    assert Rule("anything", lambda value: True).convert is None
+def test_commas_separate_paths_unless_the_whole_is_one(tmp_path):
+    (tmp_path / "one,two.index").touch()
+    for path, found in {"one,three": ["one", "three"], f"{tmp_path}/one,two": [f"{tmp_path}/one,two"]}.items():
+        assert split_paths(path) == found

@@ -18,32 +18,19 @@ def load(cfg, test_only_ok: bool = False) -> Dataset:
     split alone; training and validation are then empty. InputError if a file is missing or is not
     what it should be.
     """
-    where = f"--dataset {cfg.DATASET}"
+    where, path = f"--dataset {cfg.DATASET}", Path(cfg.DATASET)
     if cfg.DATASET in NAMES:
         dataset = registry.module("data.datasets", cfg.DATASET).load(cfg)
     else:
-        path = Path(cfg.DATASET)
-        dataset = registry.module("data.formats", format_of(path, where)).load(path, cfg)
+        kind = "folder" if os.path.isdir(path) else path.suffix.lower().removeprefix(".")
+        known = f"a folder with one subfolder of images for each class, or a .{', .'.join(FILES)}"
+        expect(is_there(path), where, known, "no such file or folder; if the images have moved, "
+               "give --dataset with their new path")
+        expect(kind in ("folder", *FILES), where, known, f"a file called {path.name}; save its "
+               "arrays by np.savez('images.npz', x_train=..., y_train=..., x_test=..., y_test=...)")
+        dataset = registry.module("data.formats", kind).load(path, cfg)
     check(dataset, where, test_only_ok)
     return dataset
-
-
-def format_of(path: Path, where: str) -> str:
-    """Returns the name of the file of formats/ that reads the path. InputError if none does."""
-    known = f"a folder with one subfolder of images for each class, or a file .{', .'.join(FILES)}"
-    expect(is_there(path), where, known, "no such file or folder; if the images have moved, "
-           "give --dataset with their new path")
-    if os.path.isdir(path):
-        return "folder"
-    suffix = path.suffix.lower().removeprefix(".")
-    expect(suffix in FILES, where, known, f"a file {path.suffix or 'without a suffix'}; save its "
-           "arrays by np.savez('images.npz', x_train=..., y_train=..., x_test=..., y_test=...)")
-    return suffix
-
-
-def is_dataset(value: str) -> bool:
-    """Returns whether `value` is the name of a dataset, or says where the user's own images are."""
-    return value in NAMES or is_path(value)
 
 
 def is_path(value: str) -> bool:

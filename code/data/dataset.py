@@ -38,16 +38,12 @@ class Split(NamedTuple):
 
 
 class Examples(Protocol):
-    """What every split offers. A Split has all images in memory; overlay.Pairs makes them when they
-    are taken. So whoever reads a whole split does it in parts, as `batches`.
+    """What every split offers, as Split does. overlay.Pairs makes its images when they are taken:
+    so whoever reads a whole split does it in parts, as `batches`.
     """
-    labels: np.ndarray                                            # int32 [N, K], from 0
-
-    def take(self, which: np.ndarray | slice) -> Split:
-        """Returns the examples [which], in memory."""
-
-    def content(self) -> Iterator[np.ndarray]:
-        """Returns arrays that decide the examples, for Dataset.digest."""
+    labels: np.ndarray
+    take: Callable[[np.ndarray | slice], Split]
+    content: Callable[[], Iterator[np.ndarray]]
 
 
 class Batch(NamedTuple):
@@ -108,10 +104,8 @@ class Dataset:
 # ---- random streams ----
 
 # The first streams had numbers, on which the results of older runs depend. The number of a new
-# stream follows from its name. NumPy ignores zeros at the end of a seed: [seed, 3] is [seed, 3, 0].
-# So "sample" without an index gives the same numbers as "order" of epoch 3, "attack" as that of
-# epoch 0, "target" as that of epoch 4. This does no harm: only training uses "order", and only
-# evaluation the others.
+# stream follows from its name. NumPy ignores zeros at the end of a seed: [seed, 3] is [seed, 3, 0],
+# so "sample" gives the numbers of "order" in epoch 3. Only training uses "order".
 NUMBERS = {"order": 0, "attack": 0, "augment": 1, "split": 2, "sample": 3, "target": 4}
 
 

@@ -17,7 +17,6 @@ WEB = Path(__file__).resolve().parent / "web"
 HEADINGS = {"capsules": "Inside a capsule network", "chain": "What a network makes of it"}
 IMPORT = re.compile(r'^import (\{[^}]*\}) from "\./([a-z0-9]+)\.js";$', re.M)
 EXPORT = re.compile(r"^export (?=(?:function|const|class) (\w+))", re.M)
-OTHER = re.compile(r"^(import|export)\b.*|</script.*|<!--.*", re.M)
 
 
 def page(about: dict, arrays: dict[str, np.ndarray]) -> bytes:
@@ -45,42 +44,28 @@ def page(about: dict, arrays: dict[str, np.ndarray]) -> bytes:
 def bundle(entry: str) -> str:
     """Returns one JavaScript expression, whose value has what the module `entry` exports.
 
-    Each module that it needs becomes a function, called once, in the order of the imports.
-    ValueError for an import or export that is not of the one form used here, or for a circle.
+    Each module that it needs becomes a function, called once, in the order of the imports, and
+    $NAME is what it exports. Imports and exports have the one form that IMPORT and EXPORT match.
     """
-    order = []
+    functions = {}
 
-    def visit(name: str, above: tuple[str, ...]):
-        if name in above:
-            raise ValueError(f"a circle of imports: {' -> '.join((*above, name))}")
-        if name in order:
-            return
-        for _, needed in IMPORT.findall(source(name)):
-            visit(needed, (*above, name))
-        order.append(name)
+    def visit(name: str):
+        text = (WEB / f"{name}.js").read_text(encoding="utf-8")
+        for _, needed in IMPORT.findall(text):
+            if needed not in functions:
+                visit(needed)
+        body = EXPORT.sub("", IMPORT.sub(r"const \1 = $\2;", text))
+        exported = ", ".join(EXPORT.findall(text))
+        functions[name] = f"const ${name} = (() => {{\n{body}return {{ {exported} }};\n}})();\n"
 
-    visit(entry, ())
-    modules = [as_function(name, source(name)) for name in order]
-    return "\n".join(['(() => {\n"use strict";', *modules, f"return ${entry};\n}})()"])
-
-
-def source(name: str) -> str:
-    return (WEB / f"{name}.js").read_text(encoding="utf-8")
-
-
-def as_function(name: str, text: str) -> str:
-    """Returns const $name = {what the module exports}"""
-    exported = EXPORT.findall(text)
-    body = EXPORT.sub("", IMPORT.sub(r"const \1 = $\2;", text))
-    if other := OTHER.search(body):
-        raise ValueError(f"{name}.js: cannot be put into the page: {other[0]}")
-    return f"const ${name} = (() => {{\n{body}return {{ {', '.join(exported)} }};\n}})();\n"
+    visit(entry)
+    return "\n".join(['(() => {\n"use strict";', *functions.values(), f"return ${entry};\n}})()"])
 
 
 # ---- the arrays ----
 
 def pack(about: dict, arrays: dict[str, np.ndarray]) -> bytes:
-    """Returns the header's length (4 bytes), the header (JSON), the arrays. web/payload.js reads it.
+    """Returns the header's length (4 bytes), the header (JSON), the arrays: see web/payload.js.
 
     float32 arrays become float16, uint8 arrays stay. InputError if a number has no place there.
     """

@@ -6,13 +6,16 @@ import numpy as np
 import config
 import data
 from data.dataset import Dataset
+from data.readers.files import expect
 from evaluation.evaluate import check_fit
 from evaluation.network.predictor import Predictor
-from output import check_writable, reason_of, say, write_whole
+from evaluation.sampling import spread_evenly
+from output import check_writable, say, write_whole, writing
 from page import assemble, effects, measure, weights
 from runs import checkpoints
 from settings import Config, InputError
 
+SAMPLES = 10  # images of a dataset to start from, of as many classes as there are
 GLYPHS = (28, 28, 1), tuple("0123456789")  # image_shape and class_names of the glyphs
 
 
@@ -33,9 +36,9 @@ def explore(given: dict, out: str, effects_file: str | None):
     has_capsules = described["kind"] == "capsules"
     if has_capsules:
         described["effects"] = effects.read(effects_file, network, name, described["classDim"])
-    elif effects_file is not None:
-        raise InputError(f"--effects: expected a network with capsules, whose dimensions have "
-                         f"effects; received {name} ({trained.MODEL}), which has none")
+    else:
+        expect(effects_file is None, "--effects", "a network with capsules",
+               f"{name} ({trained.MODEL}), which has none")
 
     # Measure it on its test images.
     dataset, missing = load_images(trained, given, (network.image_shape, class_names))
@@ -58,11 +61,8 @@ def explore(given: dict, out: str, effects_file: str | None):
              "classNames": class_names, "labels": dataset.test.labels.shape[1],
              "frame": measured.frame, "samples": titles, "source": source}
     content = assemble.page(about, {**arrays, "samples": samples})
-    try:
+    with writing(out, "--out"):
         write_whole(out, content)
-    except OSError as error:
-        raise InputError(f"--out: cannot write {out} ({reason_of(error)})") from None
-
     if missing:
         measures = "ranges and samples" if has_capsules else "samples"
         say(f"{measures} are those of {dataset.name}: {missing}")
@@ -70,7 +70,7 @@ def explore(given: dict, out: str, effects_file: str | None):
 
 
 def load_images(trained: Config, given: dict, kind: tuple) -> tuple[Dataset, str | None]:
-    """Returns the dataset, and why it is not the one of the training, or None
+    """Returns the dataset, and why it is not the one of the training, or None.
 
     kind: image_shape and class_names of the training. Where its dataset cannot be had, the glyphs
     take its place. InputError instead if they are of another kind, if the user named the images, or
@@ -86,7 +86,7 @@ def load_images(trained: Config, given: dict, kind: tuple) -> tuple[Dataset, str
 
 
 def choose_samples(dataset: Dataset, trained: Config) -> tuple[np.ndarray, list[str]]:
-    """Returns images to start from, uint8 [n, H, W, C], and their titles
+    """Returns images to start from, uint8 [n, H, W, C], and their titles.
 
     Test images, and glyphs beside those of a named dataset of digits, if they are of the same size.
     """
@@ -94,11 +94,13 @@ def choose_samples(dataset: Dataset, trained: Config) -> tuple[np.ndarray, list[
     kind = dataset.image_shape, dataset.class_names
     if dataset.name != "glyphs" and dataset.name in config.DATASETS and kind == GLYPHS:
         sources.append(data.load(trained.changed(DATASET="glyphs")))
-    chosen = [measure.one_of_each(source.test) for source in sources]
-    images = np.concatenate([split.images for split in chosen])
-    titles = []
-    for source, split in zip(sources, chosen, strict=True):
+    images, titles = [], []
+    for source in sources:
+        labels = source.test.labels[:, 0]
+        chosen = spread_evenly(labels, SAMPLES, 0)
+        split = source.test.take(chosen[np.argsort(labels[chosen], kind="stable")])
+        images.append(split.images)
         for labels in split.labels:
             names = " and ".join(source.class_names[label] for label in labels)
             titles.append(f"{source.name}, test image: {names}")
-    return images, titles
+    return np.concatenate(images), titles

@@ -1,4 +1,4 @@
-"""What the page takes from the test images: the range of each dimension, their frame, samples.
+"""What the page takes from the test images: the range of each dimension and their frame.
 
 N images, J classes, E dimensions of a class capsule.
 """
@@ -14,7 +14,6 @@ from output import progress
 
 MOST_IMAGES = 10_000  # test images measured, spread evenly over the classes
 PIECE = 1_000         # images measured at a time
-SAMPLES = 10          # images of a dataset to start from
 BAND = (5, 95)        # percentiles that are marked
 
 
@@ -52,7 +51,8 @@ def ranges_of(capsules: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def frame_of(split: Split) -> dict:
-    """Returns how the images are framed: the longer side of the ink in pixels, and [x, y] of its centre.
+    """Returns how the images are framed: the longer side of the ink and [x, y] of its centre, in
+    pixels.
 
     The side is the median over the images, and ink is what is brighter than half. The centre is the
     mean of their centres of mass. A side is None where an image shows several things, which lie
@@ -60,30 +60,16 @@ def frame_of(split: Split) -> dict:
     """
     ink = split.images.mean(axis=3)                                            # [N, H, W]
     ink = ink[(ink > 127).any(axis=(1, 2))]
-    _, H, W = split.images.shape[:3]
     if not len(ink):
+        _, H, W = split.images.shape[:3]
         return {"side": None, "centre": [W / 2, H / 2]}
-    centre = [centre_along(ink, axis) for axis in (2, 1)]
-    if split.labels.shape[1] > 1:
-        return {"side": None, "centre": centre}
-    sides = [extent_along(ink > 127, axis) for axis in (2, 1)]                 # [N] each
-    return {"side": float(np.median(np.maximum(*sides))), "centre": centre}
-
-
-def centre_along(ink: np.ndarray, axis: int) -> float:
-    """Returns the mean of the centres of mass of ink [N, H, W] along an axis, in pixels."""
-    mass = ink.sum(axis=3 - axis)                                              # [N, H or W]
-    places = np.arange(mass.shape[1]) + 0.5
-    return float((mass @ places / mass.sum(axis=1)).mean())
-
-
-def extent_along(is_ink: np.ndarray, axis: int) -> np.ndarray:
-    """Returns [N], the pixels from the first to the last of is_ink [N, H, W] along an axis."""
-    any_ink = is_ink.any(axis=3 - axis)                                        # [N, H or W]
-    return any_ink.shape[1] - any_ink.argmax(axis=1) - any_ink[:, ::-1].argmax(axis=1)
-
-
-def one_of_each(split: Split) -> Split:
-    """Returns up to SAMPLES images, of as many classes as there are, in the order of their labels"""
-    chosen = spread_evenly(split.labels[:, 0], SAMPLES, 0)
-    return split.take(chosen[np.argsort(split.labels[chosen, 0], kind="stable")])
+    centre, sides = [], []
+    for across in (1, 2):  # along the columns, then along the rows
+        mass = ink.sum(axis=across)                                            # [N, W or H]
+        centres = mass @ (np.arange(mass.shape[1]) + 0.5) / mass.sum(axis=1)   # [N]
+        centre.append(float(centres.mean()))
+        is_ink = (ink > 127).any(axis=across)                                  # [N, W or H]
+        before, behind = is_ink.argmax(axis=1), is_ink[:, ::-1].argmax(axis=1)
+        sides.append(is_ink.shape[1] - before - behind)                        # [N]
+    side = float(np.median(np.maximum(*sides))) if split.labels.shape[1] == 1 else None
+    return {"side": side, "centre": centre}

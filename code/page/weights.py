@@ -7,41 +7,35 @@ from model.convolution import Convolution
 from model.network import Chain, Network
 from model.networks import capsnet
 from model.patches import columns_of
-from settings import InputError
 
 # What web/chain.js computes.
 ACTIVATIONS = (tf.keras.activations.relu, tf.keras.activations.linear)
-PROBABILITIES = ("softmax", "sigmoid")
 ROUTINGS = ("dynamic", "max_min", "attention", "uniform")  # what web/capsules.js computes
 
 
 def describe(network: Network, name: str) -> tuple[dict, dict[str, np.ndarray]]:
-    """Returns what the page has to know of the network, and the weights by name
+    """Returns what the page has to know of the network, and the weights by name.
 
     "kind" says who computes it: "capsules" is web/capsnet.js, "chain" is web/chain.js. A layer's
     weights have a row for each of its inputs. InputError if it is neither. name: of the network
     """
-    chain = network.chain()
     if type(network) is capsnet.CapsNet:  # a subclass may compute something else
         routing = network.digit_caps.routing.cfg.ROUTING
         expect(routing in ROUTINGS, name, f"a routing that the page can compute, one of "
                f"{', '.join(ROUTINGS)}", f"--routing {routing}")
         described, arrays = describe_capsules(network)
-    elif chain is not None:
-        described, arrays = describe_chain(chain, name)
     else:
-        raise InputError(f"{name}: expected a network whose layers the page can compute, as "
-                         "--model capsnet and cnn have; received one that is neither a CapsNet "
-                         "nor a chain of layers")
-    about = {
-        "image": network.image_shape,
-        "classes": network.classes,
-        "parameters": network.count_params(),
-    }
+        chain = network.chain()
+        expect(chain is not None, name, "a network whose layers the page can compute, as --model "
+               "capsnet and cnn have", "one that is neither a CapsNet nor a chain of layers")
+        described, arrays = describe_chain(chain, name)
+    about = {"image": network.image_shape, "classes": network.classes,
+             "parameters": network.count_params()}
     return {**about, **described}, arrays
 
 
 def describe_capsules(network: capsnet.CapsNet) -> tuple[dict, dict[str, np.ndarray]]:
+    """As `describe`."""
     # sizes
     conv1, primary, digits = network.conv1, network.primary_caps, network.digit_caps
     cfg = digits.routing.cfg
@@ -76,12 +70,12 @@ def describe_capsules(network: capsnet.CapsNet) -> tuple[dict, dict[str, np.ndar
 
 
 def describe_chain(chain: Chain, name: str) -> tuple[dict, dict[str, np.ndarray]]:
-    """InputError if the page cannot compute a step. name: of the network"""
-    expect(chain.probabilities in PROBABILITIES, name, f"probabilities by {PROBABILITIES}",
-           chain.probabilities)
+    """As `describe`. name: of the network"""
     steps, arrays = [], {}
     for kind, layer in chain.steps:
-        check_step(kind, layer, name)
+        expect(is_known(kind, layer), name, "steps that the page can compute: max_pool without a "
+               "layer, and with ReLU or no activation a model.convolution.Convolution with "
+               "same=True or a Keras Dense with bias", f"{kind} by {layer}")
         step = {"kind": kind}
         if layer is not None:
             step["layer"] = layer.name
@@ -96,23 +90,17 @@ def describe_chain(chain: Chain, name: str) -> tuple[dict, dict[str, np.ndarray]
     return described, arrays
 
 
-def check_step(kind: str, layer: tf.keras.layers.Layer | None, name: str):
-    """InputError unless the step is as model.network.Step says. name: of the network"""
+def is_known(kind: str, layer: tf.keras.layers.Layer | None) -> bool:
+    """Returns whether web/chain.js can compute the step."""
+    if kind == "max_pool":
+        return layer is None
     if kind == "convolution":
-        fits = isinstance(layer, Convolution) and layer.same  # and so of stride 1
-    elif kind == "dense":
-        fits = isinstance(layer, tf.keras.layers.Dense) and layer.use_bias
+        known = isinstance(layer, Convolution) and layer.same  # and so of stride 1
     else:
-        fits = kind == "max_pool" and layer is None
-    expect(fits, name, "a step that the page can compute: a model.convolution.Convolution with "
-           "same=True, a Keras Dense with bias, or max_pool without a layer",
-           f"{kind} by {type(layer).__name__}")
-    if layer is not None:
-        activation = getattr(layer.activation, "__name__", layer.activation)
-        expect(layer.activation in ACTIVATIONS, name, "layers with ReLU or no activation, which "
-               "the page can compute", f"{layer.name} with {activation}")
+        known = kind == "dense" and isinstance(layer, tf.keras.layers.Dense) and layer.use_bias
+    return known and layer.activation in ACTIVATIONS
 
 
 def arrays_of(layer: str, weights: tf.Tensor, bias: tf.Tensor) -> dict[str, np.ndarray]:
-    """Returns the arrays of one layer, by the names under which web/layers.js finds them"""
+    """Returns the arrays of one layer, by the names under which web/layers.js finds them."""
     return {f"{layer}.weights": weights.numpy(), f"{layer}.bias": bias.numpy()}

@@ -6,14 +6,13 @@ The file's function takes "images", float32 [N, H, W, C] in [0, 1] for any N, an
 The names of the classes stand in labels.txt in a folder, or NAME.labels.txt beside a file, one a
 line, in the order of the scores.
 """
-import contextlib
 import importlib.util
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -22,10 +21,11 @@ import tensorflow as tf
 import cli
 import model
 import registry
+from data.readers.files import expect
 from model.network import Network
-from output import reason_of, say
+from output import say, writing
 from runs import checkpoints
-from settings import ROOT, InputError
+from settings import ROOT
 
 READERS = registry.CODE / "serving" / "readers"
 # The largest difference allowed between the file's numbers and the network's. Where a number of the
@@ -43,79 +43,59 @@ def export(ckpt: str, kind: str, out: str | None) -> int:
     # Find the format, the network and the place.
     form = registry.module("serving.exports", kind)
     missing = [name for name in form.PACKAGES if not importlib.util.find_spec(name)]
-    if missing:
-        raise InputError(f"--format {kind}: expected the packages {' and '.join(form.PACKAGES)}; "
-                         f"pip install {' '.join(missing)}")
+    expect(not missing, f"--format {kind}", f"the packages {' and '.join(form.PACKAGES)}",
+           f"an environment without; pip install {' '.join(missing)}")
     loaded = checkpoints.load(ckpt)
     network, run = loaded.network, loaded.run
     name = loaded.prefix.parent.name + (form.SUFFIX or f"-{kind}")
     target = Path(out) if out else ROOT / "output" / name
-    labels = target.with_name(f"{target.name}.labels.txt") if form.SUFFIX else None
-    for path in filter(None, (target, labels)):
-        if os.path.exists(path):
-            raise InputError(f"--out: expected a path where nothing is, received {path}")
+    labels = target / "labels.txt"
+    if form.SUFFIX:
+        labels = target.with_name(f"{target.name}.labels.txt")
+    for path in (target, labels):
+        expect(not os.path.exists(path), "--out", "a path where nothing is", path)
 
-    # Written beside its place, checked, and moved there. What is written is the plain form of the
-    # network. What it is compared with is the fast form.
-    function = as_function(rebuilt(network, run.settings))
-    with writing(target):
+    # Write the plain form of the network beside its place, compare it with the fast form, and move
+    # it there.
+    function = as_function(network, run.settings)
+    with writing(target, "--out"):
         target.parent.mkdir(parents=True, exist_ok=True)
-        folder = tempfile.TemporaryDirectory(prefix=".export", dir=target.parent)
-    with folder:
-        partial = Path(folder.name) / f"network{form.SUFFIX}"
-        with writing(target), cli.held_back():  # what the converter prints
-            form.write(function, str(partial))
-        worst = largest_difference(partial, kind, network)
-        with writing(target):
-            names = (Path(folder.name) if labels else partial) / "labels.txt"
+        with tempfile.TemporaryDirectory(prefix=".export", dir=target.parent) as folder:
+            partial = Path(folder) / f"network{form.SUFFIX}"
+            with cli.held_back():  # what the converter prints
+                form.write(function, str(partial))
+            worst = largest_difference(partial, kind, network)
+            names = Path(folder) / "labels.txt"
             names.write_text("".join(f"{name}\n" for name in run.class_names), encoding="utf-8")
-            if labels:
-                shutil.move(names, labels)
+            shutil.move(names, labels if form.SUFFIX else partial)
             shutil.move(partial, target)
     size = sum(path.stat().st_size for path in [target, *target.rglob("*")] if path.is_file())
     say(f"{target}: {size / 1e6:.1f} MB; its numbers differ from the network's by at most "
-        f"{worst:.1e}; its classes are in {(labels or target / 'labels.txt').name}")
+        f"{worst:.1e}; its classes are in {labels.name}")
     return 0
 
 
-@contextlib.contextmanager
-def writing(target: Path) -> Iterator[None]:
-    """Errors of the system while `target` is written become an InputError."""
-    try:
-        yield
-    except (OSError, tf.errors.OpError) as error:
-        raise InputError(f"--out: expected a path to write, received {target} "
-                         f"({reason_of(error)})") from None
-
-
-def rebuilt(network: Network, trained) -> Network:
-    """Returns the same network, computed as the paper writes it.
-
-    The fast forms would bring the constants of a Fourier transform, and a gradient that nobody
-    needs. The numbers are equal to float32 rounding.
-    """
-    plain = trained.changed(CONV_WAY="direct", ROUTING_WAY="plain")
-    copy = model.build(plain, network.image_shape, network.classes)
-    copy.set_weights(network.get_weights())
-    return copy
-
-
-def as_function(network: Network) -> Callable:
+def as_function(network: Network, trained) -> Callable:
     """Returns images [N, H, W, C] -> {name: array}, a tf.function with the weights as constants.
 
-    With variables, TensorFlow Lite's converter gives NaN for a Keras 3 network. Keras' own export
+    trained: the settings of the training. The network is computed as the paper writes it: the fast
+    forms, equal to float32 rounding, would bring the constants of a Fourier transform. With
+    variables, TensorFlow Lite's converter gives NaN for a Keras 3 network. Keras' own export
     refuses outputs that are None, and its ONNX files lose the outputs' names.
     """
-    trainable = [variable.numpy() for variable in network.trainable_variables]
-    other = [variable.numpy() for variable in network.non_trainable_variables]
+    plain = model.build(trained.changed(CONV_WAY="direct", ROUTING_WAY="plain"),
+                        network.image_shape, network.classes)
+    plain.set_weights(network.get_weights())
+    trainable = [variable.numpy() for variable in plain.trainable_variables]
+    other = [variable.numpy() for variable in plain.non_trainable_variables]
 
     @tf.function(input_signature=[tf.TensorSpec([None, *network.image_shape], name="images")])
     def answer(images):
-        # The arrays become constants of the graph here.
-        # Otherwise TensorFlow's convolution ends the whole process.
+        # With another shape, TensorFlow's convolution would end the whole process.
         images = tf.ensure_shape(images, [None, *network.image_shape])
+        # The arrays become constants of the graph here.
         weights = [tf.constant(value) for value in trainable]
-        output, _ = network.stateless_call(weights, [tf.constant(value) for value in other], images)
+        output, _ = plain.stateless_call(weights, [tf.constant(value) for value in other], images)
         return {name: value for name, value in output._asdict().items() if value is not None}
 
     return answer
@@ -124,8 +104,7 @@ def as_function(network: Network) -> Callable:
 def largest_difference(path: Path, kind: str, network: Network) -> float:
     """Returns the largest difference between the numbers of the exported file and the network's.
 
-    The file is read without our code. RuntimeError if TOLERANCE does not allow the difference: then
-    the export is wrong.
+    The file is read without our code. RuntimeError if TOLERANCE does not allow the difference.
     """
     worst = 0.0
     for count in BATCHES:
@@ -133,12 +112,11 @@ def largest_difference(path: Path, kind: str, network: Network) -> float:
         expected = {name: value.numpy() for name, value in network(images)._asdict().items()
                     if value is not None}
         received = read(path, kind, images)
-        if received.keys() != expected.keys():
-            raise RuntimeError(f"{kind}: has {sorted(received)}, expected {sorted(expected)}")
+        wanted, found = ({name: array.shape for name, array in sorted(arrays.items())}
+                         for arrays in (expected, received))
+        if wanted != found:
+            raise RuntimeError(f"{kind}: has {found}, expected {wanted}")
         for name, value in expected.items():
-            if received[name].shape != value.shape:
-                raise RuntimeError(f"{kind}: has {name} of the shape {received[name].shape}, "
-                                   f"expected {value.shape}")
             difference = float(np.abs(received[name] - value).max())
             most = TOLERANCE * max(1.0, float(np.abs(value).max()))
             if not difference <= most:  # so that NaN fails, too
@@ -156,8 +134,7 @@ def read(path: Path, kind: str, images: np.ndarray) -> dict[str, np.ndarray]:
     """
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         given, taken = Path(folder) / "images.npy", Path(folder) / "outputs.npz"
-        with writing(path):
-            np.save(given, images)
+        np.save(given, images)
         command = [sys.executable, "-I", str(READERS / f"ask_{kind}.py"), str(path), str(given),
                    str(taken)]
         process = subprocess.run(command, capture_output=True, text=True, cwd=folder)

@@ -6,8 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from data.dataset import scale
-from data.formats import folder
-from data.readers import image_file, numpy_file
+from data.readers import image_file
 from data.readers.files import expect
 from settings import InputError
 
@@ -23,35 +22,25 @@ def find(paths: Sequence[str]) -> tuple[list[Path], list[Path]]:
     Subfolders are included, hidden files are in neither list. InputError if a folder has no image,
     or if it or a subfolder cannot be read.
     """
-    found, passed_over = [], []
-    for path in map(Path, paths):
-        inside = files_in(path) if os.path.isdir(path) else [path]
-        images = [file for file in inside if file == path or image_file.is_picture(file)]
-        expect(len(images) > 0, path, f"a folder with images ({', '.join(image_file.SUFFIXES)})", "none in it")
-        found += images
-        passed_over += [file for file in inside if file not in set(images)]
-    return found, passed_over
-
-
-def files_in(path: Path) -> list[Path]:
-    """Returns the files in the folder and its subfolders, sorted, except hidden ones.
-
-    InputError if a folder cannot be read.
-    """
 
     def refuse(error: OSError):
         raise InputError(f"{error.filename} cannot be read: {error.strerror}")
 
-    found = []
-    for inside, folders, names in os.walk(path, onerror=refuse):
-        folders[:] = [name for name in folders if not is_hidden(name)]
-        found += [Path(inside, name) for name in names if not is_hidden(name)]
-    return sorted(found)
-
-
-def is_hidden(name: str) -> bool:
-    """Whether a file is hidden, or one that an operating system leaves behind."""
-    return name.startswith(".") or name.lower() in folder.LEFT_BEHIND
+    found, passed_over = [], []
+    for path in map(Path, paths):
+        if not os.path.isdir(path):
+            found.append(path)
+            continue
+        files = []
+        for inside, folders, names in os.walk(path, onerror=refuse):
+            folders[:] = [name for name in folders if not image_file.is_hidden(name)]
+            files += [Path(inside, name) for name in names if not image_file.is_hidden(name)]
+        pictures = sorted(file for file in files if file.suffix.lower() in image_file.SUFFIXES)
+        expect(len(pictures) > 0, path, f"a folder with images ({', '.join(image_file.SUFFIXES)})",
+               "none in it")
+        found += pictures
+        passed_over += sorted(set(files) - set(pictures))
+    return found, passed_over
 
 
 def read(path: Path, image_shape: Shape, prepare: Prepare | None) -> np.ndarray:
@@ -70,16 +59,6 @@ def read(path: Path, image_shape: Shape, prepare: Prepare | None) -> np.ndarray:
         return scale(image_file.read(path, height, colour=channels == 3))
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
-
-
-def read_npy(path: Path, image_shape: Shape) -> np.ndarray:
-    """Returns the images in an .npy, float32 [N, H, W, C] in [0, 1], as the network takes them.
-
-    InputError if it is something else, or damaged.
-    """
-    array = numpy_file.read(path)
-    expect(isinstance(array, np.ndarray), path, "an .npy", "an .npz")
-    return as_network_takes(array, image_shape, path)
 
 
 def as_network_takes(array: np.ndarray, image_shape: Shape, where) -> np.ndarray:
@@ -101,8 +80,3 @@ def as_network_takes(array: np.ndarray, image_shape: Shape, where) -> np.ndarray
     expect(array.size == 0 or (array.min() >= 0 and array.max() <= 1), where, wanted,
            "values beyond that, or not a number")
     return array
-
-
-def stack(pictures: Sequence[np.ndarray], image_shape: Shape) -> np.ndarray:
-    """Returns pictures [H, W, C] as one float32 [N, H, W, C], also if there are none."""
-    return np.stack(pictures) if len(pictures) else np.empty((0, *image_shape), np.float32)

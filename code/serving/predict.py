@@ -5,15 +5,17 @@ from pathlib import Path
 import numpy as np
 
 import cli
+from data.readers import numpy_file
+from data.readers.files import expect
+from data.remarks import some
 from evaluation.figures import sheets, style
-from output import check_writable, progress, reason_of, say, write_whole
+from output import check_writable, progress, say, write_whole, writing
 from serving import images
 from serving.trained import Answer, Trained, load
 from settings import InputError
 
 MOST_DRAWN = 100   # images in a figure
 MOST_LETTERS = 11  # of a class's name above an image
-MOST_NAMED = 3     # files in a remark
 LOW = 0.5          # a score below it is worth a remark
 
 
@@ -26,53 +28,53 @@ def predict(paths: list[str], ckpt: str, as_is: bool, as_json: bool, figure: str
     # Refuse what cannot work before the network is loaded.
     if figure:
         figure = Path(figure)
-        if figure.suffix.lower() != ".png":
-            raise InputError(f"--figure: expected a file called .png, received {figure}")
+        expect(figure.suffix.lower() == ".png", "--figure", "a file called .png", figure)
         check_writable("--figure", figure)
     files, passed_over = images.find(paths)
     remark("passed over, not called as images are:", [str(file) for file in passed_over])
 
     # Read the images.
     network = load(ckpt)
-    names, pictures, bad = [], [], 0
+    names, pictures, status = [], [], 0
     for path in progress(files, "reading", delay=1):
         try:
             read = read_file(network, path, as_is)
         except InputError as error:
             cli.complain(f"predict.py: error: {error}")
-            bad += 1
+            status = 2
             continue
         names += read.keys()
         pictures += read.values()
 
     # Answer.
-    answers = network.answers(images.stack(pictures, network.image_shape))
-    lines = as_objects(names, answers) if as_json else as_table(names, answers)
-    for line in lines if answers else ():
+    if not pictures:
+        return status
+    answers = network.answers(pictures)
+    for line in as_objects(names, answers) if as_json else as_table(names, answers):
         say(line)
     low = [name for name, answer in zip(names, answers, strict=True) if answer.score < LOW]
     remark(f"with a score below {LOW}, whose answer may be wrong:", low)
-    if figure and answers:
+    if figure:
         drawn = draw(answers, figure)
         if not as_json:  # standard output is then for objects alone
             say(drawn)
-    return 2 if bad else 0
+    return status
 
 
 def remark(words: str, names: list[str]):
     """Prints how many files there are, and the first of them, in one line on standard error."""
     if names:
-        more = ", ..." if len(names) > MOST_NAMED else ""
-        cli.complain(f"predict.py: {len(names)} {'file' if len(names) == 1 else 'files'} "
-                     f"{words} {', '.join(names[:MOST_NAMED])}{more}")
+        files = "1 file" if len(names) == 1 else f"{len(names)} files"
+        cli.complain(f"predict.py: {files} {words} {some(names)}")
 
 
-def read_file(network: Trained, path: Path, as_is: bool) -> dict:
-    """Returns {name: image [H, W, C]}: one of a picture, all N of an .npy. InputError if neither.
-    """
+def read_file(network: Trained, path: Path, as_is: bool) -> dict[str, np.ndarray]:
+    """Returns {name: image [H, W, C]}, one of a picture, N of an .npy. InputError if neither."""
     if path.suffix.lower() != ".npy":
         return {str(path): network.read(path, as_is)}
-    array = images.read_npy(path, network.image_shape)
+    array = numpy_file.read(path)
+    expect(isinstance(array, np.ndarray), path, "an .npy", "an .npz")
+    array = images.as_network_takes(array, network.image_shape, path)
     return {f"{path}[{n}]": image for n, image in enumerate(array)}
 
 
@@ -87,9 +89,9 @@ def as_objects(names: list[str], answers: list[Answer]) -> list[str]:
 def as_table(names: list[str], answers: list[Answer]) -> list[str]:
     """Returns the lines of a table, the first of which names its columns."""
     rows = [("file", "class", "score", "runner-up", "score")]
-    rows += [(name, answer.name, f"{answer.score:.3f}", answer.runner_up,
-              f"{answer.runner_up_score:.3f}")
-             for name, answer in zip(names, answers, strict=True)]
+    for name, answer in zip(names, answers, strict=True):
+        rows.append((name, answer.name, f"{answer.score:.3f}", answer.runner_up,
+                     f"{answer.runner_up_score:.3f}"))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
 
@@ -109,9 +111,6 @@ def draw(answers: list[Answer], path: Path) -> str:
         drawn = np.stack([answer.reconstruction for answer in answers])
         rows.append(sheets.Row("reconstruction", drawn, blank, unmarked))
     sheet = sheets.rows_of_images("class (score)", rows)
-    try:
+    with writing(path, "--figure"):
         write_whole(path, style.png(sheet))
-    except OSError as error:
-        raise InputError(f"--figure: expected a file to write, received {path} "
-                         f"({reason_of(error)})") from None
     return f"{path}: {len(answers)} image{'s' * (len(answers) > 1)}"

@@ -1,5 +1,5 @@
 """A trained network that answers questions about images, with no set-up call to remember."""
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,7 +12,6 @@ from evaluation.network.predictor import Predictor
 from model.network import Network
 from runs import checkpoints
 from serving import images
-from settings import InputError
 
 BATCH = 100  # images at once
 
@@ -34,7 +33,9 @@ class Trained:
     def __init__(self, predictor: Predictor, class_names: Sequence[str]):
         self.predictor, self.class_names = predictor, tuple(class_names)
         self.image_shape = predictor.network.image_shape
-        self.prepare = preparation(predictor.trained.DATASET)
+        dataset, self.prepare = predictor.trained.DATASET, None
+        if dataset in DATASETS:  # which may say how a picture becomes like its images
+            self.prepare = getattr(registry.module("data.datasets", dataset), "prepare", None)
 
     def predict(self, pictures: Sequence[str | Path] | str | Path | np.ndarray,
                 as_is: bool = False) -> list[Answer]:
@@ -49,25 +50,17 @@ class Trained:
             return self.answers(images.as_network_takes(pictures, self.image_shape, "images"))
         if isinstance(pictures, str | Path):
             pictures = [pictures]
-        if not isinstance(pictures, Iterable):
-            raise InputError("predict: expected the paths of files, or one array of all images, "
-                             f"received a {type(pictures).__name__}")
-        return self.answers(images.stack([self.read(path, as_is) for path in pictures],
-                                         self.image_shape))
+        return self.answers([self.read(path, as_is) for path in pictures])
 
     def read(self, path: str | Path, as_is: bool = False) -> np.ndarray:
         """Returns the image in a file as the network takes it, float32 [H, W, C] in [0, 1]."""
-        if not isinstance(path, str | Path):
-            raise InputError("predict: expected the paths of files, or one array of all images, "
-                             f"received a {type(path).__name__} in place of a path")
-        prepare = None if as_is else self.prepare
-        return images.read(Path(path), self.image_shape, prepare)
+        return images.read(Path(path), self.image_shape, None if as_is else self.prepare)
 
-    def answers(self, pictures: np.ndarray) -> list[Answer]:
-        """Returns an answer for each of the pictures, float32 [N, H, W, C] in [0, 1]."""
+    def answers(self, pictures: Sequence[np.ndarray]) -> list[Answer]:
+        """Returns an answer for each of the pictures, float32 [H, W, C] in [0, 1]."""
         if not len(pictures):
             return []
-        said = self.predictor.predict(pictures)
+        said = self.predictor.predict(np.asarray(pictures))
         drawn = [None] * len(pictures) if said.from_predicted is None else said.from_predicted[:, 0]
         likely = probabilities(self.predictor.network, said.scores)          # [N, J]
         two = np.argsort(-said.scores, axis=1, kind="stable")[:, :2]         # [N, 2]
@@ -99,13 +92,3 @@ def probabilities(network: Network, scores: np.ndarray) -> np.ndarray:
     if chain is not None and chain.probabilities == "sigmoid":
         return special.expit(scores)
     return special.softmax(scores, axis=1)
-
-
-def preparation(dataset: str) -> images.Prepare | None:
-    """Returns `prepare` of the dataset's file, which makes a user's picture look like its images.
-
-    None if it has none.
-    """
-    if dataset not in DATASETS:
-        return None
-    return getattr(registry.module("data.datasets", dataset), "prepare", None)

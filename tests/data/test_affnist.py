@@ -60,19 +60,18 @@ def test_training_places_the_digit_anywhere_and_loses_nothing(tmp_path, digits):
     assert not np.array_equal(first.images, other.images)
 
 
-def test_a_shift_is_one_on_the_larger_canvas(tmp_path, digits, monkeypatch):
-    """28 x 28 pixels would refuse it."""
-    monkeypatch.setattr(affnist.mnist, "load", lambda cfg: random_shift(cfg.SHIFT, (28, 28, 1)) and digits)
-    assert load(tmp_path, SHIFT=30).image_shape == (40, 40, 1)
-    with pytest.raises(InputError, match="40x40"):
-        load(tmp_path, SHIFT=40)
-
-
-def test_places_and_transforms_are_those_of_earlier_versions(tmp_path, digits):
-    """By the code that made the published accuracies. Seed 0 makes them, whatever the user's seed."""
-    dataset = load(tmp_path, SEED=3)
-    assert [place_of(image) for image in dataset.val.images[:4]] == [(11, 19), (6, 19), (18, 15), (9, 18)]
-    assert [place_of(image) for image in dataset.test.images[:4]] == [(11, 9), (14, 9), (18, 17), (7, 13)]
+def test_validation_and_test_have_the_places_of_earlier_versions_whatever_the_seed(tmp_path, digits):
+    """By the code that made the published accuracies. Seed 0 makes them."""
+    dataset, other = load(tmp_path), load(tmp_path, SEED=3)
+    assert dataset.digest == other.digest
+    for part, first in {"val": [(11, 19), (6, 19), (18, 15), (9, 18)],
+                        "test": [(11, 9), (14, 9), (18, 17), (7, 13)]}.items():
+        mine, original = getattr(dataset, part), getattr(digits, part)
+        np.testing.assert_array_equal(mine.labels, original.labels)
+        places = [place_of(image) for image in mine.images]
+        assert places[:4] == first
+        for image, digit, (row, column) in zip(mine.images, original.images, places, strict=True):
+            np.testing.assert_array_equal(image[row:row + 16, column:column + 14], digit[6:22, 7:21])
     first = affine.Transforms(*(values[0] for values in affnist.transforms_of(digits.test)))
     expected = affine.Transforms(
         rotation=-14.838885716447612, shear=0.051415396271662195, horizontal=1.0155549531430772,
@@ -80,23 +79,12 @@ def test_places_and_transforms_are_those_of_earlier_versions(tmp_path, digits):
     np.testing.assert_allclose(first, expected, rtol=1e-9)
 
 
-def test_validation_and_test_have_one_place_for_every_seed(tmp_path, digits):
-    dataset, other = load(tmp_path), load(tmp_path, SEED=3)
-    for part in ("val", "test"):
-        mine, original = getattr(dataset, part), getattr(digits, part)
-        np.testing.assert_array_equal(mine.images, getattr(other, part).images)
-        np.testing.assert_array_equal(mine.labels, original.labels)
-        places = [place_of(image) for image in mine.images]
-        assert len(set(places)) > 5
-        for image, digit, (row, column) in zip(mine.images, original.images, places, strict=True):
-            np.testing.assert_array_equal(image[row:row + 16, column:column + 14], digit[6:22, 7:21])
-    assert dataset.digest == other.digest
-
-
-def test_the_dataset_brings_its_own_defaults():
-    filled = config.filled_in("original", "affnist")
-    assert filled == {"SHIFT": 6, "CNN_LAYERS": "pooled"}
-    assert set(filled) <= set(TRAIN) and random_shift(filled["SHIFT"], (40, 40, 1))
+def test_the_dataset_brings_its_own_defaults_and_a_shift_is_one_on_the_larger_canvas(tmp_path, digits, monkeypatch):
+    assert config.filled_in("original", "affnist") == affnist.DEFAULTS == {"SHIFT": 6, "CNN_LAYERS": "pooled"}
+    monkeypatch.setattr(affnist.mnist, "load", lambda cfg: random_shift(cfg.SHIFT, (28, 28, 1)) and digits)
+    assert load(tmp_path, SHIFT=30).image_shape == (40, 40, 1)
+    with pytest.raises(InputError, match="40x40"):
+        load(tmp_path, SHIFT=40)
 
 
 # ---- affNIST ----
@@ -117,25 +105,11 @@ def test_without_its_files_affnist_is_synthetic_and_made_once(tmp_path, digits, 
     np.testing.assert_array_equal(split().images, first.images)
     assert len(made) == 1, "the second time from the cache"
 
-    # the parameters of the digits in the middle are the same
+    # the parameters of the digits in the middle are the same; the cache is of these digits
     for a, b in zip(affnist.transforms_of(affnist.centred(digits.test)), transforms, strict=True):
         np.testing.assert_allclose(a, b)
-
-    # a damaged cache is made again, and so is one of other arrays, or one for other digits
-    cache, = (tmp_path / "repository" / "data" / "affnist").iterdir()
-    cache.write_bytes(cache.read_bytes()[:-100])
-    np.testing.assert_array_equal(split().images, first.images)
-    assert len(made) == 2
-    for arrays in ({}, {"images": first.images[:5]}, {"images": first.images / 255}, {"others": first.images}):
-        np.savez(cache, **arrays)
-        np.testing.assert_array_equal(split().images, first.images)
-    assert len(made) == 6
     digits.test.images[0, 10, 10] ^= 1
-    split()
-    assert len(made) == 7
-    monkeypatch.setattr(affnist, "ROOT", cache)  # not a folder: no cache can be written
-    split()
-    assert len(made) == 8
+    assert not np.array_equal(split().images, first.images) and len(made) == 2
 
 
 @pytest.mark.parametrize("place", ["test.mat", "affnist/test.mat", "affnist/test.mat.zip"])

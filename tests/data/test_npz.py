@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import data
-from data.dataset import MAX_CLASSES, Dataset
+from data.dataset import Dataset
 from data.formats import npz as npz_format
 from settings import InputError
 from untrusted import IMAGES, LABELS, mutate, npy, packed, refusal, settings
@@ -34,7 +34,7 @@ def whole(folder: Path, images=IMAGES, labels=LABELS) -> Dataset:
 
 
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
-def test_own_images_are_split_by_seed(tmp_path, save):
+def test_own_images_are_split_by_seed_and_shifted_in_training(tmp_path, save):
     images = np.zeros((40, 17, 30, 3), np.uint8)
     images[:, 0, 0, 0] = 100 + np.arange(40)  # who is who
     images[:, 1] = 255
@@ -50,6 +50,9 @@ def test_own_images_are_split_by_seed(tmp_path, save):
         np.testing.assert_array_equal(split.images, same.images)
         assert split.labels.dtype == np.int32
     assert not np.array_equal(who[0], other.train.images[:, 0, 0, 0] - 100)
+    assert "--shift" in refusal(load, path, SHIFT=17)
+    moved = load(path, SHIFT=16).augment(dataset.train, np.arange(32), np.random.default_rng(0))
+    assert not np.array_equal(moved.images, dataset.train.images)
 
 
 def test_own_validation_and_test_are_used(tmp_path, capsys):
@@ -71,14 +74,6 @@ def test_the_random_splits_of_a_seed_are_those_of_earlier_versions(tmp_path):
     assert dataset.digest == "709f19d88d74bb4e7387d40f7c81ba7512519f9c8b5856851ab174ed0712632c"
 
 
-def test_a_test_split_alone_is_enough_to_evaluate(tmp_path):
-    path = npz(tmp_path, x_test=IMAGES, y_test=LABELS)
-    dataset = load(path, test_only_ok=True)
-    assert [len(split.labels) for split in splits(dataset)] == [0, 0, 40]
-    assert dataset.image_shape == (20, 18, 1) and dataset.class_names == ("0", "1", "2", "3")
-    assert "train: expected an image or more" in refusal(load, path)
-
-
 # ---- arrays as people have them ----
 
 @pytest.mark.parametrize("labels", [
@@ -93,22 +88,21 @@ def test_one_hot_labels_say_how_many_classes_there_are(tmp_path, capsys):
     assert "2 of 6 classes have no images: 4, 5\n" in capsys.readouterr().out
     assert whole(tmp_path, labels=2 * LABELS + 1).classes == 8
     assert "4 of 8 classes have no images: 0, 2, 4, ...\n" in capsys.readouterr().out, "numbered from 1, with gaps"
+    assert load(npz(tmp_path, x_train=IMAGES, y_train=np.arange(40))).classes == 40, "as many classes as images"
 
 
-@pytest.mark.parametrize("images", [
-    IMAGES.astype(np.int64), IMAGES.astype(float), IMAGES.astype(np.float16), IMAGES.astype(np.float32) / 255,
-    IMAGES / 255])
-def test_images_of_other_types_are_taken_if_nothing_is_lost(tmp_path, images):
+@pytest.mark.parametrize("images, expected", [
+    *((IMAGES.astype(kind), IMAGES) for kind in (np.int64, float, np.float16)),
+    (IMAGES.astype(np.float32) / 255, IMAGES), (IMAGES / 255, IMAGES),
+    (IMAGES > 127, 255 * (IMAGES > 127)), ((IMAGES > 127).astype(float), 255 * (IMAGES > 127))])
+def test_images_of_other_types_are_taken_if_nothing_is_lost(tmp_path, images, expected):
     train = whole(tmp_path, images).train
     assert train.images.dtype == np.uint8
-    np.testing.assert_array_equal(train.images[..., 0], IMAGES)
+    np.testing.assert_array_equal(train.images[..., 0], expected)
 
 
-def test_truth_values_are_black_and_white_and_one_rule_holds_for_all_splits(tmp_path):
-    masks = IMAGES > 127
-    for images in (masks, masks.astype(float)):
-        np.testing.assert_array_equal(whole(tmp_path, images).train.images[..., 0], 255 * masks)
-    nearly_black = np.where(masks, 1.0, 0.0)
+def test_one_rule_holds_for_the_pixels_of_all_splits(tmp_path):
+    nearly_black = np.where(IMAGES > 127, 1.0, 0.0)
     dataset = load(npz(tmp_path, x_train=IMAGES / 1, y_train=LABELS, x_test=nearly_black, y_test=LABELS))
     assert dataset.test.images.max() == 1
 
@@ -125,35 +119,20 @@ def test_images_that_look_like_a_mistake_are_said(tmp_path, capsys, images, word
     assert words in out and out.count("\n") == bool(words)
 
 
-@pytest.mark.parametrize("images", [IMAGES / 300, IMAGES / 2, IMAGES - 128.0, IMAGES * np.uint16(257),
-                                    IMAGES.astype(np.int16) * 128 - 16384, IMAGES / 127.5 - 1])
-def test_the_advice_for_other_numbers_never_wraps_around(tmp_path, images):
-    """What it says is done, and gives the images in the order of their brightness."""
-    message = refusal(whole, tmp_path, images)
-    assert "x_train uint8" in message and str(images.dtype) in message
-    advised = message.split("; convert finite numbers by ")[1].replace("x_train", "images")
-    converted = eval(advised, {"np": np, "images": images})
-    assert converted.dtype == np.uint8 and np.corrcoef(converted.ravel(), IMAGES.ravel())[0, 1] > 0.999
-    whole(tmp_path, converted)
-
-
-@pytest.mark.parametrize("shape, axes", [((40, 3, 20, 18), (0, 2, 3, 1)), ((20, 18, 3, 40), (3, 0, 1, 2)),
-                                         ((20, 18, 40), (2, 0, 1))])
-def test_axes_in_another_order_are_to_be_transposed(tmp_path, shape, axes):
-    images = np.resize(IMAGES, shape)
-    assert f"transpose it: x_train.transpose{axes}" in refusal(whole, tmp_path, images)
-    assert whole(tmp_path, images.transpose(axes)).image_shape[:2] == (20, 18)
-
-
 REFUSED = {
     "NaN": ({"x_train": np.full(IMAGES.shape, np.nan, np.float32)}, ["x_train", "uint8", "float32", "nan"]),
+    **{f"{images.dtype}, {images.max():g}": ({"x_train": images}, ["x_train uint8", "scale them", str(images.dtype)])
+       for images in (IMAGES / 300, IMAGES + 0.2, IMAGES - 99.0, IMAGES * np.uint16(257), IMAGES.astype(np.int16) - 1)},
+    "channels first": ({"x_train": np.resize(IMAGES, (40, 3, 20, 18))}, ["17x17", "[40, 3, 20, 18]"]),
+    "images last": ({"x_train": np.resize(IMAGES, (20, 18, 40))}, ["N images in x_train", "[20, 18, 40]"]),
     "text": ({"x_train": np.full(IMAGES.shape, "a")}, ["x_train of numbers", "<U1"]),
     "flat": ({"x_train": IMAGES.reshape(40, -1)}, ["x_train", "[N, H, W]", "[40, 360]"]),
-    "no channel": ({"x_train": IMAGES[..., None][..., :0]}, ["x_train", "20x18x0"]),
-    "lengths": ({"y_train": LABELS[:39]}, ["x_train", "y_train", "40 and 39"]),
+    "no channel": ({"x_train": IMAGES[..., None][..., :0]}, ["x_train", "[40, 20, 18, 0]"]),
+    "lengths": ({"y_train": LABELS[:39]}, ["x_train", "y_train, 39", "[40, 20, 18]"]),
     "empty": ({"x_train": IMAGES[:0], "y_train": LABELS[:0]}, ["y_train", "none"]),
     "one class": ({"y_train": np.full(40, 2)}, ["two classes", "only the label 2"]),
     "negative label": ({"y_train": LABELS - 1}, ["y_train", "-1 to 2"]),
+    "a thousand and one classes": ({"y_train": np.arange(40) * 25 + 25}, ["y_train", "at most 999", "1000"]),
     "huge label": ({"y_train": np.where(LABELS == 3, 2 ** 40, LABELS)}, ["y_train", str(2 ** 40)]),
     "largest uint64": ({"y_train": np.full(40, 2 ** 64 - 1, np.uint64)}, ["y_train", str(2 ** 64 - 1)]),
     "more classes than examples": ({"y_train": LABELS + 40}, ["number of examples, 40", "43"]),
@@ -161,8 +140,8 @@ REFUSED = {
     "infinite labels": ({"y_train": np.where(LABELS == 3, np.inf, LABELS)}, ["y_train", "whole numbers"]),
     "names as labels": ({"y_train": LABELS.astype(str)}, ["y_train", "whole numbers", "<U21 [40]"]),
     "several labels": ({"y_train": np.ones((40, 4))}, ["y_train", "one-hot [N, J]", "[40, 4]"]),
-    "too low": ({"x_train": IMAGES[:, :16]}, ["17x17", "16x18"]),
-    "too narrow": ({"x_train": IMAGES[:, :, :16]}, ["17x17", "20x16"]),
+    "too low": ({"x_train": IMAGES[:, :16]}, ["17x17", "[40, 16, 18]"]),
+    "too narrow": ({"x_train": IMAGES[:, :, :16]}, ["17x17", "[40, 20, 16]"]),
     "no labels": ({"y_train": None}, ["both x_train and y_train", "only x_train"]),
     "validation alone": ({"x_train": None, "y_train": None, "x_val": IMAGES, "y_val": LABELS}, ["x_test", "x_val"]),
     "x_val alone": ({"x_val": IMAGES}, ["both x_val and y_val"]),
@@ -179,20 +158,6 @@ def test_own_images_are_refused(tmp_path, changes, words):
     path = npz(tmp_path, **{name: array for name, array in arrays.items() if array is not None})
     message = refusal(load, path)
     assert all(word in message for word in [path, "expected", "received", *words]), message
-
-
-def test_labels_may_name_a_thousand_classes(tmp_path):
-    images = np.repeat(IMAGES, 26, axis=0)[:, :17, :17]
-    assert load(npz(tmp_path, x_train=images, y_train=np.arange(1040) % MAX_CLASSES)).classes == MAX_CLASSES == 1000
-    assert "999" in refusal(load, npz(tmp_path, x_train=images, y_train=np.arange(1040) % 1001))
-
-
-def test_the_training_images_are_shifted(tmp_path):
-    path = npz(tmp_path, x_train=IMAGES, y_train=LABELS)
-    assert "--shift" in refusal(load, path, SHIFT=18)
-    dataset = load(path, SHIFT=17)
-    moved = dataset.augment(dataset.train, np.arange(32), np.random.default_rng(0))
-    assert not np.array_equal(moved.images, dataset.train.images)
 
 
 # ---- other files ----
@@ -219,17 +184,14 @@ def test_what_is_not_an_npz_is_refused(tmp_path, content, words):
     assert all(word in message for word in [str(path), "expected", "received", words]), message
 
 
-@pytest.mark.parametrize("name", ["a.npy", "a.mat", "a.csv", "a.h5", "train.gz", "archive.zip", "images"])
-def test_other_files_are_told_which_formats_there_are(tmp_path, name):
+@pytest.mark.parametrize("name", ["a.npy", "a.mat", "a.csv", "train.gz", "archive.zip", "images"])
+def test_other_files_are_told_which_formats_there_are_and_one_that_has_moved_is_given_by_its_flag(tmp_path, name):
     (tmp_path / name).write_bytes(b"")
     message = refusal(load, tmp_path / name)
     assert "a folder with one subfolder" in message and ".npz" in message and "np.savez(" in message
     assert data.is_path(str(tmp_path / name)) and not data.is_path("no-such-name")
-
-
-def test_a_dataset_that_has_moved_is_given_by_its_flag(tmp_path):
-    for name in ("images.npz", "images"):
-        assert "if the images have moved, give --dataset" in refusal(load, tmp_path / name)
+    (tmp_path / name).unlink()
+    assert "if the images have moved, give --dataset" in refusal(load, tmp_path / name)
     assert "something else" in refusal(npz_format.load, tmp_path, settings())
 
 

@@ -63,38 +63,36 @@ def toy_page(tmp_path_factory):
     return network, folder / "toy.html"
 
 
-@pytest.fixture(scope="session")
-def page_of_pairs(tmp_path_factory):
-    """-> a page of a network for colour images with two labels, one iteration and a trained prior"""
-    folder, shape = tmp_path_factory.mktemp("pairs"), (19, 18, 3)
-    images, labels = toy.images(20, 0, shape, 4)
-    split = Split(images, np.stack([labels, (labels + 1) % 4], axis=1).astype(np.int32))
-    dataset = Dataset("pairs", split, split, split, tuple("abcd"))
-    cfg = dict(ROUTING_ITERS=1, PRIOR_TRAINING=True)
-    network = lively(toy.network(shape, 4, **cfg))
+def page_of(folder, network, labels_each, **cfg):
+    """-> the file of a page of the network, whose dataset has images of that many labels"""
+    images, labels = toy.images(20, 0, network.image_shape, 4)
+    labels = np.stack([labels, (labels + 1) % 4], axis=1).astype(np.int32)[:, :labels_each]
+    split = Split(images, labels)
+    dataset = Dataset("bars", split, split, split, tuple("abcd"))
     save(folder / "run", network, toy.settings(DATASET="glyphs", **cfg))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(data, "load", lambda cfg: dataset)
-        assert write_page(folder / "pairs.html", "--ckpt", folder / "run") == 0
-    return network, folder / "pairs.html"
+        assert write_page(folder / "page.html", "--ckpt", folder / "run") == 0
+    return folder / "page.html"
+
+
+@pytest.fixture(scope="session")
+def page_of_pairs(tmp_path_factory):
+    """-> a page of a network for colour images with two labels, one iteration and a trained prior"""
+    cfg = dict(ROUTING_ITERS=1, PRIOR_TRAINING=True)
+    network = lively(toy.network((19, 18, 3), 4, **cfg))
+    return network, page_of(tmp_path_factory.mktemp("pairs"), network, 2, **cfg)
 
 
 @pytest.fixture(scope="session", params=CHAINS)
 def page_of_chain(request, tmp_path_factory):
     """-> a network without capsules, with one label or two, and the file of its page"""
-    folder, (layers, shape) = tmp_path_factory.mktemp(request.param), CHAINS[request.param]
-    images, labels = toy.images(20, 0, shape, 4)
-    split = Split(images, labels[:, None].astype(np.int32))
-    if not layers.exclusive:
-        split = split._replace(labels=np.stack([labels, (labels + 1) % 4], axis=1).astype(np.int32))
-    dataset = Dataset("bars", split, split, split, tuple("abcd"))
+    layers, shape = CHAINS[request.param]
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(cnn.LAYERS, "mnist", layers)
-        patch.setattr(data, "load", lambda cfg: dataset)
         network = toy.network(shape, 4, MODEL="cnn")
         for layer in (*network.convolutions, *network.dense, network.scores):
             layer.kernel.assign(2 * layer.kernel)
             layer.bias.assign(np.random.default_rng(0).normal(0, 0.3, layer.bias.shape))
-        save(folder / "run", network, toy.settings(DATASET="glyphs", MODEL="cnn"))
-        assert write_page(folder / "page.html", "--ckpt", folder / "run") == 0
-    return network, folder / "page.html"
+        labels_each = 1 if layers.exclusive else 2
+        return network, page_of(tmp_path_factory.mktemp(request.param), network, labels_each, MODEL="cnn")

@@ -20,6 +20,7 @@ from runs import checkpoints
 from runs.checkpoints import Loaded
 from runs.config import load_config
 from settings import ROOT, InputError
+from untrusted import refusal
 
 
 @pytest.fixture(scope="module")
@@ -70,12 +71,6 @@ def test_the_frame_is_the_size_and_the_place_of_the_ink():
     assert measure.frame_of(split._replace(images=0 * images)) == {"side": None, "centre": [9, 10]}
 
 
-def test_glyphs_are_among_the_samples_of_digits(tmp_path):
-    images, titles = choose_samples(data.load(toy.settings(DATASET="glyphs")), toy.settings())
-    assert images.shape == (10, 28, 28, 1)
-    assert titles == [f"glyphs, test image: {digit}" for digit in range(10)]
-
-
 def test_where_the_images_are_not_at_hand_the_glyphs_take_their_place(monkeypatch):
     load = data.load
 
@@ -88,6 +83,9 @@ def test_where_the_images_are_not_at_hand_the_glyphs_take_their_place(monkeypatc
     cfg, digits = toy.settings(DATASET="mnist"), ((28, 28, 1), tuple("0123456789"))
     dataset, missing = load_images(cfg, {}, digits)
     assert (dataset.name, missing) == ("glyphs", "no images")
+    assert [len(split.labels) for split in (dataset.train, dataset.val, dataset.test)] == [10_000, 1_000, 2_000]
+    images, titles = choose_samples(dataset, cfg)
+    assert images.shape == (10, 28, 28, 1) and titles == [f"glyphs, test image: {digit}" for digit in range(10)]
     for given, kind in (({}, ((28, 28, 1), ("shirt", "shoe"))), ({}, ((36, 36, 1), digits[1])),
                         ({"DATASET": "mnist"}, digits)):
         with pytest.raises(InputError, match="no images"):
@@ -98,59 +96,41 @@ def test_where_the_images_are_not_at_hand_the_glyphs_take_their_place(monkeypatc
 
 # ---- refusals ----
 
-def test_what_is_no_network_is_refused(run, tmp_path):
-    refused(tmp_path, "no checkpoint at", "--ckpt", tmp_path)
+def test_what_the_page_cannot_show_is_refused(run, tmp_path, monkeypatch):
+    refused(tmp_path, "expected a network for images", "--ckpt", run, "--dataset", "glyphs")
     (tmp_path / "ckpt-1.index").write_bytes(b"no index")
     (tmp_path / "config.json").write_text((run / "config.json").read_text())
     refused(tmp_path, "damaged", "--ckpt", tmp_path)
 
-
-def test_a_network_that_is_neither_a_capsnet_nor_a_chain_is_refused(run, tmp_path, monkeypatch):
     class Other(CapsNet):
         """Built upon it, it may compute something else."""
 
-    with pytest.raises(InputError, match="net: expected a network whose layers the page can compute"):
-        weights.describe(Other(toy.settings(), toy.IMAGE_SHAPE, toy.CLASSES), "net")
-    network = Network(toy.IMAGE_SHAPE, toy.CLASSES)
     saved = load_config(run)._replace(settings=toy.settings())
-    monkeypatch.setattr("runs.checkpoints.load", lambda path: Loaded(network, saved, run / "ckpt-1"))
-    refused(tmp_path, "expected a network whose layers the page can compute.*received one that is neither",
-            "--ckpt", run)
+    for network in (Other(toy.settings(), toy.IMAGE_SHAPE, toy.CLASSES), Network(toy.IMAGE_SHAPE, toy.CLASSES)):
+        loaded = Loaded(network, saved, run / "ckpt-1")
+        monkeypatch.setattr("runs.checkpoints.load", lambda path, loaded=loaded: loaded)
+        refused(tmp_path, "expected a network whose layers the page can compute.*received one that is neither",
+                "--ckpt", run)
 
 
 def test_a_chain_of_layers_that_the_page_cannot_compute_is_refused():
-    layers = tf.keras.layers
-    for layer, words in ((layers.Dense(3, "tanh", name="hidden"), "hidden with tanh"),
-                         (layers.Dense(3, layers.LeakyReLU(), name="hidden"), "hidden with <LeakyReLU")):
-        with pytest.raises(InputError, match=f"net: expected layers with ReLU or no.*received {words}"):
-            weights.describe_chain(Chain([Step("dense", layer)], "softmax"), "net")
-    same, valid, two = Convolution(2, 3, same=True), Convolution(2, 3), layers.Conv2D(2, 3, padding="same")
-    for kind, layer, words in (("dense", layers.BatchNormalization(), "dense by BatchNormalization"),
-                               ("dense", layers.Dense(3, use_bias=False), "dense by Dense"),
-                               ("convolution", two, "convolution by Conv2D"),
-                               ("convolution", valid, "convolution by Convolution"),
-                               ("max_pool", same, "max_pool by Convolution"),
-                               ("average_pool", None, "average_pool by NoneType")):
-        with pytest.raises(InputError, match=f"net: expected a step that the page can compute.*received {words}"):
+    layers, same, valid = tf.keras.layers, Convolution(2, 3, same=True), Convolution(2, 3)
+    for kind, layer in (("dense", layers.Dense(3, "tanh")), ("dense", layers.Dense(3, layers.LeakyReLU())),
+                        ("dense", layers.BatchNormalization()), ("dense", layers.Dense(3, use_bias=False)),
+                        ("convolution", layers.Conv2D(2, 3, padding="same")), ("convolution", valid),
+                        ("max_pool", same), ("average_pool", None)):
+        with pytest.raises(InputError, match=f"net: expected steps that the page can compute.*received {kind} by "):
             weights.describe_chain(Chain([Step(kind, layer)], "softmax"), "net")
-    with pytest.raises(InputError, match="net: expected probabilities by .*received a guess"):
-        weights.describe_chain(Chain([], "a guess"), "net")
+    for value in (1e6, np.nan):
+        with pytest.raises(InputError, match="weights W: expected finite numbers"):
+            assemble.pack({}, {"W": np.array([1, value], np.float32)})
 
 
 def test_an_out_that_cannot_be_written_is_refused(run, tmp_path, monkeypatch):
-    def full(path, content):
-        raise OSError(28, "No space left on device")
-
     refused(tmp_path, "--out: cannot write .*File name too long", "--ckpt", run, "--out", tmp_path / ("a" * 300))
-    monkeypatch.setattr("page.explore.write_whole", full)
-    refused(tmp_path, "--out: cannot write .*No space left", "--ckpt", run)
     (tmp_path / "file").write_text("")
     for out in (tmp_path, tmp_path / "file" / "page.html"):  # before anything is computed: there is no such network
         refused(tmp_path, "--out: expected a file in a folder to write in", "--ckpt", tmp_path, "--out", out)
-
-
-def test_images_of_another_size_are_refused(run, tmp_path):
-    refused(tmp_path, "expected a network for images", "--ckpt", run, "--dataset", "glyphs")
 
 
 def test_effects_belong_to_the_weights(run, tmp_path):
@@ -167,15 +147,15 @@ def test_effects_belong_to_the_weights(run, tmp_path):
             "--effects", write(tmp_path, {**json.loads(effects.DEFAULT.read_text()), "effects": {}}))
 
 
+OF_NET, ONE = {"checkpoint": "net/ckpt-1", "weights": "05"}, {"strongest": None}
+
+
 def test_a_class_that_was_not_measured_is_not_one_without_effects(tmp_path):
-    one = {"dimensions": [{"strongest": "width +0.6 px"}, {"strongest": None}]}
-    path = write(tmp_path, {"checkpoint": "net/ckpt-1", "weights": "05", "per": 0.25, "effects": {"class 0": one}})
+    one = {"dimensions": [{"strongest": "width +0.6 px"}, ONE]}
+    path = write(tmp_path, {**OF_NET, "per": 0.25, "effects": {"class 0": one}})
     network = SimpleNamespace(classes=2, digest=lambda: "05")
     assert effects.read(path, network, "net/ckpt-1", 2)["classes"] == [
         ["width +0.6 px", "nothing significant"], ["not measured", "not measured"]]
-
-
-OF_NET = {"checkpoint": "net/ckpt-1", "weights": "05"}
 
 
 @pytest.mark.parametrize("content", [
@@ -183,16 +163,17 @@ OF_NET = {"checkpoint": "net/ckpt-1", "weights": "05"}
     {**OF_NET, "per": 0.25, "effects": {"class 0": {"dimensions": [{"strongest": 5}] * 4}}},
     {**OF_NET, "per": 0.25, "effects": {"class 0": {"dimensions": []}}},
     {"checkpoint": "net/ckpt-1", "per": 0.25, "effects": {}}])
-def test_what_is_no_result_of_cap_tweak_is_refused(run, tmp_path, content):
-    refused(tmp_path, "is not a results.json of eval.py --mode cap_tweak", "--ckpt", run,
-            "--effects", write(tmp_path, content))
+def test_what_is_no_result_of_cap_tweak_is_refused(tmp_path, content):
+    network = SimpleNamespace(classes=2, digest=lambda: "05")
+    assert "is not a results.json of eval.py --mode cap_tweak" in refusal(
+        effects.read, write(tmp_path, content), network, "net/ckpt-1", 4)
 
 
 def test_a_network_without_capsules_has_no_effects(run, tmp_path, monkeypatch):
     monkeypatch.setitem(cnn.LAYERS, "mnist", cnn.Layers((3,), (2,), (4,), True, (False,), True))
     network, cfg = toy.network(MODEL="cnn"), toy.settings(DATASET=str(run.parent / "bars.npz"), MODEL="cnn")
     path = save(tmp_path / "cnn", network, cfg)
-    refused(tmp_path, "--effects: expected a network with capsules.*received cnn/ckpt-1 .cnn., which has none",
+    refused(tmp_path, "--effects: expected a network with capsules, received cnn/ckpt-1 .cnn., which has none",
             "--ckpt", path, "--effects", ROOT / "figs" / "cap_tweak" / "results.json")
 
 
@@ -200,19 +181,3 @@ def write(folder, content):
     path = folder / "results.json"
     path.write_text(json.dumps(content))
     return path
-
-
-def test_weights_that_float16_cannot_hold_are_refused():
-    for value in (1e6, np.nan):
-        with pytest.raises(InputError, match="weights W: expected finite numbers"):
-            assemble.pack({}, {"W": np.array([1, value], np.float32)})
-
-
-def test_only_modules_that_can_become_one_script_are_taken(tmp_path, monkeypatch):
-    monkeypatch.setattr(assemble, "WEB", tmp_path)
-    for name, text in {"a": 'import { b } from "./b.js";\n', "b": 'import { a } from "./a.js";\n',
-                       "c": 'import "./a.js";\n', "d": 'const text = "</script>";\n'}.items():
-        (tmp_path / f"{name}.js").write_text(text)
-    for name, words in {"a": "circle", "c": "cannot be put", "d": "cannot be put"}.items():
-        with pytest.raises(ValueError, match=words):
-            assemble.bundle(name)

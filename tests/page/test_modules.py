@@ -24,31 +24,19 @@ def test_the_checksum_is_that_of_zip_files(evaluate):
     assert evaluate("payload", "m.crc32(Uint8Array.from(a))", list(content)) == zlib.crc32(content)
 
 
-@pytest.mark.parametrize("stride", [1, 2])
-@pytest.mark.parametrize("zeros", [0.0, 0.9])
-def test_the_convolution_is_tensorflows(evaluate, stride, zeros):
+@pytest.mark.parametrize("module, call, k, stride, padding, zeros", [
+    ("sums", "convolve", 4, 1, "VALID", 0.0), ("sums", "convolve", 4, 2, "VALID", 0.9),
+    ("layers", "convolveSame", 3, 1, "SAME", 0.0), ("layers", "convolveSame", 4, 1, "SAME", 0.9)])
+def test_the_convolution_is_tensorflows(evaluate, module, call, k, stride, padding, zeros):
     random = np.random.default_rng(0)
     image = random.normal(size=(1, 9, 8, 3)) * (random.random((1, 9, 8, 3)) > zeros)
-    kernel, bias = random.normal(size=(4, 4, 5, 3)), random.normal(size=5)
-    expected = tf.nn.conv2d(image, kernel.transpose(0, 1, 3, 2), stride, "VALID") + bias
+    kernel, bias = random.normal(size=(k, k, 5, 3)), random.normal(size=5)
+    expected = tf.nn.conv2d(image, kernel.transpose(0, 1, 3, 2), stride, padding) + bias
     received = evaluate(
-        "sums", "Array.from(m.convolve(Float32Array.from(a.image), [9, 8, 3], "
-        "{weights: Float32Array.from(a.weights), bias: Float32Array.from(a.bias)}, 4, b))",
+        module, f"Array.from(m.{call}(Float32Array.from(a.image), [9, 8, 3], "
+        "{weights: Float32Array.from(a.weights), bias: Float32Array.from(a.bias)}, ...b))",
         {"image": image.ravel().tolist(), "weights": columns_of(tf.constant(kernel)).numpy().ravel().tolist(),
-         "bias": bias.tolist()}, stride)
-    np.testing.assert_allclose(received, expected.numpy().ravel(), atol=1e-5)
-
-
-@pytest.mark.parametrize("k", [3, 4])
-def test_the_padded_convolution_is_tensorflows(evaluate, k):
-    random = np.random.default_rng(0)
-    image, kernel, bias = (random.normal(size=shape) for shape in ((1, 7, 5, 3), (k, k, 4, 3), (4,)))
-    expected = tf.nn.conv2d(image, kernel.transpose(0, 1, 3, 2), 1, "SAME") + bias
-    received = evaluate(
-        "layers", "Array.from(m.convolveSame(Float32Array.from(a.image), [7, 5, 3], "
-        "{weights: Float32Array.from(a.weights), bias: Float32Array.from(a.bias)}, b))",
-        {"image": image.ravel().tolist(), "weights": columns_of(tf.constant(kernel)).numpy().ravel().tolist(),
-         "bias": bias.tolist()}, k)
+         "bias": bias.tolist()}, [k, stride])
     np.testing.assert_allclose(received, expected.numpy().ravel(), atol=1e-5)
 
 
@@ -83,16 +71,12 @@ def test_a_drawing_is_framed_by_size_and_by_mass(evaluate, strokes):
     assert ink.min() >= 0 and ink.max() <= 1
 
 
-def test_a_drawing_fits_into_images_that_are_not_square(evaluate):
-    """The drawing is low or high, and the images that the network knows are wider than high."""
+def test_a_drawing_fits_and_is_not_moved_out_of_the_image(evaluate):
+    """The drawing is low or high, and the images that the network knows are wider than high, or fill their edges."""
     for strokes, side in (([[[30, 1], [30, 19]]], 20), ([[[5, 10], [50, 10]]], 50)):
         frame = {"side": 50, "centre": [30, 10]}
         (first, last), = evaluate("strokes", "m.framed(a, b, 20, 60)", strokes, frame)
         assert np.abs(np.subtract(last, first)).max() + 2.3 == pytest.approx(side), "with the width of the pen"
-
-
-def test_a_drawing_that_fits_is_not_moved_out_of_the_image(evaluate):
-    """Most of its ink is low and to the left, and the images that the network knows fill their edges."""
     frame = {"side": 28, "centre": [14, 14]}
     (points,) = evaluate("strokes", "m.framed(a, b, 28, 28)", [[[3, 3], [3, 25], [25, 25]]], frame)
     assert np.min(points) >= 1.1 and np.max(points) <= 26.9
@@ -103,12 +87,9 @@ def test_a_number_has_no_minus_if_it_is_zero(evaluate):
     assert numbers == ["0.00", "\u22120.01", "0.20", "\u221212.50"]
 
 
-def test_a_drawing_is_not_mirrored_where_images_are_specks(evaluate):
+def test_a_drawing_is_not_mirrored_where_images_are_specks_and_one_of_several_things_keeps_its_size(evaluate):
     (first, last), = evaluate("strokes", "m.framed(a, b, 28, 28)", [[[2, 3], [10, 4]]], {"side": 1, "centre": [14, 14]})
     assert last[0] - first[0] == pytest.approx(1) and last[1] > first[1]
-
-
-def test_a_drawing_of_several_things_keeps_its_size(evaluate):
     frame, strokes = {"side": None, "centre": [18, 18]}, [[[2, 3], [10, 3]], [[6, 9], [6, 12]]]
     (moved,), (other,) = (stroke[:1] for stroke in evaluate("strokes", "m.framed(a, b, 36, 36)", strokes, frame))
     assert np.subtract(other, moved) == pytest.approx([4, 6])

@@ -1,6 +1,7 @@
 """Runs of toy networks, as predict.py and export.py find them."""
 import pytest
 
+import cli
 import toy
 from runs import checkpoints
 from runs.config import RunConfig, save_config
@@ -18,3 +19,14 @@ def toy_run(tmp_path_factory):
         checkpoints.write(folder, "ckpt", 6, saved.identity(), model=network)
         return folder
     return make
+
+
+@pytest.fixture
+def command(monkeypatch, capsys):
+    """command(main, words) -> exit status, output, errors"""
+    def command(main, *words):
+        monkeypatch.setattr("sys.argv", [f"{main.__module__}.py", *map(str, words)])
+        with pytest.raises(SystemExit) as stop:
+            cli.run(main)
+        return stop.value.code, *capsys.readouterr()
+    return command

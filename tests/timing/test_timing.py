@@ -27,9 +27,6 @@ def test_the_rows_have_settings_that_exist_and_are_chosen_by_a_pattern():
         Config(TRAIN, row.settings)
     assert table["naive"].settings == {"ROUTING_WAY": "plain", "CONV_WAY": "direct", "JIT": "off"}
     assert [name for name, row in table.items() if row.environment] == ["naive"]
-    for size in (1, 4, 8, 16, 32, 100, 256, 512):
-        assert table[f"batch {size}"].settings == {"BATCH_SIZE": size}
-        assert table[f"batch {size}, direct"].settings["CONV_WAY"] == "direct"
     assert list(benchmark.rows(quick=True)) == ["default", "direct", "naive"]
     assert list(benchmark.rows(pattern="?6 x 36 pixels")) == ["36 x 36 pixels"]
 
@@ -41,10 +38,9 @@ def test_the_median_is_of_half_a_second_and_of_three_calls(monkeypatch):
         assert stopwatch.median_ms(None) == expected
 
 
-@pytest.mark.parametrize("labels, size", [(1, 4), (2, 1)])
-def test_the_stopwatch_answers_every_question(monkeypatch, labels, size):
+def test_the_stopwatch_answers_every_question(monkeypatch):
     monkeypatch.setattr(stopwatch, "median_ms", stopwatch.ms_of)
-    answers = stopwatch.answers({**SMALL, "BATCH_SIZE": size}, 20, labels)
+    answers = stopwatch.answers(SMALL, 20, labels=2)
     assert answers["train ms"]() > 0 and answers["predict ms"]() > 0
     assert 100 < answers["peak MiB"]() < 100_000 and abs(answers["compile s"]()) < 1000
     parts = answers["parts"]()
@@ -52,16 +48,13 @@ def test_the_stopwatch_answers_every_question(monkeypatch, labels, size):
     assert all(ms > 0 for ms in parts.values())
 
 
-def test_a_worker_answers_until_it_is_closed(tmp_path, monkeypatch, capfd):
+def test_a_worker_answers_until_it_is_closed_or_fails(tmp_path, monkeypatch, capfd):
     """It imports no module of the folder that the user stands in, and prints nothing into the table."""
     (tmp_path / "config.py").write_text("raise SystemExit('not this one')")
     monkeypatch.chdir(tmp_path)
     with contextlib.closing(benchmark.Worker(Row({"ROUTING_WAY": "plain"}, 20), SMALL)) as one:
-        assert one.ask("train ms") > 0 and "LOOK" not in os.environ
+        assert one.ask("train ms") > 0
     assert one.process.exitcode == -signal.SIGKILL and capfd.readouterr().out == ""
-
-
-def test_a_worker_that_fails_is_an_error(capfd):
     with pytest.raises(InputError, match="was to measure train ms ended by itself with status 1"), \
             contextlib.closing(benchmark.Worker(Row({"ROUTING_ITER": 3}), SMALL)) as one:
         one.ask("train ms")
@@ -71,14 +64,14 @@ def test_a_worker_that_fails_is_an_error(capfd):
 @pytest.mark.parametrize("number, status", [(signal.SIGTERM, -15), (signal.SIGINT, 130)])
 def test_a_signal_leaves_no_process_and_no_traceback(number, status):
     restore = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
-    start = "import sys, cli, benchmark; sys.argv = ['benchmark.py']; cli.run(benchmark.main)"
+    start = "import sys, cli, benchmark; sys.argv = ['benchmark.py', '--batch_size', '1']; cli.run(benchmark.main)"
     process = subprocess.Popen([sys.executable, "-c", restore + start],
                                env={**os.environ, "PYTHONPATH": str(CODE)},
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert "train" in process.stdout.readline()
     children = wait_for(lambda: children_of(process.pid))
     process.send_signal(number)
-    _, errors = process.communicate(timeout=100)
+    _, errors = process.communicate(timeout=300)
     assert process.returncode == status
     assert "Traceback" not in errors and errors.count("\n") <= 1
     wait_for(lambda: not any(map(is_alive, children)))
@@ -151,15 +144,12 @@ def test_the_table_and_the_json(run, capsys):
     assert lines[-2].startswith("parts of a step (default)") and lines[-1].split() == ["conv1", "1.50"]
 
 
-def test_a_pattern_times_only_some_rows_and_slow_rows_get_fewer_turns(run, monkeypatch):
+def test_a_pattern_times_some_rows_slow_ones_get_fewer_turns_and_timed_ones_are_not_lost(run, monkeypatch, tmp_path):
     monkeypatch.setattr(benchmark, "SLOW", 25)
     asked, ask = [], Quick.ask
     monkeypatch.setattr(Quick, "ask", lambda self, question: asked.append(question) or ask(self, question))
     assert run("--rows", "batch 8*").keys() and asked.count("predict ms") == 3 * 3
     assert asked.count("train ms") == 2 * asked.count("predict ms")
-
-
-def test_rows_that_were_timed_are_not_lost_with_a_later_one(run, monkeypatch, tmp_path):
     monkeypatch.setattr(benchmark, "rows", lambda *_: {"a": Row(), "b": Row({"ROUTING_WAY": "fails"})})
     with pytest.raises(InputError, match="ended by itself"):
         run()
@@ -172,7 +162,7 @@ def test_rows_that_were_timed_are_not_lost_with_a_later_one(run, monkeypatch, tm
     (["--quik"], "did you mean --quick"),
     (["--rows", "nothing"], "default, direct, naive"),
     (["--json", f"{__file__}/all.json"], "--json: expected a file in a folder to write in"),
-    (["--rows", "naive", "--json", "a" * 300], "--json: cannot write .*File name too long"),
+    (["--rows", "naive", "--json", "a" * 300], "--json: cannot write to .*File name too long"),
     (["--model", "capsnett"], "--model: expected")])
 def test_bad_flags_are_refused_in_one_line(run, capsys, flags, words):
     with pytest.raises((SystemExit, InputError)) as stop:

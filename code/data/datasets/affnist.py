@@ -45,9 +45,11 @@ def load(cfg) -> Dataset:
     missing or is not what it should be.
     """
     digits = mnist.load(cfg.changed(SHIFT=0))  # they are shifted later, on the canvas
-    path = find(Path(cfg.DATA_DIR))
+    data_dir = Path(cfg.DATA_DIR)
+    paths = [folder / file for folder in (data_dir / "affnist", data_dir) for file in FILES]
+    path = next(filter(files.is_there, paths), None)
     if path or cfg.AFFNIST_DOWNLOAD:
-        name, make = REAL, partial(read_or_download, path, Path(cfg.DATA_DIR))
+        name, make = REAL, partial(read_or_download, path, data_dir)
     else:
         name, make = SYNTHETIC, partial(synthetic, digits.test)
     return Dataset(
@@ -77,12 +79,6 @@ def placed(split: Split, part: str) -> Split:
 
 # ---- affNIST ----
 
-def find(data_dir: Path) -> Path | None:
-    """Returns the path of affNIST's own file; None if it is not there."""
-    paths = [folder / name for folder in (data_dir / "affnist", data_dir) for name in FILES]
-    return next((path for path in paths if files.is_there(path)), None)
-
-
 def read_or_download(path: Path | None, data_dir: Path) -> Split:
     """Returns affNIST's own test images. InputError if they cannot be loaded."""
     if path:
@@ -101,14 +97,13 @@ def synthetic(digits: Split) -> Split:
     version = hashlib.sha256(Path(affine.__file__).read_bytes())
     version.update(np.ascontiguousarray(digits.images))
     cache = ROOT / "data" / "affnist" / f"synthetic-{version.hexdigest()[:16]}.npz"
-    arrays = numpy_file.read_cache(cache, ["images"])
-    shape = (len(digits.labels) * COPIES, SIDE, SIDE, 1)
-    made = arrays and arrays["images"].shape == shape and arrays["images"].dtype == np.uint8
-    if not made:
+
+    def make() -> dict[str, np.ndarray]:
         repeated = np.repeat(digits.images, COPIES, axis=0)
-        arrays = {"images": affine.apply(repeated, transforms_of(digits), SIDE, SYNTHETIC)}
-        numpy_file.write_cache(cache, arrays)
-    return Split(arrays["images"], np.repeat(digits.labels, COPIES, axis=0))
+        return {"images": affine.apply(repeated, transforms_of(digits), SIDE, SYNTHETIC)}
+
+    images = numpy_file.cached(cache, ["images"], make)["images"]
+    return Split(images, np.repeat(digits.labels, COPIES, axis=0))
 
 
 def transforms_of(digits: Split) -> affine.Transforms:

@@ -16,8 +16,5 @@ def load(cfg) -> Dataset:
     # The cache's name changes with the code that draws.
     version = hashlib.sha256(Path(glyphs.__file__).read_bytes()).hexdigest()[:8]
     cache = ROOT / "data" / "glyphs" / f"seed-{cfg.SEED}-{version}.npz"
-    arrays = numpy_file.read_cache(cache, npz.NAMES)
-    if arrays is None:
-        arrays = glyphs.make(cfg.SEED)
-        numpy_file.write_cache(cache, arrays)
+    arrays = numpy_file.cached(cache, npz.NAMES, lambda: glyphs.make(cfg.SEED))
     return npz.from_arrays("glyphs", "glyphs", arrays, cfg)

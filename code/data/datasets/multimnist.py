@@ -9,7 +9,7 @@ import dataclasses
 import numpy as np
 
 import registry
-from data.dataset import Dataset, Split
+from data.dataset import Dataset
 from data.making.overlay import Pairs, random_pairs, with_border
 from data.readers.files import expect
 from settings import Setting, at_least, between, one_of
@@ -39,19 +39,11 @@ def load(cfg) -> Dataset:
     alone = registry.module("data.datasets", cfg.OVERLAY_OF).load(cfg.changed(SHIFT=0))  # later
     digits = {part: with_border(getattr(alone, part), BORDER) for part in ("train", "val", "test")}
     for part, split in digits.items():
-        check_classes(split, part)
-    return dataclasses.replace(
-        alone,
-        name="multimnist" if cfg.OVERLAY_OF == "mnist" else f"multimnist of {cfg.OVERLAY_OF}",
-        train=digits["train"],
-        val=Pairs(digits["val"], cfg.PAIRS_PER_DIGIT, cfg.OVERLAY_SHIFT, "pairs of validation"),
-        test=Pairs(digits["test"], cfg.PAIRS_PER_DIGIT, cfg.OVERLAY_SHIFT, "pairs of test"),
-        augment=random_pairs(digits["train"], cfg.OVERLAY_SHIFT),
-    )
-
-
-def check_classes(split: Split, part: str):
-    """InputError if the split has images, and all are of one class: they would have no partner."""
-    present = np.unique(split.labels)
-    expect(len(present) != 1, f"multimnist, {part}", "images of two classes or more, or none",
-           f"{len(split.labels)} of one class; see --validation")
+        expect(len(np.unique(split.labels)) != 1, f"multimnist, {part}",
+               "images of two classes or more, or none",
+               f"{len(split.labels)} of one class, which have no partner; see --validation")
+    name = "multimnist" if cfg.OVERLAY_OF == "mnist" else f"multimnist of {cfg.OVERLAY_OF}"
+    pairs = {part: Pairs(digits[part], cfg.PAIRS_PER_DIGIT, cfg.OVERLAY_SHIFT, f"pairs of {stream}")
+             for part, stream in (("val", "validation"), ("test", "test"))}
+    return dataclasses.replace(alone, name=name, train=digits["train"], **pairs,
+                               augment=random_pairs(digits["train"], cfg.OVERLAY_SHIFT))

@@ -9,7 +9,6 @@ system leaves behind.
 """
 import os
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
@@ -20,8 +19,6 @@ from data.readers.files import expect
 from data.splits import PARTS, as_dataset
 from output import progress, say
 from settings import SWITCH, InputError, Setting, between, one_of, suggestion
-
-LEFT_BEHIND = ("thumbs.db", "desktop.ini", "__macosx")
 
 SETTINGS = {
     "IMAGE_SIZE": Setting(
@@ -40,13 +37,6 @@ SETTINGS = {
 }
 
 
-class Example(NamedTuple):
-    """A file, and the split and the class that its folders stand for."""
-    path: Path
-    part: str
-    label: int
-
-
 def load(path: Path, cfg) -> Dataset:
     """Returns the dataset of the folder. Class names are the names of its subfolders.
 
@@ -56,20 +46,17 @@ def load(path: Path, cfg) -> Dataset:
     """
     # Find the files.
     folders = split_folders(path)
-    first = next(iter(folders.values()))  # train, or test alone
-    class_names = [folder.name for folder in subfolders(first)]
-    check_names(first, class_names)
-    examples = [example for part, folder in folders.items()
-                for example in find(folder, part, class_names)]
+    class_names = names_of(next(iter(folders.values())))  # of train, or of test alone
+    found = {part: find(folder, class_names) for part, folder in folders.items()}
+    count = sum(map(len, found.values()))
 
     # Read them.
     splits, files, blank, bad = {}, {}, [], {}
     for part, folder in folders.items():
-        wanted = [example for example in examples if example.part == part]
-        images = np.empty((len(wanted), cfg.IMAGE_SIZE, cfg.IMAGE_SIZE, 3 if cfg.COLOUR else 1),
-                          np.uint8)
+        images = np.empty((len(found[part]), cfg.IMAGE_SIZE, cfg.IMAGE_SIZE,
+                           3 if cfg.COLOUR else 1), np.uint8)
         labels, files[part] = [], []
-        for file, _, label in progress(wanted, f"reading {folder.name}", delay=1):
+        for file, label in progress(found[part].items(), f"reading {folder.name}", delay=1):
             name = str(file.relative_to(path))
             try:
                 picture = image_file.upright(file, cfg.COLOUR, 2 * cfg.IMAGE_SIZE)
@@ -79,17 +66,25 @@ def load(path: Path, cfg) -> Dataset:
             images[len(labels)] = image_file.fitted(picture, cfg.IMAGE_SIZE)
             labels.append(label)
             files[part].append(name)
-            if image_file.is_blank(picture):
+            if image_file.is_blank(np.asarray(picture)):
                 blank.append(name)
         splits[part] = Split(images[:len(labels)], np.array(labels, np.int32).reshape(-1, 1))
 
     # Say what is wrong with them.
-    report(path, bad, len(examples), cfg.SKIP_BAD_IMAGES)
-    for part, label in sorted({(example.part, example.label) for example in examples}):
-        expect(label in splits[part].labels, folders[part] / class_names[label],
-               "one image or more", "only files that cannot be read as images")
-    remarks.say_blank(blank, len(examples), path)
-    return as_dataset(path.absolute().name, path, splits, tuple(class_names), cfg, files)
+    if bad:
+        named = remarks.some([f"{name} ({reason})" for name, reason in bad.items()])
+        named = f"{len(bad):,} of {count:,} files: {named}"
+        if not cfg.SKIP_BAD_IMAGES:
+            raise InputError(
+                f"{path}: expected PNG, JPEG, BMP, TIFF or WebP images, could not read {named}; "
+                "remove them, or give --skip_bad_images to leave them out")
+        say(f"{path}: left out {named}")
+    for part, folder in folders.items():
+        for label in set(found[part].values()):
+            expect(label in splits[part].labels, folder / class_names[label], "one image or more",
+                   "only files that cannot be read as images")
+    remarks.say_blank(blank, count, path)
+    return as_dataset(path.absolute().name, path, splits, class_names, cfg, files)
 
 
 def visible(folder: Path) -> list[Path]:
@@ -99,8 +94,7 @@ def visible(folder: Path) -> list[Path]:
     except OSError as error:
         raise InputError(f"{folder}: expected a folder with one subfolder of images for each "
                          f"class, received: {error.strerror}") from None
-    return [path for path in paths
-            if not path.name.startswith(".") and path.name.lower() not in LEFT_BEHIND]
+    return [path for path in paths if not image_file.is_hidden(path.name)]
 
 
 def subfolders(folder: Path) -> list[Path]:
@@ -124,45 +118,30 @@ def split_folders(path: Path) -> dict[str, Path]:
     return {"train": path}
 
 
-def check_names(folder: Path, class_names: list[str]):
-    """InputError unless the folder has a sensible number of classes, with names to print."""
-    expect(len(class_names) > 0, folder, "one subfolder of images for each class",
+def names_of(folder: Path) -> tuple[str, ...]:
+    """Returns the names of the class folders. InputError if they are too few, many or odd."""
+    names = tuple(path.name for path in subfolders(folder))
+    expect(len(names) > 0, folder, "one subfolder of images for each class",
            f"no subfolder, and {len(visible(folder)):,} files")
-    expect(len(class_names) > 1, folder, "two classes or more, each a subfolder of images",
-           f"only {class_names[0]!r}")
-    expect(len(class_names) <= MAX_CLASSES, folder, f"at most {MAX_CLASSES:,} classes",
-           f"{len(class_names):,} subfolders")
-    for name in class_names:
+    expect(1 < len(names) <= MAX_CLASSES, folder,
+           f"two to {MAX_CLASSES:,} classes, each a subfolder of images",
+           f"{len(names):,}: {remarks.some(names)}")
+    for name in names:
         expect(name.isprintable(), folder, "class folders with printable names", ascii(name))
+    return names
 
 
-def find(folder: Path, part: str, class_names: list[str]) -> list[Example]:
-    """Returns all files in the class folders of one split, by class, sorted by name."""
-    examples = []
+def find(folder: Path, class_names: tuple[str, ...]) -> dict[Path, int]:
+    """Returns {file: its label} of all files in the class folders of one split, in order."""
+    found = {}
     for class_folder in subfolders(folder):
-        name = class_folder.name
+        name, files = class_folder.name, visible(class_folder)
         expect(name in class_names, folder, "the classes of the training split only",
                f"{name}{suggestion(name, class_names)}")
-        files = visible(class_folder)
         expect(len(files) > 0, class_folder, "one image or more", "an empty folder")
         for file in files:
             expect(not os.path.isdir(file), class_folder, "images only (a class has no subfolders, "
                    f"and splits are called {', '.join(PARTS)})", f"the folder {file.name}")
-        examples += [Example(file, part, class_names.index(name)) for file in files]
-    expect(len(examples) > 0, folder, "one subfolder of images for each class", "no subfolder")
-    return examples
-
-
-def report(path: Path, bad: dict[str, str], count: int, skip: bool):
-    """InputError, which names the first bad files, or one line that says so if they are skipped.
-
-    bad: the reason of each file that could not be read
-    """
-    if not bad:
-        return
-    named = [f"{name} ({reason})" for name, reason in bad.items()]
-    files = f"{len(bad):,} of {count:,} files: {remarks.some(named)}"
-    if not skip:
-        raise InputError(f"{path}: expected PNG, JPEG, BMP, TIFF or WebP images, could not read "
-                         f"{files}; remove them, or give --skip_bad_images to leave them out")
-    say(f"{path}: left out {files}")
+            found[file] = class_names.index(name)
+    expect(len(found) > 0, folder, "one subfolder of images for each class", "no subfolder")
+    return found

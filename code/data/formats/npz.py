@@ -8,8 +8,8 @@ from data import remarks
 from data.dataset import MAX_CLASSES, MIN_SIDE, Dataset, Split
 from data.readers import numpy_file
 from data.readers.files import expect
+from data.readers.image_file import is_blank
 from data.splits import PARTS, as_dataset
-from settings import InputError
 
 NAMES = [f"{kind}_{part}" for part in PARTS for kind in "xy"]
 
@@ -59,7 +59,7 @@ def from_arrays(name: str, where: Any, arrays: dict[str, np.ndarray], cfg) -> Da
            f"labels below the number of examples, {examples:,}",
            f"the label {classes - 1:,}; number the classes from 0")
     blank = [f"x_{part}[{index}]" for part, split in splits.items()
-             for index, image in enumerate(split.images) if (image == image[0, 0]).all()]
+             for index, image in enumerate(split.images) if is_blank(image)]
     remarks.say_blank(blank, examples, where)
     return as_dataset(name, where, splits, tuple(map(str, range(classes))), cfg)
 
@@ -70,54 +70,36 @@ def as_split(images: np.ndarray, labels: np.ndarray, part: str, where: Any) -> S
     InputError if the arrays are not as `from_arrays` says.
     """
     labels = as_labels(labels, part, where)
-    wanted = f"x_{part} of numbers [N, H, W] or [N, H, W, C]"
-    expect(images.dtype.kind in "biuf" and images.ndim in (3, 4), where, wanted,
-           f"{images.dtype} {list(images.shape)}")
-    axes = order_of_axes(images.shape, len(labels))
-    expect(axes is None, where, wanted,
-           f"{list(images.shape)}; transpose it: x_{part}.transpose{axes}")
+    received = f"{images.dtype} {list(images.shape)}"
+    expect(images.dtype.kind in "biuf" and images.ndim in (3, 4), where,
+           f"x_{part} of numbers [N, H, W] or [N, H, W, C]", received)
+    expect(len(images) == len(labels), where, f"N images in x_{part} [N, H, W, C], as many as "
+           f"labels in y_{part}, {len(labels):,}", received)
     images = images if images.ndim == 4 else images[..., None]
-    n, height, width, channels = images.shape
+    _, height, width, channels = images.shape
     expect(min(height, width) >= MIN_SIDE and channels > 0, where,
-           f"images in x_{part} of {MIN_SIDE}x{MIN_SIDE} pixels or more",
-           f"{height}x{width}x{channels}")
-    expect(n == len(labels), where, f"as many images in x_{part} as labels in y_{part}",
-           f"{n:,} and {len(labels):,}")
+           f"x_{part} [N, H, W, C] of {MIN_SIDE}x{MIN_SIDE} pixels or more", received)
     return Split(images, labels[:, None])
-
-
-def order_of_axes(shape: tuple[int, ...], count: int) -> tuple[int, ...] | None:
-    """Returns the axes that make images [N, ...] of such an array; None: it is as it should be.
-
-    count: N. Other libraries have [N, C, H, W], or the images last.
-    """
-    if shape[-1] == count != shape[0]:
-        return (len(shape) - 1, *range(len(shape) - 1))
-    if len(shape) == 4 and shape[1] < MIN_SIDE <= min(shape[2:]):
-        return 0, 2, 3, 1
-    return None
 
 
 def as_bytes(images: np.ndarray, up_to_one: bool, name: str, where: Any) -> np.ndarray:
     """Returns the images as uint8, 0 to 255, if that loses nothing.
 
     Whole numbers from 0 to 255 stay as they are. Floats and truth values are multiplied by 255 if
-    they are `up_to_one`. InputError, which says how to convert them, for anything else.
+    they are `up_to_one`. InputError for anything else.
     """
     if images.dtype == np.uint8:
         return np.ascontiguousarray(images)
     low, high = float(images.min()), float(images.max())
-    up_to_one = up_to_one and images.dtype.kind in "bf"
-    way_out = f"np.interp({name}, ({low:g}, {high:g}), (0, 255))"
-    if low >= 0 and high <= 255:
-        scaled = images * 255.0 if up_to_one else images
-        whole = np.rint(scaled).astype(np.uint8)
-        if (np.abs(scaled - whole) < 1e-3).all():
-            return np.ascontiguousarray(whole)
-        way_out = f"(255.0 * {name})" if up_to_one else name
-    raise InputError(f"{where}: expected {name} uint8, 0 to 255, or other numbers that become so "
-                     f"without loss, received {images.dtype} from {low:g} to {high:g}; convert "
-                     f"finite numbers by {way_out}.round().astype('uint8')")
+    if up_to_one and images.dtype.kind in "bf":
+        images = images * 255.0
+    with np.errstate(invalid="ignore"):  # of numbers that are none
+        whole = np.rint(np.clip(images, 0, 255)).astype(np.uint8)
+    expect((np.abs(images - whole) < 1e-3).all(), where,
+           f"{name} uint8, 0 to 255, or other numbers that become so without loss",
+           f"{images.dtype} from {low:g} to {high:g}; scale them so that black is 0 and white 255, "
+           f"then {name}.round().astype('uint8')")
+    return np.ascontiguousarray(whole)
 
 
 def as_labels(labels: np.ndarray, part: str, where: Any) -> np.ndarray:
@@ -126,15 +108,15 @@ def as_labels(labels: np.ndarray, part: str, where: Any) -> np.ndarray:
     InputError for anything else.
     """
     received = f"{labels.dtype} {list(labels.shape)}"
+    is_number = labels.dtype.kind in "biuf"
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
-    if labels.ndim == 2 and labels.dtype.kind in "biuf":
-        one_hot = np.isin(labels, (0, 1)).all() and (labels.sum(axis=1) == 1).all()
-        labels = labels.argmax(axis=1) if one_hot else labels
-    whole = labels.dtype.kind in "biu" or (
-        labels.dtype.kind == "f" and np.isfinite(labels).all() and (labels % 1 == 0).all())
-    expect(labels.ndim == 1 and whole, where, f"y_{part} of whole numbers [N], or one-hot [N, J]",
-           received)
+    elif labels.ndim == 2 and is_number and np.isin(labels, (0, 1)).all() and (
+            labels.sum(axis=1) == 1).all():
+        labels = labels.argmax(axis=1)
+    expect(labels.ndim == 1 and is_number and np.isfinite(labels).all()
+           and (labels == np.rint(labels)).all(), where,
+           f"y_{part} of whole numbers [N], or one-hot [N, J]", received)
     expect(len(labels) > 0, where, f"labels in y_{part}", "none")
     low, high = int(labels.min()), int(labels.max())
     expect(low >= 0 and high < MAX_CLASSES, where,

@@ -14,7 +14,7 @@ INK_SHARE = 20 / 28  # of an image's side that the longer side of the ink takes
 LEAST_CONTRAST = 24  # of 255, between background and ink: less is noise
 LEAST_INK = 0.25     # of the brightest ink: what counts when its box is measured
 FAINTEST = 0.1       # of the brightest ink: what is fainter becomes black
-HALFTONE = (0.15, 0.7)  # of the brightest ink: at the border it is a shadow, not the end of a stroke
+HALFTONE = (0.15, 0.7)  # of the brightest ink: at the border it is a shadow, not a stroke's end
 LEAST_PART = 0.15    # of the largest piece of ink: a smaller piece of a photograph is dirt
 SMALL = 64           # pixels of the longer side of a picture in which the paper is found
 
@@ -147,7 +147,7 @@ def largest_part(ink: np.ndarray, inside: bool = False) -> np.ndarray:
 
 
 def corner(mass: np.ndarray, side: int) -> int:
-    """Returns the place among `side` where `mass` [n] begins, to be centred as in MNIST, or near it.
+    """Returns the place among `side` where `mass` [n] begins, to be centred as in MNIST or nearly.
 
     The centre is in the middle of the pixel after the middle of the image.
     """

@@ -14,10 +14,9 @@ from data.dataset import Augment, Split, stream
 class Partners:
     """Draws a partner of another class for digits with the labels [n]. ValueError if one has none.
 
-    All digits are sorted by class. Those of a digit's own class are then one block, which begins at
-    `start` and has `size` digits. A place is drawn as if this block were not there, from 0 to n -
-    size - 1. Places before the block stay, the others move up by `size`, past the block. So every
-    digit of another class is as likely.
+    Sorted by class, the digits of one class are a block, which begins at `start` and has `size`
+    digits. A place is drawn as if this block were not there, from 0 to n - size - 1, and moves up
+    by `size` unless it is before the block. So every digit of another class is as likely.
     """
 
     def __init__(self, labels: np.ndarray):

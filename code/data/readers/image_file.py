@@ -1,8 +1,6 @@
 """One picture, in a file of any format below -> an array."""
-import contextlib
 import os
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +11,12 @@ from settings import InputError
 
 KINDS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")  # as Pillow calls them
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
+LEFT_BEHIND = ("thumbs.db", "desktop.ini", "__macosx")
 
 
-def is_picture(path: Path) -> bool:
-    """Returns whether a file found in a folder is to be read, by its name. Hidden ones are not."""
-    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+def is_hidden(name: str) -> bool:
+    """Returns whether a file or folder is hidden, or one that an operating system leaves behind."""
+    return name.startswith(".") or name.lower() in LEFT_BEHIND
 
 
 def read(path: Path, size: int, colour: bool) -> np.ndarray:
@@ -47,9 +46,18 @@ def upright(path: Path, colour: bool, side: int) -> Image.Image:
     would be nothing but white. InputError as `read`.
     """
     mode = "RGB" if colour else "L"
-    with opened(path) as image:
-        image.draft(None, (side, side))
-        image = in_8_bits(ImageOps.exif_transpose(image))
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise InputError("not a file")  # opening a pipe would wait for ever
+    try:
+        # Read it.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path, formats=KINDS) as image:
+                image.draft(None, (side, side))
+                image = in_8_bits(ImageOps.exif_transpose(image))
+
+        # Lay it on paper.
         if "A" not in image.getbands() and "transparency" not in image.info:
             return image.convert(mode)
         image = image.convert("RGBA")
@@ -57,20 +65,7 @@ def upright(path: Path, colour: bool, side: int) -> Image.Image:
             Image.alpha_composite(Image.new("RGBA", image.size, behind), image).convert(mode)
             for behind in ("white", "black"))
         return on_white if np.asarray(on_white).min() < 255 else on_black
-
-
-@contextlib.contextmanager
-def opened(path: Path) -> Iterator[Image.Image]:
-    """Opens the file as an image. InputError, the reason alone, if it cannot be read as one."""
-    if os.path.exists(path) and not os.path.isfile(path):
-        raise InputError("not a file")  # opening a pipe would wait for ever
-    try:
-        with open(path, "rb") as file, warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(file, formats=KINDS) as image:
-                yield image
-    except MemoryError:
+    except (MemoryError, InputError):
         raise
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
         raise InputError(f"expected at most {Image.MAX_IMAGE_PIXELS:,} pixels, "
@@ -94,10 +89,9 @@ def in_8_bits(image: Image.Image) -> Image.Image:
     return image
 
 
-def is_blank(image: Image.Image) -> bool:
-    """Returns whether all pixels have a single shade."""
-    pixels = np.asarray(image)
-    return bool((pixels == pixels[0, 0]).all())
+def is_blank(image: np.ndarray) -> bool:
+    """Returns whether all pixels of [H, W] or [H, W, C] have a single shade."""
+    return bool((image == image[0, 0]).all())
 
 
 def fitted(image: Image.Image, size: int) -> np.ndarray:

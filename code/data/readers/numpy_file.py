@@ -2,6 +2,7 @@
 import contextlib
 import io
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -35,18 +36,18 @@ def read(path: Path) -> np.ndarray | dict[str, np.ndarray]:
     return arrays
 
 
-def write_cache(path: Path, arrays: dict[str, np.ndarray]):
-    """Writes an .npz. One that cannot be written costs time, not results."""
-    content = io.BytesIO()
+def cached(path: Path, names: list[str],
+           make: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """Returns the arrays of these names in the .npz at `path`; if it has others, those of `make`.
+
+    These are then kept there. A file that is damaged or cannot be written costs time, not results.
+    """
+    with contextlib.suppress(InputError):
+        arrays = read(path)
+        if isinstance(arrays, dict) and arrays.keys() == set(names):
+            return arrays
+    arrays, content = make(), io.BytesIO()
     np.savez_compressed(content, **arrays)
     with contextlib.suppress(OSError):
         write_whole(path, content.getvalue())
-
-
-def read_cache(path: Path, names: list[str]) -> dict[str, np.ndarray] | None:
-    """Returns the arrays of these names, or None if the cache is missing, damaged or another."""
-    try:
-        arrays = read(path)
-    except InputError:
-        return None
-    return arrays if isinstance(arrays, dict) and arrays.keys() == set(names) else None
+    return arrays
