@@ -28,8 +28,6 @@ class Convolution(tf.keras.layers.Layer):
                  initializer: Callable = tf.keras.initializers.GlorotUniform, bias: float = 0.0,
                  divisor: float = 1.0, **kwargs):
         super().__init__(**kwargs)
-        if same and stride != 1:
-            raise ValueError(f"expected stride 1 with padding, received {stride}")
         self.filters, self.kernel_size, self.stride = filters, (kernel, kernel), stride
         self.form, self.next_stride, self.same = form, next_stride, same
         self.activation = tf.keras.activations.get(activation)
@@ -74,7 +72,7 @@ class Convolution(tf.keras.layers.Layer):
 
 # ---- the choice ----
 
-# One number of a transformed kernel, computed, written and read, takes a CPU as long as 60 products.
+# A number of a transformed kernel, computed, written and read, takes a CPU as long as 60 products.
 # So the paper's network takes the Fourier form from 18 images on. Measured on two AVX-512 cores, in
 # ms for 16 and 20 images: training 154 and 187 by patches, 159 and 142 by Fourier; prediction 57
 # and 68 by patches, 87 and 63 by Fourier.
@@ -86,8 +84,8 @@ def fastest(image_shape: tuple, kernel_shape: tuple, stride: int) -> str:
     """Returns the fastest form for images (B, H, W, C) and a kernel (k_h, k_w, O, C).
 
     On a GPU the choice is left to its library. On a CPU the Fourier form saves products with every
-    image. For every batch it has a price, the transformed kernel: 155 MB in the paper's network,
-    whatever B is. A B that is unknown, None, counts as large.
+    image, and has a price for every batch: the transformed kernel, 155 MB in the paper's network. A
+    B that is unknown, None, counts as large.
     """
     if tf.config.get_visible_devices("GPU"):
         return "direct"
@@ -109,8 +107,3 @@ def best_tile(image_shape: tuple, kernel_shape: tuple, stride: int) -> fourier.S
         return batch * costs.fourier + PRODUCTS_FOR_A_NUMBER * costs.kernel
 
     return min(fourier.possible_tiles(image_shape[1:], kernel_shape, stride), key=price)
-
-
-def is_slow_in_xla(form: str) -> bool:
-    """Whether this form runs many times slower when XLA has compiled it: on a CPU."""
-    return form == "direct" and not tf.config.get_visible_devices("GPU")

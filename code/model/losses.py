@@ -4,9 +4,7 @@ import tensorflow as tf
 
 def margin_loss(lengths: tf.Tensor, targets: tf.Tensor, m_pos: float, m_neg: float,
                 weight: float) -> tf.Tensor:
-    """Equation 4, summed over the classes. -> [B]
-
-    Each class has a term of its own, so that several classes may be present.
+    """Equation 4, summed over the classes, of which several may be present. -> [B]
 
     lengths: of the class capsules [B, J]
     targets: 1 where a class is present, otherwise 0 [B, J]
@@ -23,10 +21,6 @@ def reconstruction_loss(sources: tf.Tensor, reconstruction: tf.Tensor) -> tf.Ten
     """Section 4.1: the squared error, summed over labels, pixels and channels.
 
     sources: for each of K labels its digit without the others; reconstruction: what the decoder
-    makes of its capsule. Both [B, K, H, W, C] in [0, 1] -> [B]. ValueError if one has no axis K.
+    makes of its capsule. Both [B, K, H, W, C] in [0, 1] -> [B]
     """
-    # TensorFlow would broadcast one without K, and hide the mistake.
-    if len(sources.shape) != 5 or len(reconstruction.shape) != 5:
-        raise ValueError("expected sources and reconstruction [B, K, H, W, C], received "
-                         f"{sources.shape} and {reconstruction.shape}")
     return tf.reduce_sum(tf.square(sources - reconstruction), axis=[1, 2, 3, 4])

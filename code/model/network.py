@@ -25,7 +25,6 @@ class Chain(NamedTuple):
     probabilities: str  # what makes them of the scores: "softmax", or "sigmoid" of each
 
 
-
 class Network(tf.keras.Model):
     """A network for images [H, W, C] in [0, 1] and J classes.
 
@@ -35,7 +34,7 @@ class Network(tf.keras.Model):
 
     `noise_count` is how many random numbers a training step draws for each image. If there are any,
     `call` gets them as `noise` [B, n], uniform in [0, 1), with training=True. They follow from seed
-    and step, and each image has its own: a run resumes exactly, on any number of devices.
+    and step.
     """
     capabilities: frozenset[str] = frozenset()
     noise_count = 0
@@ -47,16 +46,15 @@ class Network(tf.keras.Model):
     def make_variables(self):
         """Makes all variables, and computes nothing. The last line of a network's constructor.
 
-        To restore a checkpoint into a network that was never called would go wrong silently. So
-        would saving a layer that is in a list: TypeError if there is one.
+        A checkpoint would be restored wrongly into a network that was never called, and would not
+        have a layer that is in a list: TypeError if there is one.
         """
         tf.function(self).get_concrete_function(tf.TensorSpec([2, *self.image_shape]))
         saved = {id(one) for one in tf.train.TrackableView(self).descendants()}
         lost = [variable.path for variable in self.variables if id(variable) not in saved]
         if lost:
-            raise TypeError("expected each layer as an attribute of its own, and random numbers "
-                            "from noise_count alone; received variables that a checkpoint would "
-                            f"not have: {', '.join(lost)}")
+            raise TypeError("expected each layer as an attribute of its own; received variables "
+                            f"that a checkpoint would not have: {', '.join(lost)}")
 
     def digest(self) -> str:
         """Returns the SHA-256 of all weights, hexadecimal: it tells networks of one name apart"""
@@ -107,8 +105,8 @@ def targets(labels, classes: int):
 def activity(features) -> dict[str, tf.Tensor]:
     """What `Network.health` says of the first convolution, whose ReLU gives features [B, h, w, C].
 
-    -> "fires" [B, C], 1 where a channel is positive at some position, and "positive_activations"
-    [B], the fraction of all activations
+    -> "fires" [B, C], 1 where a channel is positive anywhere; "positive_activations" [B], the
+    fraction of all that are positive
     """
     positive = tf.cast(features > 0, tf.float32)                               # [B, h, w, C]
     return {"fires": tf.reduce_max(positive, axis=[1, 2]),
@@ -116,17 +114,12 @@ def activity(features) -> dict[str, tf.Tensor]:
 
 
 def top_k(scores, count: int):
-    """scores [B, J] -> the classes of the `count` largest [B, count], the largest first.
-
-    Of equals the lower class comes first.
-    """
+    """scores [B, J] -> classes of the largest [B, count], in order; of equals the lower first"""
     return tf.math.top_k(scores, count).indices
 
 
 def exact_match(scores, labels):
     """Returns 1.0 where the K largest scores [B, J] are those of the K labels [B, K], else 0.0; [B]
-
-    The K labels of an image are different classes.
     """
     predicted = tf.sort(top_k(scores, labels.shape[1]), axis=1)
     return tf.cast(tf.reduce_all(predicted == tf.sort(labels, axis=1), axis=1), tf.float32)

@@ -24,10 +24,9 @@ class RunConfig(NamedTuple):
     init_from: dict[str, str] | None = None  # of --init_from: "path" and "sha256" of the weights
 
     def recorded(self) -> dict:
-        """Returns the settings for config.json.
+        """Returns the settings for config.json, without those that the run has no use for.
 
-        Those of networks, datasets and formats that the run does not name are left out if they have
-        their default. Other values stay: a dataset may use the settings of another one.
+        Another dataset's or network's setting stays if it has no default value: the run may use it.
         """
         others = settings_of_others(self.settings)
         return {name: value for name, value in self.settings.items()
@@ -53,8 +52,7 @@ class RunConfig(NamedTuple):
         return self.settings.changed(**given)
 
     def changes(self, before: "RunConfig") -> str:
-        """Returns " with MAX_ITERS 20000 (was 8000)": the settings that differ from those before.
-        """
+        """Returns " with MAX_ITERS 20000 (was 8000)": the settings that differ from `before`."""
         changed = [f"{name} {value} (was {before.settings[name]})"
                    for name, value in self.settings.items() if value != before.settings[name]]
         return f" with {', '.join(changed)}" if changed else ""
@@ -75,8 +73,6 @@ def load_config(folder: str | Path) -> RunConfig:
     that of this machine: CAPSNET_DATA_DIR, or where the run had it, or the default.
     """
     path = Path(folder) / "config.json"
-
-    # the file, which may be anything
     try:
         saved = from_json(path.read_text(encoding="utf-8"))
         height, width, channels = (int(side) for side in saved["image_shape"])

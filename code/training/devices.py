@@ -51,7 +51,7 @@ class Devices:
         return compiled(update, cfg)
 
     def local(self, values: Any) -> Any:
-        """Returns the tensors of one replica of this process, of values that all have alike."""
+        """Returns the tensors of this process's first replica; all replicas have the same."""
         return values
 
     def broadcast(self, variables: list):
@@ -107,10 +107,7 @@ class Replicas(Devices):
         return of_parts
 
     def _parts(self, array: np.ndarray | None):
-        """Cuts the array [B, ...] into a part for each replica.
-
-        Every worker has the whole batch, and keeps the parts of its own replicas.
-        """
+        """Cuts the array [B, ...], which every worker has, into a part for each replica."""
         if array is None:
             return None
         parts = np.array_split(array, self.replicas)
@@ -149,7 +146,7 @@ class Replicas(Devices):
 
     def check_alike(self, settings):
         chiefs = self.of_chief(settings)
-        for name in sorted(chiefs.keys() | settings.keys()):  # another version may lack some
+        for name in chiefs | settings:  # another version of the code may lack some
             of_chief, own = chiefs.get(name), settings.get(name)
             if of_chief != own:
                 raise InputError(f"{name}: the chief has {of_chief}, this worker {own}; start all "
@@ -182,10 +179,9 @@ class Workers(Replicas):
 
 
 def devices_of(strategy: str, count: int = 0) -> Devices:
-    """Returns the devices of --strategy. Call it before TensorFlow does anything else.
+    """Returns the devices of --strategy and --devices. Call it before anything else of TensorFlow.
 
-    none: one device. mirrored: all GPUs of this machine, or `count` logical CPU devices to try it
-    out. multi_worker: those of the processes in TF_CONFIG. InputError if they are not there.
+    InputError if they are not there.
     """
     if strategy == "none":
         return Devices()
