@@ -6,6 +6,7 @@
 """
 from collections.abc import Callable
 
+import numpy as np
 import tensorflow as tf
 
 from model import fourier, patches
@@ -16,9 +17,8 @@ class Convolution(tf.keras.layers.Layer):
 
     out = (H - k) // stride + 1 without padding. same: zeros around the image let out be H; only at
     stride 1. form: "direct", "patches", "fourier", or "auto" for the fastest, which depends on B.
-    All have the same variables: kernel [k, k, filters, C] and bias [filters]. next_stride: the
-    stride of the convolution that reads the result. Above 1, "patches" orders its result for the
-    Fourier form of that one, which saves time. The numbers are the same.
+    All have the same variables: kernel [k, k, filters, C] and bias [filters]. next_stride: that of
+    the convolution that reads the result; "patches" orders its result for the Fourier form of it.
     initializer: makes the initializer of the kernel; bias: its first value; divisor: what the
     products are divided by before the bias is added.
     """
@@ -50,7 +50,7 @@ class Convolution(tf.keras.layers.Layer):
         if form == "direct":
             kernel = tf.transpose(self.kernel, [0, 1, 3, 2])             # [k, k, C, filters]
             y = tf.nn.conv2d(images, kernel, self.stride, "VALID")
-        elif form == "patches" and self.next_stride > 1 and self._has_whole_phases(images):
+        elif form == "patches" and self._is_ordered(images):
             y = patches.convolve_for_fourier(images, self.kernel, self.stride, self.next_stride)
         elif form == "patches":
             y = patches.convolve(images, self.kernel, self.stride)
@@ -61,13 +61,10 @@ class Convolution(tf.keras.layers.Layer):
             y /= self.divisor
         return self.activation(y + self.bias)
 
-    def _has_whole_phases(self, images) -> bool:
-        """Whether height and width of the result are multiples of next_stride: all phases of the
-        next convolution are equally large then.
-        """
-        sides = [(side - k) // self.stride + 1
-                 for side, k in zip(images.shape[1:3], self.kernel_size, strict=True)]
-        return all(side % self.next_stride == 0 for side in sides)
+    def _is_ordered(self, images) -> bool:
+        """Whether the next convolution has phases, all equally large."""
+        sizes = fourier.geometry(images.shape[1:3], self.kernel_size, self.stride)
+        return self.next_stride > 1 and not np.any(np.mod(sizes.out, self.next_stride))
 
 
 # ---- the choice ----

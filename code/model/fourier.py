@@ -48,9 +48,7 @@ class Geometry(NamedTuple):
 
 
 def geometry(size: Size, kernel: Size, stride: int, tile: Size | None = None) -> Geometry:
-    """`size` of the images, `kernel` and `tile` (None: the whole result) -> the sizes of a
-    convolution without padding.
-    """
+    """Returns the sizes of a convolution of images of `size`; tile: None for the whole result."""
     out = tuple((side - k) // stride + 1 for side, k in zip(size, kernel, strict=True))
     taps = tuple(math.ceil(k / stride) for k in kernel)
     tile = tile or out

@@ -6,11 +6,9 @@ def margin_loss(lengths: tf.Tensor, targets: tf.Tensor, m_pos: float, m_neg: flo
                 weight: float) -> tf.Tensor:
     """Equation 4, summed over the classes, of which several may be present. -> [B]
 
-    lengths: of the class capsules [B, J]
-    targets: 1 where a class is present, otherwise 0 [B, J]
-    m_pos: m+, the length wanted of a class that is present
-    m_neg: m-, the length allowed to a class that is absent
-    weight: lambda, the weight of the absent classes
+    lengths [B, J]: of the class capsules; targets [B, J]: 1 where a class is present, otherwise 0.
+    m_pos, m_neg: the lengths m+, wanted of a class that is present, and m-, allowed to one that is
+    absent; weight: lambda, of the absent classes.
     """
     present = targets * tf.square(tf.maximum(0.0, m_pos - lengths))                  # [B, J]
     absent = weight * (1 - targets) * tf.square(tf.maximum(0.0, lengths - m_neg))    # [B, J]

@@ -64,10 +64,7 @@ class Network(tf.keras.Model):
         return digest.hexdigest()
 
     def call(self, images, labels=None, training=False) -> Output:
-        """images [B, H, W, C] in [0, 1] -> Output
-
-        labels [B, K]: the capsules to decode, or None for the longest one
-        """
+        """images [B, H, W, C] in [0, 1], labels [B, K] to decode, None: the best one -> Output"""
         raise NotImplementedError
 
     def chain(self) -> Chain | None:
@@ -79,14 +76,11 @@ class Network(tf.keras.Model):
         raise NotImplementedError
 
     def health(self, images, labels) -> dict[str, tf.Tensor]:
-        """Numbers that tell whether the layers are alive, which training/evaluate.py records.
-
-        images [B, H, W, C] in [0, 1], labels [B, K] -> each [B], or [B, n] for n channels
-        """
+        """Numbers that tell whether the layers are alive, each [B], or [B, n] for n channels."""
         return {}
 
     def encode_unrouted(self, images):
-        """images [B, H, W, C] in [0, 1] -> the class capsules [B, J, E] as without any routing"""
+        """images [B, H, W, C] in [0, 1] -> the class capsules [B, J, E] without any routing"""
         raise NotImplementedError
 
     def loss_terms(self, output: Output, labels, sources) -> dict[str, tf.Tensor]:

@@ -1,5 +1,4 @@
-"""Routing by agreement as in capsules.py, several times faster: the same values and the same
-gradients.
+"""Routing by agreement as in capsules.py, with the same gradients, several times faster.
 
 Two things make it fast:
 

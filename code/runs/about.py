@@ -26,8 +26,7 @@ def about() -> dict[str, Any]:
 
 
 def commit(root: Path) -> str | None:
-    """Returns the commit of the code, and whether code/ has changed since; None if it is no clone.
-    """
+    """Returns the commit of the code, and whether code/ has changed since; None without git."""
     git = ["git", "--no-optional-locks", f"--git-dir={root / '.git'}", f"--work-tree={root}"]
     try:
         name, changed = (

@@ -27,15 +27,13 @@ def writing(folder: Path) -> contextlib.AbstractContextManager:
 
 
 @contextlib.contextmanager
-def locked(folder: str | Path, is_new: bool = False) -> Iterator[TextIO]:
+def locked(folder: str | Path) -> Iterator[TextIO]:
     """Creates the folder if need be, and locks it for this process. Yields its log.txt, open.
 
     The system releases the lock when the process ends, however it ends. A log that stayed empty is
-    removed, and the folder, too, if it was made here or by `make_folder` just before (is_new).
-    InputError if another process has the lock.
+    removed, and then the folder if it is empty. InputError if another process has the lock.
     """
     folder = Path(folder)
-    is_new = is_new or not os.path.exists(folder)
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         # closed below; any locale's text is written as UTF-8
@@ -54,8 +52,7 @@ def locked(folder: str | Path, is_new: bool = False) -> Iterator[TextIO]:
         with contextlib.suppress(OSError), log:
             if not os.path.getsize(log.name):  # refused before its first line
                 os.unlink(log.name)
-                if is_new:
-                    folder.rmdir()
+                folder.rmdir()
 
 
 def check_new(folder: str | Path):

@@ -83,11 +83,11 @@ def load_config(folder: str | Path) -> RunConfig:
         classes = int(saved["classes"])
         if min(height, width) < MIN_SIDE or channels < 1 or not 1 < classes <= MAX_CLASSES:
             raise ValueError(f"image_shape {height, width, channels}, classes {classes}")
-        names = saved.get("class_names", list(range(classes)))  # older runs did not record them
-        if not isinstance(names, list) or len(names) != classes:
+        names = tuple(map(str, saved.get("class_names", range(classes))))  # older runs have none
+        if len(names) != classes:
             raise ValueError(f"class_names {names!s:.100}, classes {classes}")
-        run = RunConfig(settings, (height, width, channels), classes, str(saved["data"]),
-                        tuple(map(str, names)), saved.get("init_from"))
+        run = RunConfig(settings, (height, width, channels), classes, str(saved["data"]), names,
+                        saved.get("init_from"))
     except FileNotFoundError:
         raise InputError(f"{path} is missing: expected a folder that train.py made, "
                          "with its config.json") from None

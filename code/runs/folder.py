@@ -135,8 +135,6 @@ class Run:
             rows = rows[..., :1]
         with writing(self.folder), self.writers["train"].as_default():
             tf.summary.image("input and reconstruction", rows, step, max_outputs=len(rows))
-            for writer in self.writers.values():
-                writer.flush()
 
     # ---- checkpoints ----
 

@@ -38,8 +38,8 @@ class Devices:
     def sum(self, function: Callable) -> Callable:
         """Returns `function`, run by every replica on its part of the arrays, the results added up.
 
-        The new function takes one structure of arrays [B, ...], with B >= replicas, and constants
-        by name. `local` reads its results. It raises WorkerLost if another worker is gone.
+        It takes one structure of arrays [B, ...], B >= replicas, and constants by name. `local` reads
+        its results. It raises WorkerLost if another worker is gone.
         """
         return function
 
@@ -69,8 +69,7 @@ class Replicas(Devices):
     """Several devices of one process, by tf.distribute."""
 
     def __init__(self, strategy: tf.distribute.Strategy):
-        self.strategy = strategy
-        self.replicas = strategy.num_replicas_in_sync
+        self.strategy, self.replicas = strategy, strategy.num_replicas_in_sync
 
         def first_alone(values):
             """Adds up the first replica's values [n] and the zeros of the others."""
@@ -187,14 +186,14 @@ def devices_of(strategy: str, count: int = 0) -> Devices:
         return Devices()
     if strategy == "multi_worker":
         return Workers()
+    names = None  # all GPUs
     if count:
         tf.config.set_visible_devices([], "GPU")  # `auto` is to choose what is fast on a CPU
         cpu = tf.config.list_physical_devices("CPU")[0]
         logical = [tf.config.LogicalDeviceConfiguration()] * count
         tf.config.set_logical_device_configuration(cpu, logical)
         names = [f"CPU:{number}" for number in range(count)]
-        return Replicas(tf.distribute.MirroredStrategy(names))
-    if not tf.config.get_visible_devices("GPU"):
+    elif not tf.config.get_visible_devices("GPU"):
         raise InputError("--strategy mirrored: expected GPUs, received a machine without; "
                          "--devices 2 tries it out on the CPU")
-    return Replicas(tf.distribute.MirroredStrategy())
+    return Replicas(tf.distribute.MirroredStrategy(names))

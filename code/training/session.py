@@ -46,11 +46,9 @@ def train(given: dict, args: argparse.Namespace) -> int:
                        dataset.class_names, began.init_from if began else None)
 
     # the run's folder, which the chief alone has
-    named = args.ckpt or args.train_dir
-    folder = Path(named or claim.make_folder(cfg.DATASET))
+    folder = Path(args.ckpt or args.train_dir or claim.make_folder(cfg.DATASET))
     again = command(folder, args)
-    is_chief = devices.is_chief
-    with claim.locked(folder, not named) if is_chief else contextlib.nullcontext() as log:
+    with claim.locked(folder) if devices.is_chief else contextlib.nullcontext() as log:
         if began:
             check_same_images(folder, began, config, dataset.name)
         elif log:

@@ -22,10 +22,9 @@ class NotFinite(ArithmeticError):
 def make_train_step(network: Network, optimizer, cfg, devices: Devices) -> Callable:
     """Returns a function of a Batch that trains one step and returns its metrics as floats.
 
-    The metrics are the means of the network's loss terms and of the accuracy over the batch, and
-    the norm of the gradient. The function raises NotFinite before anything is changed.
+    They are the means of the network's loss terms and of the accuracy over the batch, and the norm
+    of the gradient. The function raises NotFinite before anything is changed.
     """
-
     def differentiate(given: tuple[Batch, tf.Tensor | None], count: int):
         """Returns the gradients and metrics of one replica's part of a batch of `count` images.
 
