@@ -38,8 +38,8 @@ class Devices:
     def sum(self, function: Callable) -> Callable:
         """Returns `function`, run by every replica on its part of the arrays, the results added up.
 
-        It takes one structure of arrays [B, ...], B >= replicas, and constants by name. `local` reads
-        its results. It raises WorkerLost if another worker is gone.
+        It takes one structure of arrays [B, ...], B >= replicas, and constants by name. `local`
+        reads its results. It raises WorkerLost if another worker is gone.
         """
         return function
 

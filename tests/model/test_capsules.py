@@ -133,7 +133,7 @@ def test_mask_lets_only_the_chosen_capsule_through():
 # ---- Procedure 1 ----
 
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("iterations", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("iterations", [1, 2, 3, 5])
 @pytest.mark.parametrize("with_prior, with_bias, none", [
     (False, False, False), (True, False, True), (False, True, True)])
 def test_route_is_procedure_1(way, iterations, with_prior, with_bias, none):
@@ -148,20 +148,6 @@ def test_route_is_procedure_1(way, iterations, with_prior, with_bias, none):
         received = routing.couplings(batch_last(u_hat), iterations, prior, bias, none)
         assert len(received) == iterations
         np.testing.assert_allclose(received[-1], batch_last(c), rtol=2e-5, atol=1e-6)
-
-
-@pytest.mark.parametrize("way", WAYS)
-def test_the_logits_belong_to_one_image(way):
-    u_hat = normal(B, I, J, E)
-    together, alone = route(u_hat, 3, way), route(u_hat[1:], 3, way)
-    np.testing.assert_allclose(together[1:], alone, rtol=1e-5, atol=1e-7)
-
-
-@pytest.mark.parametrize("way", WAYS)
-def test_routing_does_not_care_how_classes_are_numbered(way):
-    u_hat, order = normal(B, I, J, E), np.array([2, 0, 3, 1])
-    before, after = route(u_hat, 3, way), route(u_hat[:, :, order], 3, way)
-    np.testing.assert_allclose(after, before.numpy()[:, order], rtol=1e-5, atol=1e-7)
 
 
 @pytest.mark.parametrize("way, loops", [("plain", True), ("dynamic", True), ("static", False)])
@@ -193,17 +179,12 @@ def by_every_way(u, W, more, iterations):
     return [loss_and_gradients(u, W, more, way, iterations) for way in WAYS]
 
 
-@pytest.mark.parametrize("compiled", ["eager", "graph", "xla"])
-@pytest.mark.parametrize("iterations", [1, 2, 3, 4, 5])
-@pytest.mark.parametrize("with_more", [False, True])
-def test_plain_dynamic_and_static_agree_in_value_and_gradient(compiled, iterations, with_more):
-    if compiled == "xla" and not with_more and iterations != 3:
-        pytest.skip("compiling takes seconds, and no prior is a prior of zeros")
+@pytest.mark.parametrize("xla", [False, True])
+@pytest.mark.parametrize("iterations, with_more", [(1, False), (1, True), (2, True), (3, False), (4, True)])
+def test_plain_dynamic_and_static_agree_in_value_and_gradient(xla, iterations, with_more):
     u, W, more = normal(B, I, D), normal(I, D, J, E), (normal(I, J), normal(J, E)) if with_more else ()
     expected = loss_and_gradients(u, W, more, "plain", iterations)
-    function = by_every_way
-    if compiled != "eager":
-        function = tf.function(by_every_way, jit_compile=compiled == "xla")
+    function = tf.function(by_every_way, jit_compile=xla)
     for received in function(u, W, more, iterations):
         for value, plain in zip(received, expected, strict=True):
             np.testing.assert_allclose(value, plain, rtol=2e-4, atol=2e-5)

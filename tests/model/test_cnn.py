@@ -1,5 +1,4 @@
 """The convolutional networks: the paper's parameters, their losses, dropout, and whole runs."""
-import json
 import os
 import subprocess
 import sys
@@ -181,18 +180,18 @@ def test_a_checkpoint_of_the_network_alone_has_all_of_it(small, tmp_path):
         np.testing.assert_array_equal(received, expected)
 
 
-FLAGS = ["--model", "cnn", "--cnn_layers", "pooled", "--val_every", 2]
+FLAGS = ["--model", "cnn", "--cnn_layers", "pooled", "--jit", "on"]
 
 
-@pytest.mark.parametrize("jit", ["on", "off"])
-def test_a_run_in_pieces_is_the_run_in_one_piece(small, tmp_path, jit):
-    straight, pieces = tmp_path / "straight", tmp_path / "pieces"
-    assert toy_runs.start(straight, *FLAGS, "--jit", jit) == 0
+def test_a_run_in_pieces_is_the_run_in_one_piece(small, tmp_path):
+    straight, pieces = toy_runs.finished(*FLAGS), tmp_path / "pieces"
     with toy_runs.in_step(3, toy_runs.send(15)):
-        assert toy_runs.start(pieces, *FLAGS, "--jit", jit) == 128 + 15
+        assert toy_runs.start(pieces, *FLAGS) == 128 + 15
     assert toy_runs.run("--ckpt", pieces) == 0
     assert toy_runs.same(pieces, straight)
-    assert json.loads((straight / "results.json").read_text())["last"].keys() == {"step", "loss", "accuracy"}
+    assert toy_runs.results(straight)["last"].keys() == {"step", "loss", "accuracy"}
+    health = toy_runs.metrics(straight, "health")[0].keys()
+    assert health == {"step", "split", "dead_channels", "positive_activations"}, "only what applies"
 
 
 SMALL_TRAINING = """
@@ -208,9 +207,8 @@ sys.exit(train.main())
 
 def test_logical_devices_train_the_network_of_one_with_its_dropout(small, tmp_path):
     """Each image has its own noise, wherever it is computed. 10 images are 5 and 5."""
-    single, folder = tmp_path / "single", tmp_path / "run"
-    assert toy_runs.start(single, *FLAGS) == 0
-    flags = ["--dataset", tmp_path / "bars.npz", *toy.FLAGS, *FLAGS, "--train_dir", folder]
+    single, folder = toy_runs.finished(*FLAGS), tmp_path / "run"
+    flags = ["--dataset", single.with_name("bars.npz"), *toy.FLAGS, *FLAGS, "--train_dir", folder]
     command = [sys.executable, "-c", SMALL_TRAINING, "--strategy", "mirrored", "--devices", 2, *flags]
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "code")}
     ended = subprocess.run(list(map(str, command)), env=environment, text=True, capture_output=True)
