@@ -27,7 +27,7 @@ class WorkerLost(ConnectionError):
 
 
 class Devices:
-    """One device, where most methods do nothing. Their docstrings hold for the subclasses, too."""
+    """One device, where most methods do little. Their docstrings hold for the subclasses, too."""
     replicas = 1
     is_chief = True  # whether this process is the one that writes
 
@@ -63,6 +63,12 @@ class Devices:
 
     def check_alike(self, settings: dict):
         """InputError, with both values, if a worker's settings are not the chief's."""
+        chiefs = self.of_chief(settings)
+        for name in chiefs | settings:  # another version of the code may lack some
+            of_chief, own = chiefs.get(name), settings.get(name)
+            if of_chief != own:
+                raise InputError(f"{name}: the chief has {of_chief}, this worker {own}; start all "
+                                 "workers with the same code, flags and data")
 
 
 class Replicas(Devices):
@@ -142,14 +148,6 @@ class Replicas(Devices):
         text = np.frombuffer(json.dumps(value).encode().ljust(LONGEST), np.uint8)
         chiefs = self._of_first(tf.constant(text.astype(np.int32)))
         return json.loads(chiefs.numpy().astype(np.uint8).tobytes())
-
-    def check_alike(self, settings):
-        chiefs = self.of_chief(settings)
-        for name in chiefs | settings:  # another version of the code may lack some
-            of_chief, own = chiefs.get(name), settings.get(name)
-            if of_chief != own:
-                raise InputError(f"{name}: the chief has {of_chief}, this worker {own}; start all "
-                                 "workers with the same code, flags and data")
 
     def _of_first(self, value: tf.Tensor) -> tf.Tensor:
         """Returns the first replica's tensor; `value` has the same shape on all workers."""

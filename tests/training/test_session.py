@@ -159,9 +159,9 @@ def test_without_validation_no_best_is_kept_and_stop_at_is_refused(tmp_path, cap
 
 @pytest.mark.parametrize("flags, words", [
     (["--stop_at", "1.01"], "--stop_at: expected a number from 0 to 1"),
-    (["--ckpt", "a", "--preset", "official"], "--preset: a resumed run keeps its settings"),
-    (["--ckpt", "a", "--train_dir", "b"], "--ckpt continues a run in its own folder"),
-    (["--ckpt", "a", "--init_from", "b"], "--ckpt continues a run with its own weights; leave --init_from out"),
+    (["--ckpt", "a", "--preset", "official"], "--preset: --ckpt continues a run with what it has"),
+    (["--ckpt", "a", "--train_dir", "b"], "--train_dir: --ckpt continues"),
+    (["--ckpt", "a", "--init_from", "b"], "--init_from: --ckpt continues"),
     (["--devices", "2"], "--devices: expected 1 or more, with --strategy mirrored"),
     (["--strategy", "mirrored", "--devices", "-1"], "--devices: expected 1 or more"), (["--strategy", "many"], "many"),
     (["--strategy", "multi_worker"], "expected the run's folder"), (["--train_dir", "x\udcff"], "a path in UTF-8")])
