@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import oracle
 import registry
 import toy
 import toy_runs
@@ -45,15 +46,11 @@ def softmax(x):
     return e / e.sum(axis=-1, keepdims=True)
 
 
-def squash(s):
-    n2 = np.sum(s ** 2, axis=-1, keepdims=True)
-    return s * np.sqrt(n2) / (1 + n2)
-
-
 def test_uniform_gives_every_vote_the_same_weight():
     layer = Layer("uniform")
     np.testing.assert_allclose(layer.couplings()[-1], np.full((B, I, J), 1 / J), rtol=1e-6)
-    np.testing.assert_allclose(layer.routing(layer.u, layer), squash(layer.u_hat.mean(axis=1) * I / J), rtol=1e-4)
+    expected = oracle.squash(layer.u_hat.mean(axis=1) * I / J)
+    np.testing.assert_allclose(layer.routing(layer.u, layer), expected, rtol=1e-4)
 
 
 def test_attention_is_the_softmax_of_all_products_of_votes_plus_a_prior():
@@ -74,7 +71,7 @@ def test_max_min_scales_the_logits_of_each_primary_capsule(iterations):
     assert len(found) == iterations
     for received in found:
         np.testing.assert_allclose(received, c, rtol=1e-3, atol=1e-4)
-        v = squash(np.einsum("bij,bije->bje", c, layer.u_hat))
+        v = oracle.squash(np.einsum("bij,bije->bje", c, layer.u_hat))
         b += np.einsum("bije,bje->bij", layer.u_hat, v)
         low, high = b.min(axis=2, keepdims=True), b.max(axis=2, keepdims=True)
         c = (b - low) / (high - low)
@@ -83,7 +80,7 @@ def test_max_min_scales_the_logits_of_each_primary_capsule(iterations):
 @pytest.mark.parametrize("routing", ROUTINGS)
 def test_the_result_is_the_votes_weighed_by_the_last_couplings(routing):
     layer = Layer(routing)
-    expected = squash(np.einsum("bij,bije->bje", layer.couplings()[-1], layer.u_hat))
+    expected = oracle.squash(np.einsum("bij,bije->bje", layer.couplings()[-1], layer.u_hat))
     np.testing.assert_allclose(layer.routing(layer.u, layer), expected, rtol=1e-3, atol=1e-5)
 
 
