@@ -17,11 +17,11 @@ from settings import ROOT, InputError
 def writing(folder: Path) -> contextlib.AbstractContextManager:
     """Returns `output.writing` for a run's folder: its line ends with how to resume the run."""
     def how_to_resume(reason):
+        if not os.path.exists(folder / "config.json"):
+            return ""
         complete = checkpoints.steps(folder)
         words = f"; its checkpoint of step {complete[-1]} is complete" if complete else ""
-        if complete or os.path.exists(folder / "config.json"):
-            words += f"; make room or mend that, then continue with --ckpt {folder}"
-        return words
+        return f"{words}; make room or mend that, then continue with --ckpt {folder}"
 
     return output.writing(folder, advice=how_to_resume)
 
