@@ -80,8 +80,10 @@ def test_the_newest_checkpoints_are_kept_and_the_best_network_of_each(tmp_path):
     with claim.locked(tmp_path) as log:
         opened = run_folder.Run(tmp_path, config, log, network, optimizer)
         for step, accuracy in enumerate([0.5, 0.6, 0.5, 0.7, 0.5], start=1):
+            network.conv1.bias.assign(tf.fill([4], float(step)))
             opened.save_if_best(step, accuracy)
             opened.save(step)
+        assert opened.restore_best() == 4 and np.all(network.conv1.bias == 4), "the newest, which is the best"
     assert checkpoints.steps(tmp_path) == [3, 4, 5]
     assert checkpoints.steps(tmp_path, "best") == [2, 4]
 
