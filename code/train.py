@@ -36,12 +36,9 @@ def main() -> int:
     given, args = parser.parse(config.TRAIN)
 
     # flags that do not go together
-    if args.ckpt and args.preset != "original":
-        parser.error("--preset: a resumed run keeps its settings; leave the flag out")
-    if args.ckpt and args.train_dir:
-        parser.error("--ckpt continues a run in its own folder; leave --train_dir out")
-    if args.ckpt and args.init_from:
-        parser.error("--ckpt continues a run with its own weights; leave --init_from out")
+    for name in ("preset", "train_dir", "init_from"):
+        if args.ckpt and getattr(args, name) != parser.get_default(name):
+            parser.error(f"--{name}: --ckpt continues a run with what it has; leave the flag out")
     if args.strategy == "multi_worker" and not (args.ckpt or args.train_dir):
         parser.error("--strategy multi_worker: expected the run's folder, by --train_dir or "
                      "--ckpt, the same for all workers")

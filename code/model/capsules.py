@@ -1,5 +1,4 @@
-"""The equations of "Dynamic Routing Between Capsules" (Sabour, Frosst, Hinton 2017), as the paper
-writes them.
+"""The equations of "Dynamic Routing Between Capsules" (Sabour, Frosst, Hinton 2017), as written.
 
 Letters, here and in the network: B images, I primary capsules of D dimensions, J class capsules of
 E dimensions. `--routing_way plain` computes the routing with this file. routing.py computes the
@@ -11,8 +10,7 @@ EPSILON = 1e-9  # inside every root, so that a capsule of length zero has a fini
 
 
 def squash(s: tf.Tensor, axis: int = -1) -> tf.Tensor:
-    """Equation 1: keeps the direction of s and maps its length n to n^2 / (1 + n^2), between 0 and
-    1.
+    """Equation 1: keeps the direction of s, and maps its length n to n^2 / (1 + n^2).
 
     s: capsules along `axis`. -> the same shape
     """
@@ -21,14 +19,12 @@ def squash(s: tf.Tensor, axis: int = -1) -> tf.Tensor:
 
 
 def length(v: tf.Tensor) -> tf.Tensor:
-    """The Euclidean length ||v|| of the capsules along the last axis: how probable their entity is.
-    """
+    """The length ||v|| of the capsules along the last axis: how probable their entity is."""
     return tf.sqrt(tf.reduce_sum(tf.square(v), axis=-1) + EPSILON)
 
 
 def votes(u: tf.Tensor, W: tf.Tensor) -> tf.Tensor:
-    """Equation 2, right: u_hat_j|i = W_ij u_i, each primary capsule's prediction of each class
-    capsule.
+    """Equation 2, right: u_hat_j|i = W_ij u_i, each primary capsule's vote for each class capsule.
 
     u [B, I, D], W [I, D, J, E] -> [B, I, J, E]
     """

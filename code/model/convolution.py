@@ -6,6 +6,7 @@
 """
 from collections.abc import Callable
 
+import numpy as np
 import tensorflow as tf
 
 from model import fourier, patches
@@ -16,9 +17,8 @@ class Convolution(tf.keras.layers.Layer):
 
     out = (H - k) // stride + 1 without padding. same: zeros around the image let out be H; only at
     stride 1. form: "direct", "patches", "fourier", or "auto" for the fastest, which depends on B.
-    All have the same variables: kernel [k, k, filters, C] and bias [filters]. next_stride: the
-    stride of the convolution that reads the result. Above 1, "patches" orders its result for the
-    Fourier form of that one, which saves time. The numbers are the same.
+    All have the same variables: kernel [k, k, filters, C] and bias [filters]. next_stride: that of
+    the convolution that reads the result; "patches" orders its result for the Fourier form of it.
     initializer: makes the initializer of the kernel; bias: its first value; divisor: what the
     products are divided by before the bias is added.
     """
@@ -28,8 +28,6 @@ class Convolution(tf.keras.layers.Layer):
                  initializer: Callable = tf.keras.initializers.GlorotUniform, bias: float = 0.0,
                  divisor: float = 1.0, **kwargs):
         super().__init__(**kwargs)
-        if same and stride != 1:
-            raise ValueError(f"expected stride 1 with padding, received {stride}")
         self.filters, self.kernel_size, self.stride = filters, (kernel, kernel), stride
         self.form, self.next_stride, self.same = form, next_stride, same
         self.activation = tf.keras.activations.get(activation)
@@ -52,7 +50,7 @@ class Convolution(tf.keras.layers.Layer):
         if form == "direct":
             kernel = tf.transpose(self.kernel, [0, 1, 3, 2])             # [k, k, C, filters]
             y = tf.nn.conv2d(images, kernel, self.stride, "VALID")
-        elif form == "patches" and self.next_stride > 1 and self._has_whole_phases(images):
+        elif form == "patches" and self._is_ordered(images):
             y = patches.convolve_for_fourier(images, self.kernel, self.stride, self.next_stride)
         elif form == "patches":
             y = patches.convolve(images, self.kernel, self.stride)
@@ -63,18 +61,15 @@ class Convolution(tf.keras.layers.Layer):
             y /= self.divisor
         return self.activation(y + self.bias)
 
-    def _has_whole_phases(self, images) -> bool:
-        """Whether height and width of the result are multiples of next_stride: all phases of the
-        next convolution are equally large then.
-        """
-        sides = [(side - k) // self.stride + 1
-                 for side, k in zip(images.shape[1:3], self.kernel_size, strict=True)]
-        return all(side % self.next_stride == 0 for side in sides)
+    def _is_ordered(self, images) -> bool:
+        """Whether the next convolution has phases, all equally large."""
+        sizes = fourier.geometry(images.shape[1:3], self.kernel_size, self.stride)
+        return self.next_stride > 1 and not np.any(np.mod(sizes.out, self.next_stride))
 
 
 # ---- the choice ----
 
-# One number of a transformed kernel, computed, written and read, takes a CPU as long as 60 products.
+# A number of a transformed kernel, computed, written and read, takes a CPU as long as 60 products.
 # So the paper's network takes the Fourier form from 18 images on. Measured on two AVX-512 cores, in
 # ms for 16 and 20 images: training 154 and 187 by patches, 159 and 142 by Fourier; prediction 57
 # and 68 by patches, 87 and 63 by Fourier.
@@ -86,8 +81,8 @@ def fastest(image_shape: tuple, kernel_shape: tuple, stride: int) -> str:
     """Returns the fastest form for images (B, H, W, C) and a kernel (k_h, k_w, O, C).
 
     On a GPU the choice is left to its library. On a CPU the Fourier form saves products with every
-    image. For every batch it has a price, the transformed kernel: 155 MB in the paper's network,
-    whatever B is. A B that is unknown, None, counts as large.
+    image, and has a price for every batch: the transformed kernel, 155 MB in the paper's network. A
+    B that is unknown, None, counts as large.
     """
     if tf.config.get_visible_devices("GPU"):
         return "direct"
@@ -109,8 +104,3 @@ def best_tile(image_shape: tuple, kernel_shape: tuple, stride: int) -> fourier.S
         return batch * costs.fourier + PRODUCTS_FOR_A_NUMBER * costs.kernel
 
     return min(fourier.possible_tiles(image_shape[1:], kernel_shape, stride), key=price)
-
-
-def is_slow_in_xla(form: str) -> bool:
-    """Whether this form runs many times slower when XLA has compiled it: on a CPU."""
-    return form == "direct" and not tf.config.get_visible_devices("GPU")

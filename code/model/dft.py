@@ -27,6 +27,7 @@ import numpy as np
 Size = tuple[int, int]  # (height, width)
 
 
+@functools.cache
 def matrices(out: Size, taps: Size) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The bilinear algorithm of a valid correlation, in float64.
 
@@ -67,68 +68,28 @@ def _angles(k: Size, n: Size, shape: Size) -> np.ndarray:
     return (2 * np.pi * turns).ravel()
 
 
+@functools.cache
 def passes(n: Size) -> tuple[np.ndarray, list[np.ndarray]]:
     """Two transforms in place of the one matrix B, in float64: over the height, then the width.
 
     Their rows come in the order of B's, so A and G stay the same.
-    -> the first [n_h, n_h]: for each k_0 from 0 to n_h // 2 a row for the real part of the bin and
-    one for its imaginary part. A bin that is its own conjugate has no imaginary part.
-    -> the second: for each k_0 the matrix that makes its rows of B. Its input is the real part at
-    all n_w points, then the imaginary part if there is one.
+    -> the first [n_h, n_h]: for each k from 0 to n_h // 2 a row for the real part p of the bin and
+    one for its imaginary part q. A bin that is its own conjugate is real: it has no q.
+    -> the second: for each k the matrix that makes its rows of B. Its input is p at all n_w points,
+    then q if there is one.
     """
     first, second = [], []
     for k in range(n[0] // 2 + 1):
         x = 2 * np.pi * (k * np.arange(n[0]) % n[0]) / n[0]
-        if -k % n[0] == k:  # p, the only part of a real bin
-            first += [np.cos(x)]
-            second.append(np.stack(_rows_of_real(n[1])))
-        else:               # p + iq
-            first += [np.cos(x), -np.sin(x)]
-            second.append(np.stack(_rows_of_complex(n[1])))
+        is_real = -k % n[0] == k
+        first += [np.cos(x)] if is_real else [np.cos(x), -np.sin(x)]
+        rows = []
+        for l in range(n[1] // 2 + 1 if is_real else n[1]):  # of a real p the others are conjugates
+            # (p + iq) (cos y - i sin y) = p cos y + q sin y + i (q cos y - p sin y)
+            y = 2 * np.pi * (l * np.arange(n[1]) % n[1]) / n[1]
+            a, b = np.cos(y), -np.sin(y)
+            if not is_real:
+                a, b = np.concatenate([a, -b]), np.concatenate([b, a])
+            rows += [a] if is_real and -l % n[1] == l else [a + b, a, b]
+        second.append(np.stack(rows))
     return np.stack(first), second
-
-
-def _rows_of_real(n: int) -> list[np.ndarray]:
-    """Returns the rows [n] of the second transform, where the first has made a real p
-
-    Applied to p they give those rows of B. l goes from 0 to n // 2: the other bins are conjugates.
-    """
-    rows = []
-    for l in range(n // 2 + 1):
-        # p (cos y - i sin y)
-        a, b = _wave(l, n)
-        rows += [a] if -l % n == l else [a + b, a, b]  # one row where the bin is real
-    return rows
-
-
-def _rows_of_complex(n: int) -> list[np.ndarray]:
-    """Returns the rows [2 n], where it has made p + iq: for p at n points, then for q; for all l"""
-    rows = []
-    for l in range(n):
-        # (p + iq) (cos y - i sin y) = p cos y + q sin y + i (q cos y - p sin y)
-        cosine, minus_sine = _wave(l, n)
-        a = np.concatenate([cosine, -minus_sine])  # the real part
-        b = np.concatenate([minus_sine, cosine])   # the imaginary part
-        rows += [a + b, a, b]
-    return rows
-
-
-def _wave(l: int, n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Returns cos y and -sin y with y = 2 pi l j / n at all n points j"""
-    y = 2 * np.pi * (l * np.arange(n) % n) / n
-    return np.cos(y), -np.sin(y)
-
-
-# ---- in float32, each made once ----
-
-@functools.cache
-def constants(out: Size, taps: Size) -> tuple[np.ndarray, ...]:
-    """Returns `matrices`"""
-    return tuple(matrix.astype(np.float32) for matrix in matrices(out, taps))
-
-
-@functools.cache
-def constant_passes(n: Size) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Returns `passes`"""
-    first, second = passes(n)
-    return first.astype(np.float32), [matrix.astype(np.float32) for matrix in second]

@@ -17,8 +17,7 @@ approximation beyond rounding:
    where * is a product of matrices over the channels for each of the R rows. The paper's network
    has 148 rows, and 4 * 256 channels of the phases. The direct convolution has 36 * 81 such
    products, but over 256 channels: as much work as 729 of the others, 4.9 times as much. With the
-   transforms, 2.9 times are left. Gradients come from automatic differentiation: they are made of
-   the same matrices.
+   transforms, 2.9 times are left. Gradients come from automatic differentiation.
 
 R grows with the number of positions computed at once, and with it the transformed kernel. So a
 large result is computed in *tiles*: each is the convolution of a piece of the image, and the pieces
@@ -49,9 +48,7 @@ class Geometry(NamedTuple):
 
 
 def geometry(size: Size, kernel: Size, stride: int, tile: Size | None = None) -> Geometry:
-    """`size` of the images, `kernel` and `tile` (None: the whole result) -> the sizes of a
-    convolution without padding.
-    """
+    """Returns the sizes of a convolution of images of `size`; tile: None for the whole result."""
     out = tuple((side - k) // stride + 1 for side, k in zip(size, kernel, strict=True))
     taps = tuple(math.ceil(k / stride) for k in kernel)
     tile = tile or out
@@ -70,12 +67,14 @@ def convolve(images: tf.Tensor, kernel: tf.Tensor, stride: int,
     stride + 1. tile: the positions of the result that are computed at once; None: all.
     """
     sizes = geometry(images.shape[1:3], kernel.shape[:2], stride, tile)
-    A, B, G = dft.constants(sizes.tile, sizes.taps)
+    A, B, G = (matrix.astype(np.float32) for matrix in dft.matrices(sizes.tile, sizes.taps))
     # T N stands for columns, rows, N of the tiles, in this order, which `join` takes apart again.
     X = transform_images(images, B, sizes, stride)           # [R, T N, s s C]
     W = transform_kernel(kernel, G, sizes.taps, stride)      # [R, O, s s C]
-    y = multiply_and_return(X, W, A)                         # [tile tile, T N O]
-    return join(y, sizes, tf.shape(images)[0], kernel.shape[2])
+    Y = tf.matmul(X, W, transpose_b=True)                    # [R, T N, O]
+    TN, O = tf.shape(X)[1], kernel.shape[2]
+    y = tf.matmul(A, tf.reshape(Y, [-1, TN * O]))            # [tile tile, T N O]
+    return join(y, sizes, tf.shape(images)[0], O)
 
 
 def transform_images(images: tf.Tensor, B: np.ndarray, sizes: Geometry, stride: int) -> tf.Tensor:
@@ -104,14 +103,15 @@ def in_two_passes(x: tf.Tensor, n: Size) -> tf.Tensor:
 
     For n x n points, B has about 1.5 n^4 numbers, these passes have about 3 n^3 of them.
     """
-    first, second = dft.constant_passes(n)
+    first, second = dft.passes(n)
     M = x.shape[1] or tf.shape(x)[1]
-    z = tf.matmul(first, tf.reshape(x, [n[0], n[1] * M]))    # [n, n M], real and imaginary parts
+    x = tf.reshape(x, [n[0], n[1] * M])
+    z = tf.matmul(first.astype(np.float32), x)               # [n, n M], real and imaginary parts
     parts, start = [], 0
     for matrix in second:
         count = matrix.shape[1] // n[1]                      # 1 if the bin is real, otherwise 2
         part = tf.reshape(z[start:start + count], [count * n[1], M])
-        parts.append(tf.matmul(matrix, part))
+        parts.append(tf.matmul(matrix.astype(np.float32), part))
         start += count
     return tf.concat(parts, axis=0)
 
@@ -132,23 +132,12 @@ def transform_kernel(kernel: tf.Tensor, G: np.ndarray, taps: Size, stride: int) 
     return tf.reshape(W, [-1, O, s * s * C])
 
 
-def multiply_and_return(X: tf.Tensor, W: tf.Tensor, A: np.ndarray) -> tf.Tensor:
-    """The products of images and kernel, row by row, and their way back through A.
-
-    X [R, T N, s s C], W [R, O, s s C], A [tile tile, R] -> [tile tile, T N O]
-    """
-    TN, O = tf.shape(X)[1], W.shape[1]
-    Y = tf.matmul(X, W, transpose_b=True)                    # [R, T N, O]
-    return tf.matmul(A, tf.reshape(Y, [-1, TN * O]))
-
-
 # ---- tiles ----
 
 def cut(x: tf.Tensor, sizes: Geometry) -> tf.Tensor:
     """The pieces of an image [h, w, ...] that the tiles read -> [n, n, columns, rows, ...]
 
-    Neighbours overlap by taps - 1 points. A single piece is the image itself, [n, n, ...]. The
-    second stack puts the columns in front of the rows.
+    Neighbours overlap by taps - 1 points. A single piece is the image itself, [n, n, ...].
     """
     if sizes.tiles == (1, 1):
         return x

@@ -4,15 +4,11 @@ import tensorflow as tf
 
 def margin_loss(lengths: tf.Tensor, targets: tf.Tensor, m_pos: float, m_neg: float,
                 weight: float) -> tf.Tensor:
-    """Equation 4, summed over the classes. -> [B]
+    """Equation 4, summed over the classes, of which several may be present. -> [B]
 
-    Each class has a term of its own, so that several classes may be present.
-
-    lengths: of the class capsules [B, J]
-    targets: 1 where a class is present, otherwise 0 [B, J]
-    m_pos: m+, the length wanted of a class that is present
-    m_neg: m-, the length allowed to a class that is absent
-    weight: lambda, the weight of the absent classes
+    lengths [B, J]: of the class capsules; targets [B, J]: 1 where a class is present, otherwise 0.
+    m_pos, m_neg: the lengths m+, wanted of a class that is present, and m-, allowed to one that is
+    absent; weight: lambda, of the absent classes.
     """
     present = targets * tf.square(tf.maximum(0.0, m_pos - lengths))                  # [B, J]
     absent = weight * (1 - targets) * tf.square(tf.maximum(0.0, lengths - m_neg))    # [B, J]
@@ -23,10 +19,6 @@ def reconstruction_loss(sources: tf.Tensor, reconstruction: tf.Tensor) -> tf.Ten
     """Section 4.1: the squared error, summed over labels, pixels and channels.
 
     sources: for each of K labels its digit without the others; reconstruction: what the decoder
-    makes of its capsule. Both [B, K, H, W, C] in [0, 1] -> [B]. ValueError if one has no axis K.
+    makes of its capsule. Both [B, K, H, W, C] in [0, 1] -> [B]
     """
-    # TensorFlow would broadcast one without K, and hide the mistake.
-    if len(sources.shape) != 5 or len(reconstruction.shape) != 5:
-        raise ValueError("expected sources and reconstruction [B, K, H, W, C], received "
-                         f"{sources.shape} and {reconstruction.shape}")
     return tf.reduce_sum(tf.square(sources - reconstruction), axis=[1, 2, 3, 4])

@@ -25,7 +25,6 @@ class Chain(NamedTuple):
     probabilities: str  # what makes them of the scores: "softmax", or "sigmoid" of each
 
 
-
 class Network(tf.keras.Model):
     """A network for images [H, W, C] in [0, 1] and J classes.
 
@@ -52,16 +51,15 @@ class Network(tf.keras.Model):
     def make_variables(self):
         """Makes all variables, and computes nothing. The last line of a network's constructor.
 
-        To restore a checkpoint into a network that was never called would go wrong silently. So
-        would saving a layer that is in a list: TypeError if there is one.
+        A checkpoint would be restored wrongly into a network that was never called, and would not
+        have a layer that is in a list: TypeError if there is one.
         """
         tf.function(self).get_concrete_function(tf.TensorSpec([2, *self.image_shape]))
         saved = {id(one) for one in tf.train.TrackableView(self).descendants()}
         lost = [variable.path for variable in self.variables if id(variable) not in saved]
         if lost:
-            raise TypeError("expected each layer as an attribute of its own, and random numbers "
-                            "from noise_count alone; received variables that a checkpoint would "
-                            f"not have: {', '.join(lost)}")
+            raise TypeError("expected each layer as an attribute of its own; received variables "
+                            f"that a checkpoint would not have: {', '.join(lost)}")
 
     def digest(self) -> str:
         """Returns the SHA-256 of all weights, hexadecimal: it tells networks of one name apart"""
@@ -71,10 +69,7 @@ class Network(tf.keras.Model):
         return digest.hexdigest()
 
     def call(self, images, labels=None, training=False) -> Output:
-        """images [B, H, W, C] in [0, 1] -> Output
-
-        labels [B, K]: the capsules to decode, or None for the longest one
-        """
+        """images [B, H, W, C] in [0, 1], labels [B, K] to decode, None: the best one -> Output"""
         raise NotImplementedError
 
     def chain(self) -> Chain | None:
@@ -86,14 +81,11 @@ class Network(tf.keras.Model):
         raise NotImplementedError
 
     def health(self, images, labels) -> dict[str, tf.Tensor]:
-        """Numbers that tell whether the layers are alive, which training/evaluate.py records.
-
-        images [B, H, W, C] in [0, 1], labels [B, K] -> each [B], or [B, n] for n channels
-        """
+        """Numbers that tell whether the layers are alive, each [B], or [B, n] for n channels."""
         return {}
 
     def encode_unrouted(self, images):
-        """images [B, H, W, C] in [0, 1] -> the class capsules [B, J, E] as without any routing"""
+        """images [B, H, W, C] in [0, 1] -> the class capsules [B, J, E] without any routing"""
         raise NotImplementedError
 
     def loss_terms(self, output: Output, labels, sources) -> dict[str, tf.Tensor]:
@@ -112,8 +104,8 @@ def targets(labels, classes: int):
 def activity(features) -> dict[str, tf.Tensor]:
     """What `Network.health` says of the first convolution, whose ReLU gives features [B, h, w, C].
 
-    -> "fires" [B, C], 1 where a channel is positive at some position, and "positive_activations"
-    [B], the fraction of all activations
+    -> "fires" [B, C], 1 where a channel is positive anywhere; "positive_activations" [B], the
+    fraction of all that are positive
     """
     positive = tf.cast(features > 0, tf.float32)                               # [B, h, w, C]
     return {"fires": tf.reduce_max(positive, axis=[1, 2]),
@@ -121,17 +113,12 @@ def activity(features) -> dict[str, tf.Tensor]:
 
 
 def top_k(scores, count: int):
-    """scores [B, J] -> the classes of the `count` largest [B, count], the largest first.
-
-    Of equals the lower class comes first.
-    """
+    """scores [B, J] -> classes of the largest [B, count], in order; of equals the lower first"""
     return tf.math.top_k(scores, count).indices
 
 
 def exact_match(scores, labels):
     """Returns 1.0 where the K largest scores [B, J] are those of the K labels [B, K], else 0.0; [B]
-
-    The K labels of an image are different classes.
     """
     predicted = tf.sort(top_k(scores, labels.shape[1]), axis=1)
     return tf.cast(tf.reduce_all(predicted == tf.sort(labels, axis=1), axis=1), tf.float32)

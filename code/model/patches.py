@@ -1,9 +1,7 @@
-"""A convolution as one product of matrices: the patch of the image under each position, times the
-filters.
+"""A convolution as one product of matrices: the patch of the image at each position, times filters.
 
 XLA's own convolution is many times slower than its product of matrices on a CPU. A compiled step
-needs this form wherever the Fourier form does not pay: for conv1, whose images have one channel,
-and for small batches.
+needs this form where the Fourier form does not pay: for conv1 and for small batches.
 """
 import numpy as np
 import tensorflow as tf
@@ -29,15 +27,12 @@ def convolve(images: tf.Tensor, kernel: tf.Tensor, stride: int) -> tf.Tensor:
 
 
 def convolve_for_fourier(images: tf.Tensor, kernel: tf.Tensor, stride: int, s: int) -> tf.Tensor:
-    """The same for a result that a convolution of fourier.py reads next.
+    """The same numbers, for a convolution of stride s by fourier.py, which reads the result.
 
-    stride: of this convolution; s: of the next one. h and w are multiples of s. The numbers are
-    those of `convolve`, to float32 rounding.
-
-    fourier.py takes its images apart into s x s phases: the position (i, j) = (u s + p, v s + q)
-    is the place (u, v) of the phase (p, q). It has u and v in front, then the batch N, then p and
-    q. This product makes its rows in that order, so that XLA drops the transposes between the two.
-    That takes 4 to 6 % off the prediction of 100 images of MNIST, and 1 % off a training step.
+    That one takes the position (i, j) = (u s + p, v s + q) as the place (u, v) of the phase (p, q),
+    with u and v in front, then the batch N, then p and q. This product makes its rows in that
+    order, so that XLA drops the transposes between the two: 4 to 6 % of a prediction of 100 images
+    of MNIST, 1 % of a training step. h and w are multiples of s.
     """
     (H, W, C), (kh, kw, O, _) = images.shape[1:], kernel.shape
     h, w = (H - kh) // stride + 1, (W - kw) // stride + 1
@@ -49,8 +44,7 @@ def convolve_for_fourier(images: tf.Tensor, kernel: tf.Tensor, stride: int, s: i
     pixel = pixel.transpose(4, 5, 6, 0, 1, 2, 3)                         # [kh, kw, C, u, v, p, q]
     pixel = pixel.reshape(kh * kw * C, h * w // s ** 2, s * s)           # [kh kw C, u v, p q]
 
-    # A column for each position, so that N comes between u v and p q; a column for each filter; and
-    # their product.
+    # A column for each position, with N between u v and p q, one for each filter, their product.
     x = tf.gather(tf.reshape(images, [-1, H * W * C]), pixel, axis=1)    # [N, kh kw C, u v, p q]
     x = tf.reshape(tf.transpose(x, [1, 2, 0, 3]), [kh * kw * C, -1])     # [kh kw C, u v N p q]
     filters = columns_of(kernel)                                         # [kh kw C, O]

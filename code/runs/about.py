@@ -26,20 +26,15 @@ def about() -> dict[str, Any]:
 
 
 def commit(root: Path) -> str | None:
-    """Returns the commit of the code, and whether code/ has changed since; None if it is no clone.
-    """
-    def git(*words: str) -> str:
-        command = ["git", "--no-optional-locks", f"--git-dir={root / '.git'}",
-                   f"--work-tree={root}", *words]
-        ended = subprocess.run(command, cwd=root, check=True, capture_output=True, text=True)
-        return ended.stdout.strip()
-
+    """Returns the commit of the code, and whether code/ has changed since; None without git."""
+    git = ["git", "--no-optional-locks", f"--git-dir={root / '.git'}", f"--work-tree={root}"]
     try:
-        name = git("rev-parse", "--short", "HEAD")
-        changed = git("status", "--porcelain", "--", "code")
+        name, changed = (
+            subprocess.check_output([*git, *words], cwd=root, stderr=subprocess.DEVNULL, text=True)
+            for words in (["rev-parse", "--short", "HEAD"], ["status", "--porcelain", "code"]))
     except (OSError, subprocess.CalledProcessError):  # no git, no clone, no commit yet
         return None
-    return f"{name}, and changes since" if changed else name
+    return name.strip() + (", and changes since" if changed else "")
 
 
 COMMIT = commit(ROOT)  # asked now, when the code is imported: a commit may follow during a run

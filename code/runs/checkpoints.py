@@ -1,15 +1,10 @@
 """Checkpoints: `ckpt-<step>` of a run holds all that is needed to resume it.
 
 A checkpoint is several files, such as ckpt-500.index and ckpt-500.data-00000-of-00001. Its prefix
-is the path up to "ckpt-500".
-
-`best-<step>` is the network alone, at its best validation. `average-<step>` is the network alone
-with the moving average of its weights.
-
-Each also holds what its run will never change (RunConfig.identity), so that it cannot be taken for
-one of another run.
+is the path up to "ckpt-500". `best-<step>` is the network alone, at its best validation,
+`average-<step>` with the moving average of its weights. Each also holds what its run will never
+change (RunConfig.identity), so that it cannot be taken for one of another run.
 """
-import errno
 import glob
 import json
 import os
@@ -28,7 +23,6 @@ from runs.config import RunConfig, load_config
 from settings import InputError
 
 IDENTITY = "identity/.ATTRIBUTES/VARIABLE_VALUE"  # where TensorFlow keeps the variable `identity`
-PIECE = 2 ** 24  # bytes read at once
 
 
 class Damaged(InputError):
@@ -44,9 +38,9 @@ def steps(folder: str | Path, name: str = "ckpt") -> list[int]:
     """
     try:
         files = os.listdir(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
     except OSError as error:
-        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG):
-            return []
         raise InputError(f"{folder} cannot be read: {error.strerror}") from None
     matches = [re.fullmatch(rf"{name}-(\d+)\.index", file) for file in files]
     return sorted(int(match[1]) for match in matches if match)
@@ -55,8 +49,7 @@ def steps(folder: str | Path, name: str = "ckpt") -> list[int]:
 def find(path: str | Path) -> Path:
     """Returns the prefix of the checkpoint at `path`, itself a prefix or a folder.
 
-    Of a folder it is the newest ckpt-*; if there is none, the newest best-*. InputError if there is
-    neither.
+    Of a folder it is the newest ckpt-*, or else the newest best-*. InputError if there is neither.
     """
     path = Path(path)
     if os.path.isfile(f"{path}.index"):
@@ -92,19 +85,15 @@ def write(folder: str | Path, name: str, step: int, identity: dict, half: bool =
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def index_last(folder: str | Path) -> list[Path]:
+def index_last(folder: str | Path, files: str = "*") -> list[Path]:
     """Returns the files in `folder` in the order to move them: without an index none counts."""
-    return sorted(Path(folder).iterdir(), key=lambda path: path.suffix == ".index")
+    return sorted(Path(folder).glob(files), key=lambda path: path.suffix == ".index")
 
 
 def remove(folder: str | Path, name: str, which: list[int]):
-    """Removes the checkpoints called `name` of the steps `which`.
-
-    The index of each goes first: no part may look whole. OSError if one cannot be removed.
-    """
+    """Removes the checkpoints called `name` of the steps `which`, the index of each first."""
     for step in which:
-        files = Path(folder).glob(f"{name}-{step}.*")
-        for path in sorted(files, key=lambda path: path.suffix != ".index"):
+        for path in reversed(index_last(folder, f"{name}-{step}.*")):
             path.unlink()
 
 
@@ -121,8 +110,7 @@ def read(prefix: str | Path, identity: dict, **objects):
     """Restores all variables of the given objects from the checkpoint at `prefix`.
 
     Damaged if anything in it is. InputError if it is of another run than `identity` says, lacks
-    one of the objects, has other shapes, or cannot be read at all, as without permission. If it has
-    other shapes, some variables may have changed by then.
+    one of the objects, has other shapes, or cannot be read at all, as without permission.
     """
     check_path(prefix)
     tensors, theirs = _read_all(prefix)
@@ -150,16 +138,14 @@ def read(prefix: str | Path, identity: dict, **objects):
 
 
 def _read_all(prefix: str | Path) -> tuple[list[str], dict]:
-    """Returns the names of all tensors and the identity. Damaged, if a tensor is.
+    """Returns the names of all tensors and the identity. Damaged if a tensor is.
 
-    Each tensor has a checksum, which TensorFlow compares when the tensor is read.
+    TensorFlow compares the checksum of each tensor when it is read.
     """
     # TensorFlow's errors would not tell a file without permission from a damaged one.
     for path in Path(prefix).parent.glob(f"{glob.escape(Path(prefix).name)}.*"):
         try:
-            with open(path, "rb") as file:
-                while file.read(PIECE):
-                    pass
+            path.read_bytes()
         except OSError as error:
             raise InputError(f"{path} cannot be read: {error.strerror}") from None
     try:
@@ -188,10 +174,9 @@ class Loaded(NamedTuple):
 
 
 def load(path: str | Path) -> Loaded:
-    """Returns the network at `path`, see `find`.
+    """Returns the network at `path`, see `find`. Its config.json says which architecture it has.
 
-    The architecture comes from the config.json beside the checkpoint, never from flags. InputError
-    if they do not fit.
+    InputError if they do not fit.
     """
     prefix = find(path)
     run = load_config(prefix.parent)

@@ -1,7 +1,7 @@
 """A run's folder before its first step: create and lock it, and refuse one that is in use."""
 import contextlib
-import errno
 import fcntl
+import itertools
 import os
 import re
 from collections.abc import Iterator
@@ -13,35 +13,27 @@ import output
 from runs import checkpoints
 from settings import ROOT, InputError
 
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-
 
 def writing(folder: Path) -> contextlib.AbstractContextManager:
     """Returns `output.writing` for a run's folder: its line ends with how to resume the run."""
     def how_to_resume(reason):
-        try:
-            complete = checkpoints.steps(folder)
-        except InputError:
+        if not os.path.exists(folder / "config.json"):
             return ""
+        complete = checkpoints.steps(folder)
         words = f"; its checkpoint of step {complete[-1]} is complete" if complete else ""
-        if complete or os.path.exists(folder / "config.json"):
-            full = any(os.strerror(number) in reason for number in FULL)
-            words += f"; {'make room' if full else 'mend that'}, then continue with --ckpt {folder}"
-        return words
+        return f"{words}; make room or mend that, then continue with --ckpt {folder}"
 
     return output.writing(folder, advice=how_to_resume)
 
 
 @contextlib.contextmanager
-def locked(folder: str | Path, is_new: bool = False) -> Iterator[TextIO]:
+def locked(folder: str | Path) -> Iterator[TextIO]:
     """Creates the folder if need be, and locks it for this process. Yields its log.txt, open.
 
     The system releases the lock when the process ends, however it ends. A log that stayed empty is
-    removed, and then the folder, too, if it is empty and was made here. is_new: it has just been
-    made by `make_folder`. InputError if another process has the lock.
+    removed, and then the folder if it is empty. InputError if another process has the lock.
     """
     folder = Path(folder)
-    is_new = is_new or not os.path.exists(folder)
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         # closed below; any locale's text is written as UTF-8
@@ -49,9 +41,7 @@ def locked(folder: str | Path, is_new: bool = False) -> Iterator[TextIO]:
                    errors="backslashreplace")
         try:
             fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if not os.path.samestat(os.fstat(log.fileno()), os.stat(log.name)):
-                raise BlockingIOError  # its last owner has removed it, and the next has a new one
-        except (BlockingIOError, FileNotFoundError):  # FileNotFoundError: removed, and no new one
+        except BlockingIOError:
             log.close()
             raise InputError(f"{folder}: another process is training there; wait until it ends, "
                              "or stop it") from None
@@ -62,8 +52,7 @@ def locked(folder: str | Path, is_new: bool = False) -> Iterator[TextIO]:
         with contextlib.suppress(OSError), log:
             if not os.path.getsize(log.name):  # refused before its first line
                 os.unlink(log.name)
-                if is_new:
-                    folder.rmdir()
+                folder.rmdir()
 
 
 def check_new(folder: str | Path):
@@ -86,12 +75,9 @@ def make_folder(dataset: str, parent: Path = ROOT / "output") -> Path:
     """Creates a folder for a run without --train_dir, parent/DATASET-DATE_TIME, as no other has."""
     stem = re.sub(r"[\[\\]", "_", Path(dataset).stem)  # TensorFlow cannot read them
     name = f"{stem}-{datetime.now():%Y-%m-%d_%H%M%S}"
-    folder, number = parent / name, 1
     with writing(parent):
-        while True:
-            try:
+        for again in itertools.count():  # more than once if another run began in the same second
+            folder = parent / (f"{name}-{again + 1}" if again else name)
+            with contextlib.suppress(FileExistsError):
                 folder.mkdir(parents=True)
                 return folder
-            except FileExistsError:  # another run began in the same second
-                number += 1
-                folder = parent / f"{name}-{number}"

@@ -24,10 +24,9 @@ class RunConfig(NamedTuple):
     init_from: dict[str, str] | None = None  # of --init_from: "path" and "sha256" of the weights
 
     def recorded(self) -> dict:
-        """Returns the settings for config.json.
+        """Returns the settings for config.json, without those that the run has no use for.
 
-        Those of networks, datasets and formats that the run does not name are left out if they have
-        their default. Other values stay: a dataset may use the settings of another one.
+        Another dataset's or network's setting stays if it has no default value: the run may use it.
         """
         others = settings_of_others(self.settings)
         return {name: value for name, value in self.settings.items()
@@ -53,8 +52,7 @@ class RunConfig(NamedTuple):
         return self.settings.changed(**given)
 
     def changes(self, before: "RunConfig") -> str:
-        """Returns " with MAX_ITERS 20000 (was 8000)": the settings that differ from those before.
-        """
+        """Returns " with MAX_ITERS 20000 (was 8000)": the settings that differ from `before`."""
         changed = [f"{name} {value} (was {before.settings[name]})"
                    for name, value in self.settings.items() if value != before.settings[name]]
         return f" with {', '.join(changed)}" if changed else ""
@@ -75,8 +73,6 @@ def load_config(folder: str | Path) -> RunConfig:
     that of this machine: CAPSNET_DATA_DIR, or where the run had it, or the default.
     """
     path = Path(folder) / "config.json"
-
-    # the file, which may be anything
     try:
         saved = from_json(path.read_text(encoding="utf-8"))
         height, width, channels = (int(side) for side in saved["image_shape"])
@@ -87,11 +83,11 @@ def load_config(folder: str | Path) -> RunConfig:
         classes = int(saved["classes"])
         if min(height, width) < MIN_SIDE or channels < 1 or not 1 < classes <= MAX_CLASSES:
             raise ValueError(f"image_shape {height, width, channels}, classes {classes}")
-        names = saved.get("class_names", list(range(classes)))  # older runs did not record them
-        if not isinstance(names, list) or len(names) != classes:
+        names = tuple(map(str, saved.get("class_names", range(classes))))  # older runs have none
+        if len(names) != classes:
             raise ValueError(f"class_names {names!s:.100}, classes {classes}")
-        run = RunConfig(settings, (height, width, channels), classes, str(saved["data"]),
-                        tuple(map(str, names)), saved.get("init_from"))
+        run = RunConfig(settings, (height, width, channels), classes, str(saved["data"]), names,
+                        saved.get("init_from"))
     except FileNotFoundError:
         raise InputError(f"{path} is missing: expected a folder that train.py made, "
                          "with its config.json") from None

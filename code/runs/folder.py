@@ -9,7 +9,6 @@ from typing import Any, TextIO
 import numpy as np
 import tensorflow as tf
 
-from data.readers.files import from_json
 from model.network import Network
 from output import say, write_whole
 from runs import checkpoints
@@ -21,19 +20,15 @@ from settings import InputError
 
 
 class Run:
-    """An open run folder, to which training writes.
-
-    Methods that write raise InputError, saying how to resume, if the disk is full or the folder
-    gone.
+    """An open run folder, to which training writes. InputError, saying how to resume, if it cannot.
     """
 
     def __init__(self, folder: str | Path, config: RunConfig, log: TextIO, network: Network,
                  optimizer):
         """Restores the newest whole checkpoint, or saves the first one of a new run.
 
-        config: is written to config.json; log: the open log.txt of claim.locked; optimizer: has its
-        variables already. InputError, before anything is changed, if there are checkpoints and none
-        is whole.
+        log: the open log.txt of claim.locked; optimizer: has its variables already. InputError,
+        before anything is changed, if there are checkpoints and none is whole.
         """
         self.folder, self.config, self.log = Path(folder), config, log
         self.cfg, self.identity = config.settings, config.identity()
@@ -70,10 +65,9 @@ class Run:
         self.save(step)
 
     def _restore(self) -> list[InputError]:
-        """Restores the newest checkpoint that is whole. Returns the errors of newer ones, damaged.
+        """Restores the newest whole checkpoint, if any. Returns the errors of newer ones, damaged.
 
-        A new run has none. InputError if all are damaged, or if other files show that this is no
-        new run.
+        InputError if all are damaged, or if other files show that this is no new run.
         """
         damaged = []
         for step in reversed(checkpoints.steps(self.folder)):
@@ -86,9 +80,8 @@ class Run:
             raise InputError(f"no checkpoint in {self.folder} is whole: {damaged[0]}")
 
         # a new run, unless there is what a run has only after its first ckpt-*
-        best, average = (checkpoints.steps(self.folder, name) for name in ("best", "average"))
         records = any(path.stat().st_size for path in self.folder.glob("metrics.jsonl"))
-        if best or average or records:
+        if records or checkpoints.steps(self.folder, "best"):
             raise InputError(f"{self.folder}: expected a ckpt-* to continue from, received only "
                              "what a run has later, which a new run would replace")
         if self.config.init_from and (self.folder / "config.json").exists():
@@ -129,14 +122,10 @@ class Run:
         Of the weights that are trained, not of their average.
         """
         path = self.folder / "metrics.jsonl"
-        try:
-            for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
-                record = from_json(line)
-                if record["split"] == "val" and record["accuracy"] >= accuracy:
-                    return {"step": record["step"], "accuracy": record["accuracy"]}
-        except (OSError, ValueError, LookupError, TypeError) as error:
-            raise InputError(f"{path} is not a metrics.jsonl of train.py, which --stop_at needs "
-                             f"({type(error).__name__}: {error})") from None
+        for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+            record = json.loads(line)
+            if record["split"] == "val" and record["accuracy"] >= accuracy:
+                return {"step": record["step"], "accuracy": record["accuracy"]}
         return None
 
     def images(self, step: int, images: np.ndarray, reconstructions: np.ndarray):
@@ -147,16 +136,13 @@ class Run:
             rows = rows[..., :1]
         with writing(self.folder), self.writers["train"].as_default():
             tf.summary.image("input and reconstruction", rows, step, max_outputs=len(rows))
-            for writer in self.writers.values():
-                writer.flush()
 
     # ---- checkpoints ----
 
     def save(self, step: int):
         """Saves a checkpoint of this step, unless there is one. Of all the newest KEEP stay.
 
-        So do all best-* since the oldest of them, and the one before. Thus each checkpoint has the
-        best network of its time beside it.
+        Each of them keeps the best network of its time: the newest best-* of its step or before.
         """
         if step in checkpoints.steps(self.folder):
             return
@@ -167,20 +153,17 @@ class Run:
             checkpoints.remove(self.folder, "ckpt", every[:-self.cfg.KEEP])
             best = checkpoints.steps(self.folder, "best")
             until_oldest = [number for number in best if number <= kept[0]]
-            checkpoints.remove(self.folder, "best", until_oldest[:-1])  # all except the newest
+            checkpoints.remove(self.folder, "best", until_oldest[:-1])
 
     def save_if_best(self, step: int, validated: dict[str, float]):
         """Saves the network alone, if it is better on validation than all before, by BEST_BY."""
         score = validated["accuracy"] if self.cfg.BEST_BY == "accuracy" else -validated["loss"]
         if score > float(self.best):
-            self._save_network("best", step)
+            self.save_network("best", step)
             self.best.assign(score)
 
-    def save_average(self, step: int):
-        """Saves the network alone, while its weights are their moving average."""
-        self._save_network("average", step)
-
-    def _save_network(self, name: str, step: int):
+    def save_network(self, name: str, step: int):
+        """Saves the network alone, as it is now."""
         with writing(self.folder):
             checkpoints.write(self.folder, name, step, self.identity, model=self.network)
 
@@ -197,13 +180,8 @@ class Run:
             self.say(f"{error}: not tested")
             return None
 
-    # ---- the end ----
-
     def save_results(self, results: dict[str, Any]):
-        """Writes results.json: the given numbers, and all that is needed to get them again.
-
-        Of a resumed run it has the last command and commit. log.txt has what each one changed.
-        """
+        """Writes results.json: the given numbers, and all that is needed to get them again."""
         text = json.dumps({**results, "seed": self.cfg.SEED, **about()}, indent=1) + "\n"
         with writing(self.folder):
             write_whole(self.folder / "results.json", text.encode())
@@ -216,10 +194,7 @@ class Run:
 
 
 class Follower:
-    """Stands in for a Run on workers that are not the chief: they write no files.
-
-    They print what they `say`, such as why they end. All other methods do nothing.
-    """
+    """Stands in for a Run on workers that are not the chief: it prints, and writes no files."""
     say = staticmethod(say)
 
     def __getattr__(self, name: str) -> Callable[..., None]:

@@ -1,8 +1,7 @@
 """Weights in half the bytes: float16 on disk, float32 as soon as they are read.
 
 float16 keeps 11 significant bits: an error of at most 0.05 % of a weight, or of 3e-8 for weights
-below 0.00006. It has nothing above 65,504.
-The file stays a checkpoint of TensorFlow, with a checksum for each tensor.
+below 0.00006. The file stays a checkpoint of TensorFlow, with a checksum for each tensor.
 """
 import contextlib
 import tempfile
@@ -19,7 +18,7 @@ from settings import InputError
 def narrow(prefix: str | Path):
     """Rewrites the checkpoint at `prefix`, float32 as float16.
 
-    InputError, and nothing is changed, if a weight is too large for it.
+    InputError, and nothing is changed, if a weight is above 65,504, the largest of float16.
     """
     tensors = _read(prefix, np.float32, np.float16)
     for name, tensor in tensors.items():
@@ -40,12 +39,10 @@ def widened(prefix: str | Path) -> Iterator[str]:
         yield str(prefix)
         return
     tensors = _read(prefix, np.float16, np.float32)
-    with contextlib.ExitStack() as stack:
-        # room for it: in the folder for temporary files
+    with tempfile.TemporaryDirectory() as folder:
         with writing(f"a float32 copy of {prefix}", advice=lambda reason: "; see TMPDIR"):
-            folder = stack.enter_context(tempfile.TemporaryDirectory())
-            _write(Path(folder) / "float32", tensors)
-        yield str(Path(folder) / "float32")
+            _write(f"{folder}/float32", tensors)
+        yield f"{folder}/float32"
 
 
 def _read(prefix: str | Path, before: type, after: type) -> dict[str, np.ndarray | bytes]:

@@ -13,8 +13,8 @@ from settings import InputError
 def release(ckpt: str, folder: str) -> int:
     """Writes the network at `ckpt` as float16 to a new folder, with its settings and its history.
 
-    Returns the exit status. eval.py takes the folder as it takes a run's. InputError if there is no
-    such network, if the folder has files of another one, or if it cannot be written.
+    Returns the exit status. InputError if there is no such network, if the folder has files of
+    another one, or if it cannot be written.
     """
     network, run, prefix = checkpoints.load(ckpt)
     folder = Path(folder)
@@ -35,11 +35,11 @@ def release(ckpt: str, folder: str) -> int:
         run = run._replace(init_from={**run.init_from, "path": name})
 
     # Written into a folder of its own, and moved out of it when all of it is written.
+    metrics, results = prefix.parent / "metrics.jsonl", prefix.parent / "results.json"
     with writing(folder, "--to"):
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".release", dir=folder) as partial:
             save_config(partial, run)
-            metrics, results = prefix.parent / "metrics.jsonl", prefix.parent / "results.json"
             if metrics.is_file():
                 shutil.copy(metrics, partial)
             # results without numbers of this step are of another network

@@ -10,32 +10,31 @@ from runs import checkpoints
 def rewind(folder: str | Path, step: int):
     """Drops the records of steps that will be done again, and all that is half written.
 
-    TensorBoard's files stay as they are: its curves show such steps twice. results.json stays until
-    the run ends again. Any ckpt-* of a later step is damaged, because the newest whole one was
-    restored; it is only renamed. OSError if the folder cannot be changed.
+    TensorBoard's files stay as they are, results.json until the run ends again. Any ckpt-* of a
+    later step is damaged, because the newest whole one was restored; it is only renamed. OSError if
+    the folder cannot be changed.
     """
     folder = Path(folder)
+
+    def later(name):
+        return [number for number in checkpoints.steps(folder, name) if number > step]
 
     # lines and checkpoints of later steps
     for name in ("metrics.jsonl", "log.txt"):
         cut_after(folder / name, step)
-    later = {name: [number for number in checkpoints.steps(folder, name) if number > step]
-             for name in ("ckpt", "best", "average")}
-    for number in later.pop("ckpt"):
+    for name in ("best", "average"):
+        checkpoints.remove(folder, name, later(name))
+    for number in later("ckpt"):
         for path in folder.glob(f"ckpt-{number}.*"):
             path.replace(path.with_name("damaged-" + path.name))
-    for name, numbers in later.items():
-        checkpoints.remove(folder, name, numbers)
 
     # data without an index, and temporary files
     for data in folder.glob("*-*.data-*"):
         if not data.with_name(data.name.split(".")[0] + ".index").exists():
             data.unlink()
+    shutil.rmtree(folder / ".checkpoint.part", ignore_errors=True)
     for partial in folder.glob(".*.part"):
-        if partial.is_dir():
-            shutil.rmtree(partial)
-        else:
-            partial.unlink()
+        partial.unlink()
 
 
 def cut_after(path: Path, step: int):

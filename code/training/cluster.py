@@ -13,18 +13,13 @@ EXAMPLE = ('{"cluster": {"worker": ["host1:12345", "host2:12345"]}, '
 
 
 def join() -> tf.distribute.MultiWorkerMirroredStrategy:
-    """Waits until all workers are there.
-
-    InputError if TF_CONFIG is not what it should be, or if the workers do not come together.
+    """Waits until all workers are there. InputError if TF_CONFIG is wrong, or if they do not come.
     """
     workers = count_workers(os.environ.get("TF_CONFIG", ""))
     say(f"waiting until all of the {workers} workers of TF_CONFIG are there; "
         "Ctrl-C ends the wait")
-    # TensorFlow's wait lets no Python run, so SIGINT ends the process as the system does it,
-    # unless it is ignored, as in the background of a script.
-    before = signal.getsignal(signal.SIGINT)
-    if before != signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    # TensorFlow's wait lets no Python run, so SIGINT ends the process as the system does it.
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         return tf.distribute.MultiWorkerMirroredStrategy()
     except tf.errors.OpError as error:

@@ -28,7 +28,7 @@ class WorkerLost(ConnectionError):
 
 
 class Devices:
-    """One device, where most methods do nothing. Their docstrings hold for the subclasses, too."""
+    """One device, where most methods do little. Their docstrings hold for the subclasses, too."""
     replicas = 1
     is_chief = True  # whether this process is the one that writes
 
@@ -39,8 +39,8 @@ class Devices:
     def sum(self, function: Callable) -> Callable:
         """Returns `function`, run by every replica on its part of the arrays, the results added up.
 
-        The new function takes one structure of arrays [B, ...], with B >= replicas, and constants
-        by name. `local` reads its results. It raises WorkerLost if another worker is gone.
+        It takes one structure of arrays [B, ...], B >= replicas, and constants by name. `local`
+        reads its results. It raises WorkerLost if another worker is gone.
         """
         return function
 
@@ -52,7 +52,7 @@ class Devices:
         return compiled(update, cfg)
 
     def local(self, values: Any) -> Any:
-        """Returns the tensors of one replica of this process, of values that all have alike."""
+        """Returns the tensors of this process's first replica; all replicas have the same."""
         return values
 
     def broadcast(self, variables: list):
@@ -64,14 +64,19 @@ class Devices:
 
     def check_alike(self, settings: dict):
         """InputError, with both values, if a worker's settings are not the chief's."""
+        chiefs = self.of_chief(settings)
+        for name in chiefs | settings:  # another version of the code may lack some
+            of_chief, own = chiefs.get(name), settings.get(name)
+            if of_chief != own:
+                raise InputError(f"{name}: the chief has {of_chief}, this worker {own}; start all "
+                                 "workers with the same code, flags and data")
 
 
 class Replicas(Devices):
     """Several devices of one process, by tf.distribute."""
 
     def __init__(self, strategy: tf.distribute.Strategy):
-        self.strategy = strategy
-        self.replicas = strategy.num_replicas_in_sync
+        self.strategy, self.replicas = strategy, strategy.num_replicas_in_sync
 
         def first_alone(values):
             """Adds up the first replica's values [n] and the zeros of the others."""
@@ -108,10 +113,7 @@ class Replicas(Devices):
         return of_parts
 
     def _parts(self, array: np.ndarray | None):
-        """Cuts the array [B, ...] into a part for each replica.
-
-        Every worker has the whole batch, and keeps the parts of its own replicas.
-        """
+        """Cuts the array [B, ...], which every worker has, into a part for each replica."""
         if array is None:
             return None
         parts = np.array_split(array, self.replicas)
@@ -148,14 +150,6 @@ class Replicas(Devices):
         chiefs = self._of_first(tf.constant(text.astype(np.int32)))
         return json.loads(chiefs.numpy().astype(np.uint8).tobytes())
 
-    def check_alike(self, settings):
-        chiefs = self.of_chief(settings)
-        for name in sorted(chiefs.keys() | settings.keys()):  # another version may lack some
-            of_chief, own = chiefs.get(name), settings.get(name)
-            if of_chief != own:
-                raise InputError(f"{name}: the chief has {of_chief}, this worker {own}; start all "
-                                 "workers with the same code, flags and data")
-
     def _of_first(self, value: tf.Tensor) -> tf.Tensor:
         """Returns the first replica's tensor; `value` has the same shape on all workers."""
         with self.together():
@@ -183,23 +177,22 @@ class Workers(Replicas):
 
 
 def devices_of(strategy: str, count: int = 0) -> Devices:
-    """Returns the devices of --strategy. Call it before TensorFlow does anything else.
+    """Returns the devices of --strategy and --devices. Call it before anything else of TensorFlow.
 
-    none: one device. mirrored: all GPUs of this machine, or `count` logical CPU devices to try it
-    out. multi_worker: those of the processes in TF_CONFIG. InputError if they are not there.
+    InputError if they are not there.
     """
     if strategy == "none":
         return Devices()
     if strategy == "multi_worker":
         return Workers()
+    names = None  # all GPUs
     if count:
         tf.config.set_visible_devices([], "GPU")  # `auto` is to choose what is fast on a CPU
         cpu = tf.config.list_physical_devices("CPU")[0]
         logical = [tf.config.LogicalDeviceConfiguration()] * count
         tf.config.set_logical_device_configuration(cpu, logical)
         names = [f"CPU:{number}" for number in range(count)]
-        return Replicas(tf.distribute.MirroredStrategy(names))
-    if not tf.config.get_visible_devices("GPU"):
+    elif not tf.config.get_visible_devices("GPU"):
         raise InputError("--strategy mirrored: expected GPUs, received a machine without; "
                          "--devices 2 tries it out on the CPU")
-    return Replicas(tf.distribute.MirroredStrategy())
+    return Replicas(tf.distribute.MirroredStrategy(names))

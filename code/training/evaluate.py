@@ -50,10 +50,9 @@ def measure_health(health_step: Callable, split: Examples, batch_size: int) -> d
 
 
 def validate(training: Training) -> list[str]:
-    """Measures the validation split, and keeps the network if it is the best.
+    """Measures the validation split. Returns lines to show. The network is kept if it is the best.
 
-    Returns lines to show. With EMA there are two networks: the trained weights, and their moving
-    average, which is the one that is kept.
+    With EMA the moving average of the weights is measured, too, and is the one that is kept.
     """
     cfg, run, step = training.cfg, training.run, training.step
     split = training.dataset.val
@@ -66,8 +65,10 @@ def validate(training: Training) -> list[str]:
     health = measure_health(training.health_step, split, cfg.BATCH_SIZE)
     run.record(step, "health", **health)
 
-    # say once that they have fallen asleep
-    was_asleep, training.asleep = training.asleep, is_asleep(step, health)
+    # say once that the class capsules have fallen asleep: equally long, whatever the class
+    was_asleep, training.asleep = training.asleep, False
+    if step >= AWAKE and "length_correct" in health:
+        training.asleep = abs(health["length_correct"] - health["length_wrong"]) < ALIKE
     if training.asleep and not was_asleep:
         lines.append(run.note(
             f"after step {step} the class capsules are equally long, whatever the class "
@@ -86,18 +87,10 @@ def validate(training: Training) -> list[str]:
     return lines
 
 
-def is_asleep(step: int, health: dict[str, float]) -> bool:
-    """Returns whether all class capsules stayed equally long, near 1 or near 0 as a rule."""
-    if step < AWAKE or "length_correct" not in health:
-        return False
-    return abs(health["length_correct"] - health["length_wrong"]) < ALIKE
-
-
 def test(training: Training) -> dict[str, dict]:
     """Returns the metrics of the whole test split with the last weights, and with the best.
 
-    With EMA, also with the moving average of the weights, which is saved as average-STEP. The best
-    weights are those of the best validation; with EMA they are an average.
+    With EMA, also with the moving average of the weights, which is saved as average-STEP.
     """
     cfg, run, step = training.cfg, training.run, training.step
 
@@ -110,7 +103,7 @@ def test(training: Training) -> dict[str, dict]:
     if cfg.EMA:
         with averaged(training.optimizer, training.network.trainable_variables):
             results["average"] = tested("average", step)
-            run.save_average(step)
+            run.save_network("average", step)
     best_step = training.devices.of_chief(run.restore_best())
     if best_step == step:  # they have just been measured
         results["best"] = results["average" if cfg.EMA else "last"]
@@ -122,8 +115,8 @@ def test(training: Training) -> dict[str, dict]:
 
 def in_words(name: str, result: dict) -> str:
     """Returns the line about a result: accuracy and error rate first, then the network's terms."""
-    terms = {key: value for key, value in result.items() if key not in ("step", "loss", "accuracy")}
-    words = [f"{key} {value:.5g}" for key, value in terms.items()]
     accuracy = result["accuracy"]
-    return (f"test, {name} checkpoint (step {result['step']}): "
-            + ", ".join([f"accuracy {accuracy:.4%}", f"error rate {1 - accuracy:.4%}", *words]))
+    words = [f"accuracy {accuracy:.4%}", f"error rate {1 - accuracy:.4%}"]
+    words += [f"{key} {value:.5g}" for key, value in result.items()
+              if key not in ("step", "loss", "accuracy")]
+    return f"test, {name} checkpoint (step {result['step']}): {', '.join(words)}"

@@ -8,10 +8,9 @@ import tensorflow as tf
 class Decay(tf.keras.optimizers.schedules.LearningRateSchedule):
     """The learning rate of step s: LR * DECAY_RATIO ** (s / STEP_SIZE).
 
-    The exponent is rounded down with STAIRCASE. In the first WARMUP steps the rate is also
-    multiplied by a factor that rises linearly to 1, which it reaches in the last of them. In the
-    last COOLDOWN steps before MAX_ITERS it is multiplied by a factor that falls linearly from 1 to
-    0. LR_FLOOR comes last: the rate is never below it.
+    The exponent is rounded down with STAIRCASE. In the first WARMUP steps a factor rises linearly
+    to 1, which it has in the last of them. In the last COOLDOWN steps before MAX_ITERS another one
+    falls linearly from 1 to 0. The rate is never below LR_FLOOR.
     """
 
     def __init__(self, cfg):

@@ -5,14 +5,12 @@ import shlex
 import sys
 from pathlib import Path
 
-import numpy as np
 import tensorflow as tf
 
 import data
 import model
 from config import TRAIN, filled_in
-from data.dataset import Batch, Dataset, training_batch
-from model.network import Network
+from data.dataset import Dataset, training_batch
 from output import progress
 from runs import claim
 from runs.config import RunConfig, load_config
@@ -48,13 +46,9 @@ def train(given: dict, args: argparse.Namespace) -> int:
                        dataset.class_names, began.init_from if began else None)
 
     # the run's folder, which the chief alone has
-    named = args.ckpt or args.train_dir
-    folder = Path(named or claim.make_folder(cfg.DATASET))
+    folder = Path(args.ckpt or args.train_dir or claim.make_folder(cfg.DATASET))
     again = command(folder, args)
-    locked = contextlib.nullcontext()
-    if devices.is_chief:
-        locked = claim.locked(folder, is_new=not named)
-    with locked as log:
+    with claim.locked(folder) if devices.is_chief else contextlib.nullcontext() as log:
         if began:
             check_same_images(folder, began, config, dataset.name)
         elif log:
@@ -112,12 +106,11 @@ def train(given: dict, args: argparse.Namespace) -> int:
 
 
 def fit(training: Training) -> int | None:
-    """Trains from the optimizer's step to MAX_ITERS, or until the accuracy on validation is
-    STOP_AT. Returns the signal that stopped it, or None. Raises WorkerLost and NotFinite.
+    """Trains to MAX_ITERS, or until the accuracy on validation is STOP_AT.
 
-    Whether to record, validate or save depends only on the step and on MAX_ITERS. So a resumed run
-    does what an uninterrupted one with the same settings does. There is one exception: a run that
-    is resumed at MAX_ITERS takes no step, and does not validate.
+    Returns the signal that stopped it, or None. Raises WorkerLost and NotFinite. Whether to record,
+    validate or save depends only on the step and on MAX_ITERS. So a resumed run does what an
+    uninterrupted one does, except that at MAX_ITERS it does not validate once more.
     """
     cfg, run, step = training.cfg, training.run, training.step
 
@@ -132,16 +125,14 @@ def fit(training: Training) -> int | None:
             learning_rate = float(training.optimizer.learning_rate)  # that of this step
             batch = training_batch(training.dataset, cfg.SEED, step, cfg.BATCH_SIZE)
 
-            # Train one step. If it fails, the weights are those of the step before. When a worker
-            # is lost, they are saved. When the loss is not finite they are not: they have diverged
-            # already, and the run should go on from the last checkpoint.
+            # Train one step. If it fails, the weights are those of the step before. They are saved
+            # when a worker is lost, but not when the loss is not finite: they have diverged, and
+            # the run should go on from the last checkpoint.
             try:
                 metrics = training.train_step(batch)
-            except NotFinite as error:
-                raise NotFinite(f"step {step + 1}: {error}") from None
-            except WorkerLost as error:
+            except WorkerLost:
                 run.save(step)
-                raise WorkerLost(f"step {step + 1}: {error}") from None
+                raise
             step += 1
             bar.set_postfix_str(f"step {step}, loss {metrics['loss']:.4f}, "
                                 f"accuracy {metrics['accuracy']:.2f}", refresh=False)
@@ -155,7 +146,9 @@ def fit(training: Training) -> int | None:
                 lines = validate(training)
                 reached = goal_reached(training)
                 if "decoder" in training.network.capabilities:
-                    run.images(step, *reconstructions(training.network, batch))
+                    images = batch.images[:SHOWN]
+                    output = training.network(images, batch.labels[:SHOWN])
+                    run.images(step, images, output.reconstruction.numpy())
             if due(cfg.SAVE_EVERY):
                 run.save(step)
 
@@ -170,17 +163,8 @@ def fit(training: Training) -> int | None:
     return stop.received
 
 
-def reconstructions(network: Network, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the first images [B, H, W, C], and the reconstructions [B, K, H, W, C] of each."""
-    images = batch.images[:SHOWN]
-    return images, network(images, batch.labels[:SHOWN]).reconstruction.numpy()
-
-
 def goal_reached(training: Training) -> dict | None:
-    """Returns step and accuracy of the first validation that reached STOP_AT, None if none did.
-
-    The chief's records are asked, so that a resumed run knows it, too.
-    """
+    """Returns step and accuracy of the first validation that reached STOP_AT, None if none did."""
     goal = training.cfg.STOP_AT
     return training.devices.of_chief(training.run.reached(goal)) if goal else None
 
@@ -204,11 +188,8 @@ def why_it_ended(training: Training) -> dict:
 # ---- what is refused, and how to go on ----
 
 def check(cfg, given: dict, dataset: Dataset, devices: Devices):
-    """InputError if the settings do not go together, with the images or with the devices.
-
-    given: those that the user gave. Others may be longer than a short run.
-    """
-    for name in ("COOLDOWN", "WARMUP"):
+    """InputError if the settings do not go together, with the images or with the devices."""
+    for name in ("COOLDOWN", "WARMUP"):  # defaults may be longer than a short run
         if name in given and cfg[name] > cfg.MAX_ITERS:
             raise InputError(f"--{name.lower()}: expected at most --max_iters, {cfg.MAX_ITERS}, "
                              f"received {cfg[name]}")
@@ -243,5 +224,5 @@ def command(folder: Path, args: argparse.Namespace) -> str:
 
 
 def if_begun(folder: Path, way: str) -> str:
-    """Returns the end of a message: the way to resume, if there is something to resume."""
+    """Returns the end of a line: the way to resume, if there is something to resume."""
     return f"; {way}" if (folder / "config.json").exists() else "; nothing was trained yet"

@@ -5,8 +5,7 @@ import signal
 class StopSignals:
     """Remembers SIGINT or SIGTERM in `received` while entered. A second SIGINT stops at once.
 
-    The second SIGINT is a KeyboardInterrupt. A SIGTERM after a SIGINT changes nothing: train.sh
-    sends one when Ctrl-C in a terminal has reached it, too.
+    A SIGTERM after a SIGINT changes nothing: train.sh sends one when Ctrl-C has reached it, too.
     """
     received: int | None = None
     interrupted = False

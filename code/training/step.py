@@ -22,19 +22,17 @@ class NotFinite(ArithmeticError):
 def make_train_step(network: Network, optimizer, cfg, devices: Devices) -> Callable:
     """Returns a function of a Batch that trains one step and returns its metrics as floats.
 
-    The metrics are the means of the network's loss terms and of the accuracy over the batch, and
-    the norm of the gradient. The function raises NotFinite before anything is changed.
+    They are the means of the network's loss terms and of the accuracy over the batch, and the norm
+    of the gradient. The function raises NotFinite before anything is changed.
     """
-
     def differentiate(given: tuple[Batch, tf.Tensor | None], count: int):
         """Returns gradients, metrics and state of one replica's part of a batch of `count` images.
 
         state: the variables that are not trained, such as moving statistics, as the layers assign
         them. The scope keeps the assignments back, until the step is known to be finite.
 
-        given: one tuple, because Devices.sum cuts one structure of arrays into parts. The sum of
-        each term over the part is divided by `count`. So the results of all replicas add up to the
-        mean over the batch.
+        All replicas' results add up to the mean over the batch. given: one tuple, because
+        Devices.sum cuts one structure of arrays into parts.
         """
         part, noise = given
         extra = {} if noise is None else {"noise": noise}
@@ -64,7 +62,8 @@ def make_train_step(network: Network, optimizer, cfg, devices: Devices) -> Calla
 
         # update, unless something went wrong
         if not np.isfinite([metrics["loss"], metrics["gradient_norm"]]).all():
-            raise NotFinite(f"loss {metrics['loss']}, gradient norm {metrics['gradient_norm']}")
+            raise NotFinite(f"step {step_of(optimizer) + 1}: loss {metrics['loss']}, "
+                            f"gradient norm {metrics['gradient_norm']}")
         update(gradients)
         for variable, value in zip(network.non_trainable_variables, devices.local(state),
                                    strict=True):
@@ -106,8 +105,7 @@ def summed(function: Callable, cfg, devices: Devices) -> Callable:
     """Returns step(batch, size): the sums of `function` over the parts of all replicas, as floats.
 
     function: of a part and the weight of each of its images, as `pad` returns them. A batch of
-    fewer than `size` images is padded. So all batches of a split have one shape, and TensorFlow
-    compiles once.
+    fewer than `size` images is padded, so that TensorFlow compiles once for all of a split.
     """
     of_batch = devices.sum(compiled(function, cfg))  # every replica's part, added up
 
@@ -127,14 +125,12 @@ def loss_terms(network: Network, output, part: Batch) -> dict[str, tf.Tensor]:
     sources = part.images[:, None] if part.sources is None else part.sources
     terms = {**network.loss_terms(output, part.labels, sources),
              "accuracy": exact_match(output.scores, part.labels)}
-    # A mean over the batch would be divided by B a second time.
+    # a mean over the batch would be divided by B a second time
     return {name: tf.ensure_shape(term, [None]) for name, term in terms.items()}
 
 
 def pad(batch: Batch, size: int) -> tuple[Batch, np.ndarray]:
-    """Returns the batch with copies of its last image up to `size`, and the weight of each [size].
-
-    The weights are 1 for the images and 0 for the copies.
+    """Returns the batch with copies of its last image up to `size`, and weights [size], 0 for them.
     """
     place = np.arange(size)                                                # [size]
     index = np.minimum(place, len(batch.labels) - 1)

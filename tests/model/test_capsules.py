@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import oracle
 from model import capsules, routing
 
 B, I, D, J, E = 2, 6, 3, 4, 5
@@ -27,47 +28,18 @@ def route(u_hat, iterations, way="dynamic", prior=None, bias=None, none=False):
     return routing.route(batch_last(u_hat), iterations, way, prior, bias, none)
 
 
-# ---- the oracle ----
-
-def squash_by_hand(s):
-    n = np.sqrt(np.sum(np.float64(s) ** 2))
-    return s * n / (1 + n ** 2)
-
-
 def votes_by_hand(u, W):
     u_hat = np.zeros((B, I, J, E))
-    for b in range(B):
-        for i in range(I):
-            for j in range(J):
-                for d in range(D):
-                    u_hat[b, i, j] += np.float64(u[b, i, d]) * W[i, d, j]
+    for b, i, j, d in np.ndindex(B, I, J, D):
+        u_hat[b, i, j] += np.float64(u[b, i, d]) * W[i, d, j]
     return u_hat
-
-
-def route_by_hand(u_hat, iterations, prior, bias, none=False):
-    """Procedure 1 of the paper with a bias, line by line, one image at a time. -> v, the last c
-
-    none: with one more class in the softmax, whose logit is 0
-    """
-    v, c = np.zeros((B, J, E)), np.zeros((B, I, J))
-    for b in range(B):
-        logits = np.array(prior, np.float64)
-        for _ in range(iterations):
-            for i in range(I):
-                c[b, i] = np.exp(logits[i]) / (np.sum(np.exp(logits[i])) + none)
-            for j in range(J):
-                v[b, j] = squash_by_hand(bias[j] + sum(c[b, i, j] * u_hat[b, i, j] for i in range(I)))
-            for i in range(I):
-                for j in range(J):
-                    logits[i, j] += np.dot(u_hat[b, i, j], v[b, j])
-    return v, c
 
 
 # ---- the equations ----
 
 def test_squash_is_equation_1():
     s = normal(7, E, scale=3)
-    by_hand = [squash_by_hand(row) for row in s]
+    by_hand = [oracle.squash(row) for row in s]
     np.testing.assert_allclose(capsules.squash(s), by_hand, rtol=1e-5)
     np.testing.assert_allclose(capsules.squash(s.T, axis=0), np.transpose(by_hand), rtol=1e-5)
     assert np.all(capsules.length(capsules.squash(s * 100)) < 1)
@@ -133,35 +105,20 @@ def test_mask_lets_only_the_chosen_capsule_through():
 # ---- Procedure 1 ----
 
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("iterations", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("iterations", [1, 2, 3, 5])
 @pytest.mark.parametrize("with_prior, with_bias, none", [
     (False, False, False), (True, False, True), (False, True, True)])
 def test_route_is_procedure_1(way, iterations, with_prior, with_bias, none):
     u_hat = normal(B, I, J, E)
     prior = normal(I, J, seed=1) if with_prior else None
     bias = normal(J, E, seed=2) if with_bias else None
-    by_hand, c = route_by_hand(u_hat, iterations, prior if with_prior else np.zeros((I, J)),
-                               bias if with_bias else np.zeros((J, E)), none)
+    by_hand, c = oracle.route(u_hat, iterations, 0 if prior is None else prior, 0 if bias is None else bias, none)
     v = route(u_hat, iterations, way, prior, bias, none)
     np.testing.assert_allclose(v, by_hand, rtol=2e-5, atol=1e-6)
     if way != "plain":
         received = routing.couplings(batch_last(u_hat), iterations, prior, bias, none)
         assert len(received) == iterations
         np.testing.assert_allclose(received[-1], batch_last(c), rtol=2e-5, atol=1e-6)
-
-
-@pytest.mark.parametrize("way", WAYS)
-def test_the_logits_belong_to_one_image(way):
-    u_hat = normal(B, I, J, E)
-    together, alone = route(u_hat, 3, way), route(u_hat[1:], 3, way)
-    np.testing.assert_allclose(together[1:], alone, rtol=1e-5, atol=1e-7)
-
-
-@pytest.mark.parametrize("way", WAYS)
-def test_routing_does_not_care_how_classes_are_numbered(way):
-    u_hat, order = normal(B, I, J, E), np.array([2, 0, 3, 1])
-    before, after = route(u_hat, 3, way), route(u_hat[:, :, order], 3, way)
-    np.testing.assert_allclose(after, before.numpy()[:, order], rtol=1e-5, atol=1e-7)
 
 
 @pytest.mark.parametrize("way, loops", [("plain", True), ("dynamic", True), ("static", False)])
@@ -193,17 +150,12 @@ def by_every_way(u, W, more, iterations):
     return [loss_and_gradients(u, W, more, way, iterations) for way in WAYS]
 
 
-@pytest.mark.parametrize("compiled", ["eager", "graph", "xla"])
-@pytest.mark.parametrize("iterations", [1, 2, 3, 4, 5])
-@pytest.mark.parametrize("with_more", [False, True])
-def test_plain_dynamic_and_static_agree_in_value_and_gradient(compiled, iterations, with_more):
-    if compiled == "xla" and not with_more and iterations != 3:
-        pytest.skip("compiling takes seconds, and no prior is a prior of zeros")
+@pytest.mark.parametrize("xla", [False, True])
+@pytest.mark.parametrize("iterations, with_more", [(1, False), (1, True), (2, True), (3, False), (4, True)])
+def test_plain_dynamic_and_static_agree_in_value_and_gradient(xla, iterations, with_more):
     u, W, more = normal(B, I, D), normal(I, D, J, E), (normal(I, J), normal(J, E)) if with_more else ()
     expected = loss_and_gradients(u, W, more, "plain", iterations)
-    function = by_every_way
-    if compiled != "eager":
-        function = tf.function(by_every_way, jit_compile=compiled == "xla")
+    function = tf.function(by_every_way, jit_compile=xla)
     for received in function(u, W, more, iterations):
         for value, plain in zip(received, expected, strict=True):
             np.testing.assert_allclose(value, plain, rtol=2e-4, atol=2e-5)
@@ -215,7 +167,7 @@ def test_the_gradient_goes_through_every_iteration(iterations):
     arguments = normal(B, I, D), normal(I, D, J, E), normal(I, J), normal(J, E)
 
     def loss_by_hand(u, W, prior, bias):
-        v, _ = route_by_hand(votes_by_hand(u, W), iterations, prior, bias, none=True)
+        v, _ = oracle.route(votes_by_hand(u, W), iterations, prior, bias, none=True)
         return np.sum(v * np.arange(1.0, E + 1))
 
     u, W, *more = arguments

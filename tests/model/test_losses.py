@@ -59,10 +59,3 @@ def test_by_default_the_constants_are_the_papers():
     network = toy.network()
     constants = network.m_pos, network.m_neg, network.absent_weight, network.reconstruction_weight
     assert constants == (0.9, 0.1, 0.5, 0.0005)
-
-
-def test_a_reconstruction_without_labels_is_not_broadcast():
-    """[B, H, W, C] would be taken for [K, H, W, C]."""
-    sources = tf.zeros([3, 1, 4, 4, 1])
-    with pytest.raises(ValueError, match=r"expected sources and reconstruction \[B, K, H, W, C\]"):
-        reconstruction_loss(sources, sources[:, 0])

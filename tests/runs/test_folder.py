@@ -18,7 +18,7 @@ import toy
 import toy_runs
 from runs import about, checkpoints, claim
 from runs import folder as run_folder
-from runs.config import load_config
+from runs.config import RunConfig, load_config
 from runs.rewind import cut_after
 from settings import InputError
 from toy_runs import contents, metrics, results, run, same, send, start, variables
@@ -26,6 +26,7 @@ from training import evaluate as measuring
 from training import session
 from training.devices import Devices
 from training.evaluate import evaluate
+from training.optimizer import make_optimizer
 from training.step import make_test_step
 
 
@@ -49,56 +50,50 @@ def test_the_best_network_is_the_one_with_the_highest_accuracy_or_the_lowest_los
     run = Mock(cfg=toy.settings(BEST_BY=best_by), best=tf.Variable(-np.inf))
     for step, (accuracy, loss) in enumerate([(0.5, 2.0), (0.75, 3.0), (0.625, 0.5), (0.75, 0.5)], 1):
         run_folder.Run.save_if_best(run, step, {"accuracy": accuracy, "loss": loss})
-    assert [call.args for call in run._save_network.call_args_list] == [("best", step) for step in kept]
+    assert [call.args for call in run.save_network.call_args_list] == [("best", step) for step in kept]
 
 
-def test_a_run_leaves_everything_in_its_folder(tmp_path):
-    folder = tmp_path / "run"
-    assert start(folder, "--keep", 2, "--lr", 0.003) == 0
-    config = load_config(folder)
+def test_a_run_leaves_everything_in_its_folder(straight):
+    config = load_config(straight)
     assert config.class_names == tuple("012"), "an .npz has no names"
-    assert (config.settings.LR, config.image_shape, config.classes) == (0.003, toy.IMAGE_SHAPE, toy.CLASSES)
-    dataset = data.load(toy.settings(DATASET=str(tmp_path / "bars.npz")))
+    assert (config.settings.DIGIT_DIM, config.image_shape, config.classes) == (4, toy.IMAGE_SHAPE, toy.CLASSES)
+    dataset = data.load(toy.settings(DATASET=str(straight.with_name("bars.npz"))))
     assert config.data == dataset.digest and config.init_from is None
-    assert checkpoints.steps(folder) == [4, 6]
-    assert [line["step"] for line in metrics(folder, "train")] == [1, 2, 3, 4, 5, 6]
-    assert [line["step"] for line in metrics(folder, "val")] == [2, 4, 6]
-    assert metrics(folder)[0].keys() == {"step", "split", "loss", "margin", "reconstruction", "accuracy",
-                                         "gradient_norm", "learning_rate"}
-    best = max(metrics(folder, "val"), key=lambda line: line["accuracy"])
-    found = results(folder)
+    assert [line["step"] for line in metrics(straight, "train")] == [1, 2, 3, 4, 5, 6]
+    assert [line["step"] for line in metrics(straight, "val")] == [2, 4, 6]
+    assert metrics(straight)[0].keys() == {"step", "split", "loss", "margin", "reconstruction", "accuracy",
+                                           "gradient_norm", "learning_rate"}
+    best = max(metrics(straight, "val"), key=lambda line: line["accuracy"])
+    found = results(straight)
     assert found["last"]["step"] == 6 and found["best"]["step"] == best["step"]
-    assert best["step"] == checkpoints.steps(folder, "best")[-1]
+    assert best["step"] == checkpoints.steps(straight, "best")[-1]
     assert found["command"].startswith("train.py --dataset") and found["seed"] == 0
-    assert "step 6 val:" in (folder / "log.txt").read_text()
+    assert "step 6 val:" in (straight / "log.txt").read_text()
     for split in ("train", "val", "health"):
-        assert list((folder / "tensorboard" / split).glob("events*"))
+        assert list((straight / "tensorboard" / split).glob("events*"))
 
     # the results are those of the checkpoints
-    for name, prefix in (("last", folder), ("best", folder / f"best-{best['step']}")):
+    for name, prefix in (("last", straight), ("best", straight / f"best-{best['step']}")):
         loaded = checkpoints.load(prefix)
         again = evaluate(make_test_step(loaded.network, loaded.run.settings, Devices()), dataset.test, 10)
         for key, value in again.items():
             np.testing.assert_allclose(found[name][key], value, rtol=1e-5)
 
 
-@pytest.mark.parametrize("flags, tested", [([], "last"), (["--ema", 0.7], "average")])
-def test_the_last_network_is_not_tested_twice_where_it_is_the_best(tmp_path, monkeypatch, flags, tested):
-    titles = []
-    monkeypatch.setattr(measuring, "evaluate", lambda *given: titles.extend(given[3:]) or evaluate(*given))
-    assert start(tmp_path / "run", "--max_iters", 1, *flags) == 0
-    assert results(tmp_path / "run")["best"] == results(tmp_path / "run")[tested]
-    assert titles[-2:] == (["test, last", "test, average"] if flags else ["validation", "test, last"])
-
-
-def test_the_best_network_of_every_checkpoint_is_kept(tmp_path, monkeypatch):
+def test_the_newest_checkpoints_are_kept_and_the_best_network_of_each(tmp_path):
     """Since a run may have to go back to its oldest checkpoint."""
-    accuracies = iter([0.5, 0.6, 0.5, 0.7, 0.5])
-    monkeypatch.setattr(measuring, "evaluate", lambda *given: {
-        **evaluate(*given), **({"accuracy": next(accuracies)} if given[3:] == ("validation",) else {})})
-    start(tmp_path / "run", "--max_iters", 5, "--val_every", 1, "--save_every", 1, "--keep", 3)
-    assert checkpoints.steps(tmp_path / "run") == [3, 4, 5]
-    assert checkpoints.steps(tmp_path / "run", "best") == [2, 4]
+    network, optimizer = toy.network(), make_optimizer(toy.settings())
+    optimizer.build(network.trainable_variables)
+    config = RunConfig(toy.settings(KEEP=3), toy.IMAGE_SHAPE, toy.CLASSES, "0123", tuple("abc"))
+    with claim.locked(tmp_path) as log:
+        opened = run_folder.Run(tmp_path, config, log, network, optimizer)
+        for step, accuracy in enumerate([0.5, 0.6, 0.5, 0.7, 0.5], start=1):
+            network.conv1.bias.assign(tf.fill([4], float(step)))
+            opened.save_if_best(step, accuracy)
+            opened.save(step)
+        assert opened.restore_best() == 4 and np.all(network.conv1.bias == 4), "the newest, which is the best"
+    assert checkpoints.steps(tmp_path) == [3, 4, 5]
+    assert checkpoints.steps(tmp_path, "best") == [2, 4]
 
 
 # ---- going on ----
@@ -151,8 +146,9 @@ def test_a_run_killed_between_changes_of_its_folder_goes_on_exactly(tmp_path, st
         pieces = tmp_path / f"killed-{number}"
         with killed_at_change(number), pytest.raises(Killed):
             start(pieces)
-        with killed_at_change(number), contextlib.suppress(Killed):  # and once more
-            run("--ckpt", pieces)
+        if most > 3:  # and once more
+            with killed_at_change(number), contextlib.suppress(Killed):
+                run("--ckpt", pieces)
         assert run("--ckpt", pieces) == 0
         assert same(pieces, straight)
 
@@ -164,21 +160,20 @@ def test_a_run_goes_on_from_its_checkpoint_with_what_was_changed(folder):
     (folder / "log.txt").open("a").write("step 7 train: loss 1\nstep 8 tr")
     for path in folder.glob("best-*"):  # of a validation after the checkpoint
         shutil.copy(path, path.with_name("best-7" + path.name[6:]))
+    moved = (folder.parent / "bars.npz").rename(folder.parent / "moved.npz")
     with toy_runs.in_step(8, send(signal.SIGINT)):
-        moved = (folder.parent / "bars.npz").rename(folder.parent / "moved.npz")
-        flags = "--max_iters", 12, "--lr", 0.01, "--digit_dim", 4, "--dataset", moved
+        flags = "--max_iters", 9, "--lr", 0.01, "--digit_dim", 4, "--dataset", moved
         assert run("--ckpt", folder, *flags) == 128 + signal.SIGINT
     assert 7 not in checkpoints.steps(folder, "best") and checkpoints.steps(folder)[-1] == 8
     assert run("--ckpt", folder) == 0
     assert metrics(folder)[: len(whole)] == whole
-    assert [line["step"] for line in metrics(folder, "train")] == list(range(1, 13))
+    assert [line["step"] for line in metrics(folder, "train")] == list(range(1, 10))
     lines = (folder / "log.txt").read_text().splitlines()
     assert sum("step 7 train" in line for line in lines) == 1
-    began = f"run in {folder}, continued from step 6"
-    resumed = next(number for number, line in enumerate(lines) if line.startswith(began))
-    assert "MAX_ITERS 12 (was 6), LR 0.01 (was 0.001)" in lines[resumed]
-    assert lines[resumed + 1] == f"commit of the code: {about.COMMIT}"
-    assert f"run in {folder}, continued from step 8" in lines
+    resumed = [number for number, line in enumerate(lines) if line.startswith(f"run in {folder}, continued from step")]
+    assert "step 6 with" in lines[resumed[0]] and "MAX_ITERS 9 (was 6), LR 0.01 (was 0.001)" in lines[resumed[0]]
+    assert lines[resumed[0] + 1] == f"commit of the code: {about.COMMIT}"
+    assert lines[resumed[1]].endswith("from step 8"), "nothing was changed"
 
 
 def test_a_log_is_cut_at_whole_lines_only(tmp_path):
@@ -191,15 +186,8 @@ def test_a_log_is_cut_at_whole_lines_only(tmp_path):
 def test_a_run_that_died_before_its_first_checkpoint_begins_again(folder, straight):
     for path in [*folder.glob("ckpt-*"), *folder.glob("best-*"), folder / "results.json", folder / "metrics.jsonl"]:
         path.unlink()
-    assert run("--ckpt", folder) == 0
-    assert metrics(folder) == metrics(straight)
-
-
-def test_a_run_that_ends_before_its_first_validation_is_tested(tmp_path):
-    with toy_runs.in_step(1, send(signal.SIGINT)):
-        start(tmp_path / "run")
-    assert run("--ckpt", tmp_path / "run", "--max_iters", 1) == 0
-    assert results(tmp_path / "run")["last"]["step"] == 1 and "best" not in results(tmp_path / "run")
+    assert run("--ckpt", folder, "--max_iters", 1) == 0
+    assert metrics(folder, "train") == metrics(straight, "train")[:1]
 
 
 # ---- what is refused, and changes nothing ----
@@ -208,10 +196,6 @@ def flip(path):
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
-
-
-def truncate(path):
-    os.truncate(path, path.stat().st_size // 2)
 
 
 def remove(*patterns):
@@ -259,7 +243,6 @@ def unreadable(folder):
     (None, ["--max_iters", 5], "--max_iters: expected 6 or more, the step that .* has reached, received 5"),
     (larger_images, [], r"\(18, 17, 1\), 3 classes, .*; bars now has .*\(20, 20, 1\), 3 "),
     (one_pixel, [], "SHA-256 [0-9a-f]{8}; bars now has .*SHA-256 [0-9a-f]{8}$"),
-    (remove("ckpt-*"), [], r"expected a ckpt-\* to continue from, received only"),
     (remove("ckpt-*", "metrics.jsonl"), [], r"expected a ckpt-\* to continue from, received only"),
     (remove("ckpt-*", "best-*"), [], r"expected a ckpt-\* to continue from, received only"),
     (no_whole_checkpoint, ["--max_iters", 99], "no checkpoint in .* is whole: .*ckpt-6 is damaged"),
@@ -267,9 +250,7 @@ def unreadable(folder):
     (brought, [], "ckpt-7 is of another run: it has ROUTING_ITERS 1, expected 3 as in"),
     (unreadable, ["--max_iters", 8], "ckpt-6.data.* cannot be read: Input/output error"),
     (remove("config.json"), [], "config.json is missing: expected a folder that train.py made"),
-    (lambda folder: (folder / "config.json").write_text('{"settings": {'), [], "config.json is not a config.json"),
-    (lambda folder: (folder / "metrics.jsonl").write_text('{"step": 1}\n'), ["--stop_at", 0.7],
-     "is not a metrics.jsonl of train.py, which --stop_at needs")])
+    (lambda folder: (folder / "config.json").write_text('{"settings": {'), [], "config.json is not a config.json")])
 def test_what_cannot_go_on_is_refused_and_left_as_it_is(folder, change, flags, words):
     if change:
         change(folder)
@@ -278,43 +259,32 @@ def test_what_cannot_go_on_is_refused_and_left_as_it_is(folder, change, flags, w
     with pytest.raises(InputError, match=words) as refusal:
         run("--ckpt", folder, "--dataset", folder.with_name("bars.npz"), *flags)
     assert not isinstance(refusal.value, checkpoints.Damaged)
-    if "--stop_at" not in flags:  # which is refused when the run is open
-        assert sorted(folder.rglob("*")) == names, "not even an empty log.txt"
-        assert {path: path.read_bytes() for path in before} == before
+    assert sorted(folder.rglob("*")) == names, "not even an empty log.txt"
+    assert {path: path.read_bytes() for path in before} == before
 
 
-@pytest.mark.parametrize("error, refusal", [
-    (tf.errors.ResourceExhaustedError(None, None, "no memory"), tf.errors.ResourceExhaustedError),
-    (MemoryError(), MemoryError)])
-def test_a_lack_of_memory_is_not_damage(folder, monkeypatch, error, refusal):
+@pytest.mark.parametrize("owner, name, error, refusal", [
+    (tf.train, "load_checkpoint", tf.errors.ResourceExhaustedError(None, None, "no memory"),
+     tf.errors.ResourceExhaustedError),
+    (os, "listdir", PermissionError(13, "Permission denied"), InputError)], ids=["no memory", "no permission"])
+def test_what_cannot_be_read_now_is_neither_damaged_nor_a_new_run(folder, monkeypatch, owner, name, error, refusal):
     before = contents(folder)
-    monkeypatch.setattr(tf.train, "load_checkpoint", Mock(side_effect=error))
-    with pytest.raises(refusal):
+    with monkeypatch.context() as patch, pytest.raises(refusal, match="no memory|cannot be read: Permission denied"):
+        patch.setattr(owner, name, Mock(side_effect=error))
         run("--ckpt", folder)
     assert contents(folder) == before
 
 
-def test_a_folder_that_cannot_be_listed_is_not_taken_for_a_new_run(folder, monkeypatch):
-    before = contents(folder)
-    with monkeypatch.context() as patch, pytest.raises(InputError, match="cannot be read: Permission denied"):
-        patch.setattr(os, "listdir", Mock(side_effect=PermissionError(13, "Permission denied")))
-        run("--ckpt", folder)
-    assert contents(folder) == before
-
-
-def test_settings_that_do_not_fit_leave_nothing_behind(tmp_path):
+@pytest.mark.parametrize("name, flags, words", [
+    ("run", ["--shift", 18], "--shift: expected less than"),
+    ("run", ["--max_iters", 9, "--cooldown", 10], "--cooldown: expected at most --max_iters, 9"),
+    ("run", ["--max_iters", 9, "--warmup", 10], "--warmup: expected at most --max_iters, 9"),
+    ("run", ["--lr_floor", 0.01], "--lr_floor: expected at most --lr, 0.001, received 0.01"),
+    ("run[1]", [], r"expected a path without \[")])
+def test_settings_that_do_not_fit_leave_nothing_behind(tmp_path, name, flags, words):
     """So that the corrected command works."""
-    for flags, words in [(("--shift", 18), "--shift: expected less than"),
-                         (("--max_iters", 9, "--cooldown", 10), "--cooldown: expected at most --max_iters, 9"),
-                         (("--max_iters", 9, "--warmup", 10), "--warmup: expected at most --max_iters, 9"),
-                         (("--lr_floor", 0.01), "--lr_floor: expected at most --lr, 0.001, received 0.01")]:
-        with pytest.raises(InputError, match=words):
-            start(tmp_path / "new", *flags)
-        assert not (tmp_path / "new").exists()
-    with pytest.raises(InputError, match=r"expected a path without \["):
-        start(tmp_path / "run[1]")
-    with pytest.raises(InputError, match="config.json is missing: expected a folder that train.py made"):
-        run("--ckpt", tmp_path / "nowhere")
+    with pytest.raises(InputError, match=words):
+        start(tmp_path / name, *flags)
     assert [path.name for path in tmp_path.iterdir()] == ["bars.npz"]
 
 
@@ -340,9 +310,8 @@ def test_two_runs_in_one_folder(folder):
 
 # ---- damage ----
 
-@pytest.mark.parametrize("damage, suffix", [(flip, "data"), (Path.unlink, "data"), (truncate, "index")])
-def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(folder, straight, capsys, damage, suffix):
-    damage(*folder.glob(f"ckpt-6.{suffix}*"))
+def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(folder, straight, capsys):
+    flip(*folder.glob("ckpt-6.data*"))
     with pytest.raises(InputError, match="ckpt-6 is damaged"):
         checkpoints.load(folder)
     assert run("--ckpt", folder) == 0
@@ -351,8 +320,7 @@ def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(folder, straight
     assert list(folder.glob("damaged-ckpt-6.*")), "nobody's to delete"
     assert same(folder, straight)
 
-
-def test_a_damaged_best_checkpoint_costs_only_its_own_results(folder, capsys):
+    # a damaged best one costs only its own results
     for path in folder.glob("best-*.data*"):
         flip(path)
     assert run("--ckpt", folder) == 0
@@ -361,15 +329,11 @@ def test_a_damaged_best_checkpoint_costs_only_its_own_results(folder, capsys):
 
 # ---- outputs and disks that take no more, numbers gone bad ----
 
-def test_a_standard_error_that_takes_nothing_never_ends_a_run(tmp_path, straight):
-    with contextlib.suppress(OSError), open("/dev/full", "w") as stream, contextlib.redirect_stderr(stream):
-        status = start(tmp_path / "run")
-    assert status == 0 and same(tmp_path / "run", straight)
-
-
 def test_when_standard_output_fails_the_step_is_saved_first(tmp_path, straight, monkeypatch):
+    """A standard error that takes nothing never ends a run."""
     pieces, full = tmp_path / "pieces", os.fdopen(os.open("/dev/full", os.O_WRONLY), "w")
     fails = pytest.raises(InputError, match="standard output: No space left.*; continue with --ckpt")
+    monkeypatch.setattr(sys, "stderr", open("/dev/full", "w"))  # noqa: SIM115
     with fails, toy_runs.in_step(3, lambda: monkeypatch.setattr(sys, "stdout", full)):
         start(pieces, "--save_every", 100)
     assert checkpoints.steps(pieces) == [0, 4] and metrics(pieces)[-1]["step"] == 4
@@ -396,19 +360,20 @@ def test_a_full_disk_is_one_line_and_the_run_goes_on_where_there_is_room(tmp_pat
     with limit, pytest.raises(InputError) as refusal, toy_runs.in_step(step, lambda: limit.enter_context(full(size))):
         start(pieces, "--save_every", 1)
     assert re.search(f"cannot write to {pieces}: .*File too large.*; its checkpoint of step {step - 1} is complete; "
-                     "make room, then continue with --ckpt", str(refusal.value))
+                     "make room or mend that, then continue with --ckpt", str(refusal.value))
     assert run("--ckpt", pieces) == 0
     assert same(pieces, straight)
 
 
 def test_a_disk_that_is_full_from_the_start(tmp_path):
     toy.npz(tmp_path / "bars.npz")
-    with full(10_000), pytest.raises(InputError, match="cannot write to .*; make room, then continue with --ckpt"):
+    with full(10_000), pytest.raises(InputError, match="cannot write to .*; make room or mend that, then continue"):
         start(tmp_path / "run")
     assert run("--ckpt", tmp_path / "run", "--max_iters", 1) == 0
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_before_anything_of_it_is_kept(tmp_path, straight, capsys, monkeypatch):
+    """It goes on from the last checkpoint. The weights just before the end would make the same step fail again."""
     training_batch, pieces = session.training_batch, tmp_path / "pieces"
 
     def poison_step_4(dataset, seed, step, batch_size):
@@ -417,20 +382,12 @@ def test_a_loss_that_is_not_finite_stops_the_run_before_anything_of_it_is_kept(t
 
     monkeypatch.setattr(session, "training_batch", poison_step_4)
     assert start(pieces) == 1
-    assert "not finite: step 4: loss nan" in capsys.readouterr().out
-    assert all(np.isfinite(value).all() for value in variables(pieces).values())
+    assert re.search(r"not finite: step 4: loss nan.* a smaller learning rate: .* --lr 0\.0001; if that ends",
+                     capsys.readouterr().out)
+    assert checkpoints.steps(pieces) == [0, 2] and all(np.isfinite(value).all() for value in variables(pieces).values())
     monkeypatch.undo()
     assert run("--ckpt", pieces) == 0
     assert same(pieces, straight)
-
-
-def test_a_run_that_diverged_goes_on_as_it_advises(tmp_path, capsys):
-    """From the last checkpoint: the weights just before the end would make the same step fail again."""
-    assert start(tmp_path / "run", "--lr", 1e30, "--save_every", 500) == 1
-    advice = re.search(r"not finite: step (\d+): .* a smaller learning rate: .* --lr 1e\+29; if that ends",
-                       capsys.readouterr().out)
-    assert int(advice[1]) > 1, "a step that diverges goes before"
-    assert run("--ckpt", tmp_path / "run", "--lr", 1e-4) == 0
 
 
 def test_ctrl_c_before_anything_is_there_promises_nothing(tmp_path, capsys, monkeypatch):

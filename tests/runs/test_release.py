@@ -8,7 +8,6 @@ import pytest
 import tensorflow as tf
 
 import cli
-import eval as command
 import release
 import toy
 import toy_runs
@@ -56,14 +55,6 @@ def test_it_takes_half_the_bytes_and_has_no_optimizer(run, released):
     assert '"DATA_DIR": "data"' in (released / "config.json").read_text(), "no path of this machine"
 
 
-def test_it_is_evaluated_like_any_other(run, released, monkeypatch, tmp_path, capsys):
-    images = run.with_name("bars.npz")
-    flags = ["--ckpt", released, "--dataset", images, "--fig_dir", tmp_path]
-    monkeypatch.setattr(sys, "argv", ["eval.py", *map(str, flags)])
-    assert command.main() == 0
-    assert "released/ckpt-6" in capsys.readouterr().out
-
-
 def test_a_weight_that_float16_cannot_hold_is_refused(tmp_path):
     network = toy.network()
     network.conv1.bias.assign(1e5 * np.ones(4))
@@ -90,10 +81,7 @@ def test_where_it_cannot_be_written_nothing_is_left(run, tmp_path, monkeypatch):
     with pytest.raises(InputError, match="--to: cannot write to /proc/none/half: "):
         write_release(str(run), "/proc/none/half")
 
-    def full(*_, **__):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(checkpoints, "write", full)
+    monkeypatch.setattr(checkpoints, "write", Mock(side_effect=OSError(28, "No space left on device")))
     with pytest.raises(InputError, match="No space left on device"):
         write_release(str(run), str(tmp_path / "half"))
     assert not list((tmp_path / "half").iterdir()) and len(list(tmp_path.iterdir())) == 1
@@ -123,11 +111,9 @@ def test_results_of_another_step_are_not_passed_on(run, tmp_path):
 
 
 def test_without_room_for_the_float32_copy_one_line_says_so(released, monkeypatch):
-    no_room = "No space left on device"
-    for error in (OSError(28, no_room), tf.errors.ResourceExhaustedError(None, None, f"copy; {no_room}")):
-        monkeypatch.setattr(half, "_write", Mock(side_effect=error))
-        with pytest.raises(InputError, match=f"cannot write to a float32 copy of .*: {no_room}; see TMPDIR"):
-            checkpoints.load(released)
+    monkeypatch.setattr(half, "_write", Mock(side_effect=OSError(28, "No space")))
+    with pytest.raises(InputError, match="cannot write to a float32 copy of .*: No space; see TMPDIR"):
+        checkpoints.load(released)
 
 
 def test_the_command(run, tmp_path, monkeypatch, capsys):

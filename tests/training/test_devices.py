@@ -120,6 +120,7 @@ def test_when_a_worker_dies_the_others_end_and_the_run_goes_on(tmp_path, victim)
     assert [line["step"] for line in toy_runs.metrics(tmp_path / "run", "train")] == list(range(1, saved + 4))
 
 
+@pytest.mark.slow
 def test_workers_with_other_flags_are_refused(tmp_path):
     toy.npz(tmp_path / "bars.npz")
     flags = ["--dataset", tmp_path / "bars.npz", *toy.FLAGS, "--train_dir", tmp_path / "run"]
@@ -130,10 +131,12 @@ def test_workers_with_other_flags_are_refused(tmp_path):
     assert not (tmp_path / "run" / "metrics.jsonl").exists()
 
 
-@pytest.mark.parametrize("chiefs, own", [({}, {"LR": 1.0}), ({"LR": 1.0}, {})], ids=["no LR", "a new LR"])
-def test_workers_with_another_version_of_the_code_are_refused(monkeypatch, chiefs, own):
+@pytest.mark.parametrize("chiefs, own", [({}, {"LR": 1.0}), ({"LR": 1.0}, {}), ({"LR": 1.0}, {"LR": 0.5})])
+def test_workers_with_other_settings_are_refused(monkeypatch, chiefs, own):
+    """Or with another version of the code, which has other settings."""
     worker = devices.Workers.__new__(devices.Workers)
     monkeypatch.setattr(worker, "of_chief", lambda value: {"SEED": 0, **chiefs})
+    worker.check_alike({"SEED": 0, **chiefs})
     with pytest.raises(InputError, match="LR: the chief has .*, this worker .*with the same code"):
         worker.check_alike({"SEED": 0, **own})
 
@@ -153,24 +156,17 @@ def test_ctrl_c_ends_a_chief_that_waits_for_the_others(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("error", [tf.errors.ResourceExhaustedError, tf.errors.InvalidArgumentError])
-def test_a_workers_own_error_is_not_the_loss_of_another(error):
+def test_a_workers_own_error_is_not_the_loss_of_another():
     """Such as a lack of memory, or an assertion of the network."""
-    worker = devices.Workers.__new__(devices.Workers)
+    worker, error = devices.Workers.__new__(devices.Workers), tf.errors.ResourceExhaustedError
     with pytest.raises(error), worker.together():
         raise error(None, None, "OOM when allocating tensor")
     with pytest.raises(devices.WorkerLost), worker.together():
         raise error(None, None, "Collective ops is aborted by: OOM when allocating tensor")
 
 
-def test_one_device_is_a_plain_call():
-    one = devices.devices_of("none")
-    assert (one.replicas, one.is_chief) == (1, True)
-    assert one.sum(len) is len and one.local(one) is one and one.of_chief(3) == 3
-
-
 @pytest.mark.parametrize("text", [
-    "", "{", "[]", 100_000 * "[", '{"cluster": {"worker": ["a:1"]}}',
+    "", "{", "[]", '{"cluster": {"worker": ["a:1"]}}',
     '{"cluster": {"worker": "a:1"}, "task": {"type": "worker", "index": 0}}',
     '{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 1}}',
     '{"cluster": {"worker": ["a:1"]}, "task": {"type": "chief", "index": 0}}',

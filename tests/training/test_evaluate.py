@@ -1,5 +1,5 @@
 """What a training measures of a split: every image once, and the health of the network, against loops."""
-from unittest.mock import Mock
+from unittest.mock import Mock, call
 
 import numpy as np
 import pytest
@@ -41,14 +41,10 @@ def test_evaluate_counts_every_image_once(dataset, batch_size):
 
 def test_a_split_is_evaluated_by_one_compiled_function(dataset):
     """Its last batch is smaller. Compiling for its size too would take seconds."""
-    sizes = set()
-
-    def test_step(batch, size):
-        sizes.add(max(size, len(batch.labels)))
-        return {"accuracy": 1.0}
-
+    step = Mock(return_value={"accuracy": 1.0})
     for split, batch_size in [(dataset.val, 10), (dataset.test, 500)]:
-        evaluate(test_step, split, batch_size)
+        evaluate(step, split, batch_size)
+    sizes = {max(size, len(batch.labels)) for batch, size in (given.args for given in step.call_args_list)}
     assert sizes == {10, len(dataset.test.labels)}
 
 
@@ -84,31 +80,51 @@ def test_the_health_of_a_capsnet(dataset, iterations, jit):
     assert found == pytest.approx(expected, rel=1e-5)
 
 
-def test_a_run_records_its_health_at_every_validation(tmp_path):
-    """Of a network without capsules only what applies."""
+def test_a_run_records_its_health_at_every_validation():
     records = toy_runs.metrics(toy_runs.finished(), "health")
     assert [record["step"] for record in records] == [2, 4, 6]
-    convolution = {"step", "split", "dead_channels", "positive_activations"}
-    assert set(records[0]) == convolution | {"short_primary_capsules", "length_correct", "length_wrong",
-                                             "coupling_entropy", "logit_change_1", "logit_change_2",
-                                             "logit_change_3"}
-    assert toy_runs.start(tmp_path / "run", "--model", "cnn", "--max_iters", 1) == 0
-    record, = toy_runs.metrics(tmp_path / "run", "health")
-    assert set(record) == convolution
+    assert set(records[0]) == {"step", "split", "dead_channels", "positive_activations", "short_primary_capsules",
+                               "length_correct", "length_wrong", "coupling_entropy",
+                               "logit_change_1", "logit_change_2", "logit_change_3"}
+
+
+def training_with(dataset, run, **changes):
+    """-> a training that does not compile anything yet, at its step 0"""
+    cfg, network = toy.settings(**changes), toy.network()
+    optimizer = make_optimizer(cfg)
+    optimizer.build(network.trainable_variables)
+    return Training(cfg, dataset, network, optimizer, Devices(), run)
+
+
+@pytest.mark.parametrize("ema, best, tested", [
+    (0, 6, ["test, last"]), (0.7, 6, ["test, last", "test, average"]), (0, 4, ["test, last", "test, best"]),
+    (0.7, 4, ["test, last", "test, average", "test, best"]), (0, None, ["test, last"])])
+def test_the_last_network_is_not_tested_twice_where_it_is_the_best(dataset, monkeypatch, ema, best, tested):
+    titles, run = [], Mock()
+    run.restore_best.return_value = best
+    training = training_with(dataset, run, EMA=ema)
+    training.optimizer.iterations.assign(6)
+    monkeypatch.setattr(measuring, "evaluate", lambda *given: titles.append(given[3]) or {"accuracy": len(titles)})
+    results = measuring.test(training)
+    assert titles == tested
+    expected = {"last": {"step": 6, "accuracy": 1}, **({"average": {"step": 6, "accuracy": 2}} if ema else {})}
+    if best:
+        expected["best"] = {"step": best, "accuracy": len(titles)}
+    assert results == expected
+    assert run.save_network.call_args_list == ([call("average", 6)] if ema else [])
 
 
 def test_capsules_that_are_all_equally_long_are_named_once_until_they_recover(dataset, monkeypatch):
-    cfg, network = toy.settings(), toy.network()
-    optimizer, run = make_optimizer(cfg), Mock()
+    run = Mock()
     run.note.side_effect = lambda line: line
-    training = Training(cfg, dataset, network, optimizer, Devices(), run)
+    training = training_with(dataset, run)
     found = []
     for step, lengths in [(100, (0.99, 0.98)), (200, (0.99, 0.98)), (300, (0.01, 0.01)), (400, (0.9, 0.1)),
                           (500, (0.5, 0.51)), (600, None)]:
         health = dict(zip(("length_correct", "length_wrong"), lengths or (), strict=False))  # a cnn has none
         monkeypatch.setattr(measuring, "measure_health", lambda *given, health=health: health)
-        optimizer.iterations.assign(step)
+        training.optimizer.iterations.assign(step)
         found += [(step, line) for line in measuring.validate(training) if isinstance(line, str)]
     assert [step for step, _ in found] == [200, 500]
     assert "after step 200 the class capsules are equally long" in found[0][1] and "--warmup" in found[0][1]
-    assert [call.args[0] for call in run.note.call_args_list] == [line for _, line in found], "they are in the log"
+    assert [note.args[0] for note in run.note.call_args_list] == [line for _, line in found], "they are in the log"

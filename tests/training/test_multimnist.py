@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import data
+import oracle
 import toy
 import toy_runs
 from data.dataset import training_batch
@@ -25,21 +26,6 @@ def dataset(monkeypatch):
 
 # ---- the loss, in NumPy ----
 
-def squash(s):
-    n2 = np.sum(s ** 2, axis=-1, keepdims=True)
-    return s * np.sqrt(n2) / (1 + n2)
-
-
-def route(u_hat, iterations):
-    """Procedure 1 for one image, u_hat [I, J, E] -> v [J, E]"""
-    b = np.zeros(u_hat.shape[:2])
-    for _ in range(iterations):
-        c = np.exp(b) / np.exp(b).sum(axis=1, keepdims=True)
-        v = squash(np.einsum("ij,ije->je", c, u_hat))
-        b = b + np.einsum("ije,je->ij", u_hat, v)
-    return v
-
-
 def decode(network, masked):
     """One image's masked capsules [J, E] -> [H, W, C]"""
     decoder = network.decoder
@@ -56,7 +42,8 @@ def losses_by_hand(network, batch, iterations=3):
     u = network.primary_caps(network.conv1(batch.images)).numpy().astype(float)
     W = network.digit_caps.W.numpy().astype(float)
     for n, labels in enumerate(batch.labels):
-        v = route(np.einsum("id,idje->ije", u[n], W), iterations)
+        u_hat = np.einsum("id,idje->ije", u[n], W)
+        (v,), _ = oracle.route(u_hat[None], iterations)
         margin = 0
         for j, length in enumerate(np.linalg.norm(v, axis=1)):
             present, absent = max(0, 0.9 - length) ** 2, 0.5 * max(0, length - 0.1) ** 2
