@@ -96,10 +96,3 @@ def test_several_networks_go_side_by_side_also_without_iterations(folder, tmp_pa
     assert set(found["figures"]) == {"iterations.png", "logits.png", "agreement.png", "where-0.png", "where-1.png"}
     low, high = found["routing"]["run"]["intervals"]["coupling_entropy"]
     assert low < found["run"]["coupling_entropy"] < high
-
-
-def test_a_network_without_capsules_is_refused(folder, tmp_path, capsys):
-    other = folder.with_name("cnn")
-    assert toy_runs.start(other, "--model", "cnn", "--max_iters", 1) == 0
-    status, _, (error,) = toy_runs.evaluate(capsys, "--mode", "routing", "--ckpt", other, "--fig_dir", tmp_path)
-    assert status == 2 and "--mode routing: expected a network with capsules and routing" in error
