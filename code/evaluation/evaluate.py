@@ -119,8 +119,8 @@ def check_fit(loaded: Loaded, dataset: Dataset):
     network = loaded.network
     if (network.image_shape, network.classes) != (dataset.image_shape, dataset.classes):
         raise InputError(
-            f"{loaded.prefix}: expected a network for images of [H, W, C] {dataset.image_shape} and "
-            f"{dataset.classes} classes, as {dataset.name} has, received one for "
+            f"{loaded.prefix}: expected a network for images of [H, W, C] {dataset.image_shape} "
+            f"and {dataset.classes} classes, as {dataset.name} has, received one for "
             f"{network.image_shape} and {network.classes}")
 
 
@@ -156,8 +156,8 @@ def check_unseen(loaded: Loaded, images: Config, dataset: Dataset):
     trained_on_it = in_order_of(run, seen).digest == run.data
     if trained_on_it and not np.array_equal(seen.test.images, dataset.test.images):
         raise InputError(
-            f"{loaded.prefix}: expected a network that has not seen the test images, received one of "
-            f"--seed {run.settings.SEED}, which splits {images.DATASET} otherwise; give these "
+            f"{loaded.prefix}: expected a network that has not seen the test images, received one "
+            f"of --seed {run.settings.SEED}, which splits {images.DATASET} otherwise; give these "
             "images a test split of their own, or compare networks of one seed")
 
 
@@ -180,8 +180,8 @@ def say_differences(loaded: Loaded, images: Config, found: Dataset, dataset: Dat
     split_by = ("DATASET", *config.OF_DATASETS, "SEED")
     alike = all(images[name] == run.settings[name] for name in split_by)
     if own and alike and run.data != dataset.digest:
-        say(f"{prefix}: {images.DATASET} has changed since the training. Unless it has a test split "
-            "of its own, the network may have been trained on some of these test images")
+        say(f"{prefix}: {images.DATASET} has changed since the training. Unless it has a test "
+            "split of its own, the network may have been trained on some of these test images")
 
     # ink and paper
     if images.DATASET == run.settings.DATASET:

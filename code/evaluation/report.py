@@ -22,7 +22,7 @@ from runs.about import about
 from settings import PATH, PATHS, Config
 
 RESULTS = "results.json"
-# Shown in per cent, as accuracies and rates are. Other names that end with "error" are no fractions.
+# Shown in per cent, as accuracies and rates are. Other names with "error" are no fractions.
 FRACTIONS = ("error", "expected_calibration_error")
 
 # A dict has the numbers of the network of that name.

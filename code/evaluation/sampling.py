@@ -71,8 +71,9 @@ def classified_correctly(predictor: Predictor, split: Examples, candidates: np.n
     if not correct.any():
         raise InputError(f"{cfg.CKPT}: expected a network that classifies a test image correctly, "
                          f"to measure it there; received none of {len(chosen)}")
-    return Sample(images[correct], labels[correct, 0], labels[correct, 1:],
-                  predictions.take(correct), chosen[correct], len(chosen))
+    predictions = Predictions(*(None if one is None else one[correct] for one in predictions))
+    return Sample(images[correct], labels[correct, 0], labels[correct, 1:], predictions,
+                  chosen[correct], len(chosen))
 
 
 def correct_for_all(predictors: dict[str, Predictor], images: np.ndarray, labels: np.ndarray,

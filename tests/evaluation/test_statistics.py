@@ -12,12 +12,9 @@ from evaluation.statistics.calibration import expected_calibration_error, reliab
 from settings import Config
 
 
-def test_confusion_counts_label_by_prediction():
+def test_counts_and_means_of_each_pair_of_classes_and_of_nothing():
     counts = tables.confusion(np.array([0, 0, 2, 2, 2]), np.array([0, 1, 2, 2, 0]), 3)
     np.testing.assert_array_equal(counts, [[1, 1, 0], [0, 0, 0], [1, 0, 2]])
-
-
-def test_means_of_each_pair_of_classes_and_of_nothing():
     labels, others, values = np.array([0, 0, 1]), np.array([1, 1, 0]), np.array([2.0, 4.0, 7.0])
     table = tables.mean_by_classes(labels, others, values, 2)
     np.testing.assert_array_equal(table, [[np.nan, 3], [7, np.nan]])

@@ -22,7 +22,7 @@ class History(NamedTuple):
 
 
 def chart(title: str, width: float, height: float, **grid) -> tuple[Figure, Any]:
-    """Makes an empty chart of that size in inches, and its axes: one, or an array as `grid` says."""
+    """Makes an empty chart of that size in inches, and its axes: one, or as `grid` says."""
     figure = Figure(figsize=(width, height), layout="constrained")
     figure.suptitle(title)
     return figure, figure.subplots(**grid)
@@ -164,7 +164,7 @@ def success(title: str, budgets: np.ndarray, rates: np.ndarray, budget_label: st
 
 def detection(title: str, natural: np.ndarray, adversarial: np.ndarray,
               threshold: float) -> Figure:
-    """Draws distances [N], [n] of images from their reconstructions, and the detector's threshold."""
+    """Draws distances [N], [n] of images from their reconstructions, and the threshold."""
     figure, axes = chart(title, 6, 3.6)
     bins = np.linspace(0, max(natural.max(), adversarial.max(initial=0)) * 1.02, 50)
     axes.hist(natural, bins, density=True, color=BLUE, alpha=0.75, label="natural")

@@ -86,9 +86,9 @@ def run(predictors: dict[str, Predictor], dataset: Dataset, cfg,
     table[name] = with_intervals(correct, chosen // affnist.COPIES if transforms else None)
     if transforms:
         most = affnist.DEFAULTS["SHIFT"]
-        moved = np.maximum(np.abs(transforms.right), np.abs(transforms.down))[chosen]  # pixels [N]
-        for words, which in ((f"{name}, moved by {most} or less", moved <= most),
-                             (f"{name}, moved by more than {most}", moved > most)):
+        far = np.maximum(np.abs(transforms.right), np.abs(transforms.down))[chosen]  # pixels [N]
+        for words, which in ((f"{name}, moved by {most} or less", far <= most),
+                             (f"{name}, moved by more than {most}", far > most)):
             if which.any():
                 part = {network: yes[which] for network, yes in correct.items()}
                 table[words] = with_intervals(part, chosen[which] // affnist.COPIES)
@@ -153,8 +153,7 @@ def moved(digits: Split, field: str, value: float) -> np.ndarray:
 
 def examples(name: str, centred: Split, whole: Split, transforms: affine.Transforms | None,
              chosen: np.ndarray) -> Figure:
-    """Returns a sheet of the images [chosen] of affNIST, below their digits if `transforms` are known.
-    """
+    """Returns a sheet of the images [chosen] of affNIST, below their digits if these are known."""
     labels = [str(label) for label in whole.labels[chosen, 0]]
     images = scale(whole.images[chosen])
     if not transforms:

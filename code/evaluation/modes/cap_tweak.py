@@ -50,17 +50,14 @@ def candidates(dataset: Dataset, cfg) -> np.ndarray:
     A class is known by its name, or else by its number. InputError if it is not, or has no images.
     """
     labels, names, target = dataset.test.labels[:, 0], dataset.class_names, cfg.TWEAK_TARGET
-    if target in names:
-        number = names.index(target)
-    elif target == "-1":
+    numbers = {str(j): j for j in range(len(names))} | {name: j for j, name in enumerate(names)}
+    if target == "-1" and target not in names:
         return np.arange(len(labels))
-    elif target.isdecimal() and int(target) < len(names):
-        number = int(target)
-    else:
-        raise InputError(f"--tweak_target: expected a class by its name, or by its number from 0 to "
-                         f"{len(names) - 1}, or -1 for every class, received "
+    if target not in numbers:
+        raise InputError("--tweak_target: expected a class by its name, or by its number from 0 "
+                         f"to {len(names) - 1}, or -1 for every class, received "
                          f"{target}{suggestion(target, names)}")
-    found = np.flatnonzero(labels == number)
+    found = np.flatnonzero(labels == numbers[target])
     if not len(found):
         raise InputError(f"--tweak_target {target}: expected a class of the test split, "
                          "received one without images")

@@ -88,8 +88,8 @@ def draw_images(images: np.ndarray, labels: np.ndarray, predictions: Predictions
         captions = [caption(dataset.class_names[j]) for j in labels[which]]
         rows = [sheets.Row("input", images[which], captions)]
         for kind, (classes, drawn) in kinds.items():
-            captions = [caption(dataset.class_names[j], length) for j, length
-                        in zip(classes[which], predictions.scores[which, classes[which]], strict=True)]
+            captions = [caption(dataset.class_names[classes[n]], predictions.scores[n, classes[n]])
+                        for n in which]
             rows.append(sheets.Row(f"{kind} capsule", drawn[which, 0], captions,
                                    classes[which] != labels[which]))
         report.draw(f"{cfg.SHOW}-{page:03}", sheets.rows_of_images(

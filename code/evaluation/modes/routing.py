@@ -138,7 +138,7 @@ def draw_agreement(title: str, found: dict[str, Couplings], styles: dict[str, St
             curve(axes[column], np.arange(2), means, styles[name], name)
         axes[column].set_xticks([0, 1], ["uniform couplings", "after routing"])
         axes[column].set_xlim(-0.3, 1.3)
-        finish(axes[column], f"{whose} class capsule", "mean cosine, weighted by the votes' lengths")
+        finish(axes[column], f"{whose} class capsule", "mean cosine, weighted by length of votes")
     return figure
 
 

@@ -23,10 +23,6 @@ class Predictions(NamedTuple):
     from_label: np.ndarray | None = None      # [N, K, H, W, C], decoded from those of the labels;
                                               # None if no labels were given
 
-    def take(self, which: np.ndarray) -> "Predictions":
-        """Returns those of the images [which]."""
-        return Predictions(*(None if array is None else array[which] for array in self))
-
 
 def accuracies(predictors: "dict[str, Predictor]", variants: Iterable[np.ndarray],
                labels: np.ndarray) -> dict[str, dict]:

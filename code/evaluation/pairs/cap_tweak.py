@@ -18,7 +18,7 @@ def beside_other(predictor: Predictor, sample: Sample, n: int, grid: np.ndarray,
                  dataset: Dataset) -> tuple[np.ndarray, str]:
     """Draws the tweaked digit of the n-th image, and the other digit as its capsule is decoded.
 
-    grid [E, K, H, W, C]: the tweaked digit. Returns both in two colours [E, K, H, W, 3], the legend.
+    grid [E, K, H, W, C]: the tweaked digit. Returns both in colours [E, K, H, W, 3], the legend.
     """
     other = sample.others[n:n + 1, 0]                                          # [1]
     decoded = predictor.decode(sample.predictions.capsules[n, other], other)[0]

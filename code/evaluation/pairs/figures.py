@@ -27,7 +27,7 @@ def in_two_colours(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def sheet(title: str, batch: Batch, drawn: Drawn, dataset: Dataset) -> Figure:
-    """Draws the paper's figure 5: pairs, what the capsules draw, and a capsule of an absent class."""
+    """Draws the paper's figure 5: pairs, what the capsules draw, and one of an absent class."""
     names = [shorten(name, MOST_LETTERS) for name in dataset.class_names]
 
     def row(name, images, classes, marked=None):

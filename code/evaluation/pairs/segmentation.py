@@ -105,7 +105,7 @@ def measure(predictor: Predictor, split: Examples, batch_size: int,
 
 
 def tables(measured: np.ndarray, right: np.ndarray, overlaps: np.ndarray) -> dict[str, dict]:
-    """Tabulates what `measure` returns: "right" and "wrong" pairs, and those of each bin of overlap.
+    """Tabulates what `measure` returns: "right" and "wrong" pairs, and all of them "by_overlap".
 
     The last has the edges of the bins, and arrays [BINS].
     """

@@ -19,6 +19,7 @@ from evaluation.robustness import detection, gradient_masking
 from evaluation.robustness.corruptions import CORRUPTIONS, STRENGTHS
 from evaluation.sampling import Shared
 from evaluation.statistics.intervals import wilson, with_interval
+from evaluation.statistics.tables import mean
 from output import progress
 
 Predictors = dict[str, Predictor]  # by name
@@ -118,22 +119,18 @@ def try_attack(row: Row, name: str, predictor: Predictor, sample: Shared, cfg,
                            cfg.changed(NORM=row.norm), threshold, f"{name}, {row.title()}")
     tried = engine.budgets(row.norm, cfg)
     fooled = attacked.budget <= tried[-1]
-    numbers = {"images": len(sample.labels), **rate("success_rate", fooled),
-               "budgets": tried, "success_rates": attacked.success_rates(tried)}
+    numbers = {"images": len(sample.labels), "budgets": tried,
+               "success_rates": attacked.success_rates(tried)}
+    rates = {"success_rate": fooled}
 
     # does the reconstruction give it away?
     if threshold is not None:
         suspect, false_alarm = (
             detection.reconstruction_distance(images, predictor.predict(images)) > threshold
             for images in (attacked.images, sample.images))
-        numbers |= {**rate("detection_rate", suspect[fooled]),
-                    **rate("false_positive_rate", false_alarm),
-                    **rate("undetected_success_rate", fooled & ~suspect)}
+        rates |= {"detection_rate": suspect[fooled], "false_positive_rate": false_alarm,
+                  "undetected_success_rate": fooled & ~suspect}
+    for name, yes in rates.items():
+        numbers[name] = mean(yes)
+        numbers[f"{name}_interval"] = wilson(numbers[name], len(yes))
     return numbers
-
-
-def rate(name: str, yes: np.ndarray) -> dict:
-    """Returns the fraction of `yes` [n] and its 95 % interval; None for an empty array."""
-    if not len(yes):
-        return {name: None, f"{name}_interval": None}
-    return {name: yes.mean(), f"{name}_interval": wilson(yes.mean(), len(yes))}

@@ -11,6 +11,7 @@ def wilson(fraction: np.ndarray, count: np.ndarray) -> tuple[np.ndarray, np.ndar
 
     Unlike scipy's, it takes arrays, and an effective sample size that is no whole number.
     """
+    count = np.asarray(count)
     with np.errstate(invalid="ignore", divide="ignore"):
         denominator = 1 + Z**2 / count
         centre = (fraction + Z**2 / (2 * count)) / denominator
