@@ -108,8 +108,11 @@ def test_curves(lines):
 def test_charts_of_numbers_are_tidy_and_so_are_those_of_none():
     count = np.array([0, 3, 0, 10])
     accuracy, length = np.where(count, 0.5, np.nan), np.where(count, 0.4, np.nan)
-    pixels(charts.reliability("title", {"count": count, "length": length, "accuracy": accuracy,
-                                        "low": accuracy - 0.1, "high": accuracy + 0.1}))
+    figure = charts.reliability("title", {"count": count, "length": length, "accuracy": accuracy,
+                                          "low": accuracy - 0.3, "high": accuracy + 0.1})
+    pixels(figure)
+    bars, = figure.axes[0].collections
+    np.testing.assert_allclose(bars.get_segments(), 2 * [[[0.4, 0.2], [0.4, 0.6]]])
     budgets, rates, steps = np.linspace(0, 3, 50), np.linspace(0, 1, 50), np.arange(100)
     figure = charts.success("title", budgets, rates, "L2 budget", steps)
     pixels(figure)

@@ -82,13 +82,14 @@ def test_as_many_iterations_as_in_training_give_the_networks_own_error_and_loss(
     assert len({round(row["margin"], 6) for row in rows}) > 5, "the iterations make a difference"
 
 
-def test_several_networks_go_side_by_side_also_without_iterations(run, make_run, run_eval, tmp_path):
-    folder, cfg, *_ = run
+def test_several_networks_go_side_by_side_also_without_iterations(run, make_run, run_eval, calls, tmp_path):
+    (folder, cfg, *_), drawn = run, calls(mode, "curve")
     make_run(folder / "uniform", cfg.changed(ROUTING="uniform"))
     ended = run_eval(tmp_path, "--mode", "routing", "--ckpt", f"{folder / 'run'},{folder / 'uniform'}",
                      "--num_images", 20, draw=True)
     found = ended.results
     assert ended.status == 0, ended.errors
+    assert len(drawn) == 2 + 1 + 2 * 2, "error, loss and logits of one of them, agreement of both"
     assert found["run"]["coupling_entropy"] < found["uniform"]["coupling_entropy"] == pytest.approx(1)
     assert set(found["figures"]) == {"iterations.png", "logits.png", "agreement.png", "where-0.png", "where-1.png"}
     low, high = found["routing"]["run"]["intervals"]["coupling_entropy"]
