@@ -11,8 +11,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-import cli
-import eval as command
 import toy
 import train
 from runs import checkpoints
@@ -24,16 +22,6 @@ def run(*flags) -> int:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", ["train.py", *map(str, flags)])
         return train.main()
-
-
-def evaluate(capsys, *flags) -> tuple[int, str, list[str]]:
-    """eval.py with these flags -> its exit status, its output, its error lines."""
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as exit:
-        patch.setattr(sys, "argv", ["eval.py", *map(str, flags)])
-        cli.run(command.main)
-    out, err = capsys.readouterr()
-    lines = err.replace("\r", "\n").splitlines()
-    return exit.value.code, out, [line for line in lines if "error: " in line]
 
 
 def start(folder: Path, *flags) -> int:

@@ -9,7 +9,7 @@ import config
 import data
 import registry
 from data.check import is_light
-from data.dataset import Dataset, Split
+from data.dataset import Dataset
 from evaluation.network.predictor import Predictor
 from evaluation.report import Report
 from output import say
@@ -30,10 +30,9 @@ def evaluate(given: dict) -> int:
     """
     cfg = Config(config.EVAL_ALL, given)
     registry.check_owned(given, FOLDER, "--mode", cfg.MODE)
-    of_attacks = sorted(given.keys() & registry.settings("evaluation.attacks").keys())
-    if of_attacks and cfg.MODE != "adversarial":
-        raise InputError(f"--{of_attacks[0].lower()}: expected --mode adversarial, which has this "
-                         f"setting, received --mode {cfg.MODE}")
+    if cfg.ATTACK != "all":
+        attack = cfg.ATTACK if cfg.MODE == "adversarial" else "none"
+        registry.check_owned(given, "evaluation.attacks", "--attack", attack)
     mode = registry.module(FOLDER, cfg.MODE)
     if hasattr(mode, "check"):
         mode.check(cfg)
@@ -51,10 +50,9 @@ def evaluate(given: dict) -> int:
     cfg = cfg.changed(**as_trained, CKPT=",".join(str(one.prefix) for one in loaded))
     images = first.changed(**{name: cfg[name] for name in config.DATA})
     found = data.load(images, test_only_ok=True)
+    dataset = in_order_of(loaded[0].run, found)
     for one in loaded:
         check_fit(one, found)
-    dataset = in_order_of(loaded[0].run, found)
-    for one in loaded[1:]:
         check_order(one, loaded[0], dataset)
         check_unseen(one, images, dataset)
     check_mode(mode, loaded, dataset, cfg)
@@ -78,19 +76,15 @@ def evaluate(given: dict) -> int:
 
 
 def names_of(loaded: list[Loaded]) -> list[str]:
-    """Returns a name for each network, no two alike.
+    """Returns their folders, folders and checkpoints, or paths: the first that are all different.
 
-    All are named by their folders, or by folder and checkpoint, or by the whole path: the first of
-    these that tells them apart. InputError if two are the same network.
+    InputError if two are the same network.
     """
-    short = [one.prefix.parent.name for one in loaded]
-    longer = [one.name for one in loaded]
-    full = [str(one.prefix) for one in loaded]
-    for names in (short, longer, full):
+    folders, full = [one.prefix.parent.name for one in loaded], [str(one.prefix) for one in loaded]
+    for names in (folders, [one.name for one in loaded], full):
         if len(set(names)) == len(names):
             return names
-    twice = next(name for name in full if full.count(name) > 1)
-    raise InputError(f"--ckpt: expected different networks, received {twice} twice")
+    raise InputError(f"--ckpt: expected different networks, received {', '.join(full)}")
 
 
 # ---- do mode, networks and images go together? ----
@@ -127,25 +121,20 @@ def check_fit(loaded: Loaded, dataset: Dataset):
     network = loaded.network
     if (network.image_shape, network.classes) != (dataset.image_shape, dataset.classes):
         raise InputError(
-            f"{loaded.prefix}: expected a network for images of [H, W, C] {dataset.image_shape} and "
-            f"{dataset.classes} classes, as {dataset.name} has, received one for "
+            f"{loaded.prefix}: expected a network for images of [H, W, C] {dataset.image_shape} "
+            f"and {dataset.classes} classes, as {dataset.name} has, received one for "
             f"{network.image_shape} and {network.classes}")
 
 
 def in_order_of(run: RunConfig, dataset: Dataset) -> Dataset:
-    """Returns the dataset with its classes in the network's order, if both have the same names.
-
-    Otherwise, and if its images are made when they are taken, it is returned unchanged.
-    """
-    names, parts = run.class_names, ("train", "val", "test")
-    splits = {part: getattr(dataset, part) for part in parts}
-    in_memory = all(isinstance(split, Split) for split in splits.values())
-    same = set(names) == set(dataset.class_names) and len(set(names)) == dataset.classes
-    if names == dataset.class_names or not same or not in_memory or dataset.further:
+    """Returns the dataset with its classes in the network's order, if both have the same names."""
+    names = run.class_names
+    if names == dataset.class_names or sorted(names) != sorted(dataset.class_names):
         return dataset
     place = np.array([names.index(name) for name in dataset.class_names], np.int32)  # [J]
-    moved = {part: split._replace(labels=place[split.labels]) for part, split in splits.items()}
-    return dataclasses.replace(dataset, **moved, class_names=names)
+    train, val, test = (split._replace(labels=place[split.labels])
+                        for split in (dataset.train, dataset.val, dataset.test))
+    return dataclasses.replace(dataset, train=train, val=val, test=test, class_names=names)
 
 
 def check_order(loaded: Loaded, first: Loaded, dataset: Dataset):
@@ -157,12 +146,10 @@ def check_order(loaded: Loaded, first: Loaded, dataset: Dataset):
 
 
 def check_unseen(loaded: Loaded, images: Config, dataset: Dataset):
-    """InputError if the network was trained on test images of `dataset`, the user's own images.
+    """InputError if the network was trained on test images of `dataset`, loaded by `images`.
 
-    Without a test split of their own, the seed of the training splits them. So test images of one
-    seed are training images of another.
-
-    images: the settings by which `dataset` was loaded
+    The seed of the training splits images of the user's own that have no test split. So test images
+    of one seed are training images of another.
     """
     run = loaded.run
     if images.DATASET in config.DATASETS or run.settings.SEED == images.SEED:
@@ -171,8 +158,8 @@ def check_unseen(loaded: Loaded, images: Config, dataset: Dataset):
     trained_on_it = in_order_of(run, seen).digest == run.data
     if trained_on_it and not np.array_equal(seen.test.images, dataset.test.images):
         raise InputError(
-            f"{loaded.prefix}: expected a network that has not seen the test images, received one of "
-            f"--seed {run.settings.SEED}, which splits {images.DATASET} otherwise; give these "
+            f"{loaded.prefix}: expected a network that has not seen the test images, received one "
+            f"of --seed {run.settings.SEED}, which splits {images.DATASET} otherwise; give these "
             "images a test split of their own, or compare networks of one seed")
 
 
@@ -181,47 +168,42 @@ def check_unseen(loaded: Loaded, images: Config, dataset: Dataset):
 def say_differences(loaded: Loaded, images: Config, found: Dataset, dataset: Dataset):
     """Says where the network may not be meant for these images, although the shapes fit.
 
-    images: the settings by which they were loaded; found: the dataset as it was loaded; dataset: as
-    it is evaluated
+    images: the settings by which they were loaded; found: as loaded; dataset: as evaluated
     """
     run, prefix = loaded.run, loaded.prefix
     if run.class_names != found.class_names:
-        classes = (f"{prefix} has other classes, {shown(run.class_names)}, than {found.name}, "
-                   f"{shown(found.class_names)}")
         matched = run.class_names == dataset.class_names
-        say(f"{classes}: they are {'matched by name' if matched else 'compared in this order'}")
+        say(f"{prefix} has other classes, {shown(run.class_names)}, than {found.name}, "
+            f"{shown(found.class_names)}: they are "
+            f"{'matched by name' if matched else 'compared in this order'}")
 
     # Without a test split of their own, other images are split in another way, too.
     own = images.DATASET not in config.DATASETS
-    alike = all(images[name] == run.settings[name]
-                for name in ("DATASET", *config.OF_DATASETS, "SEED"))
+    split_by = ("DATASET", *config.OF_DATASETS, "SEED")
+    alike = all(images[name] == run.settings[name] for name in split_by)
     if own and alike and run.data != dataset.digest:
-        say(f"{prefix}: {images.DATASET} has changed since the training. Unless it has a test split "
-            "of its own, the network may have been trained on some of these test images")
+        say(f"{prefix}: {images.DATASET} has changed since the training. Unless it has a test "
+            "split of its own, the network may have been trained on some of these test images")
 
     # ink and paper
     if images.DATASET == run.settings.DATASET:
         return
-    light, trained = is_light(dataset.test), was_light(run)
-    if trained is not None and light != trained:
+    light = is_light(dataset.test)
+    if run.settings.DATASET in config.DATASETS:
+        if run.image_shape[2] > 1:  # photographs are both
+            return
+        trained = False             # grey ones are dark at their borders
+    else:
+        try:
+            trained = is_light(data.load(run.settings).train)
+        except InputError:  # they are gone
+            return
+    if light != trained:
         words = ("light", "dark") if light else ("dark", "light")
         say(f"{prefix}: {dataset.name} has a {words[0]} background, the training images had a "
             f"{words[1]} one. The numbers say little unless the images are inverted, 255 - x; "
             "predict.py inverts pictures for networks of handwriting, eval.py takes them as they "
             "are")
-
-
-def was_light(run: RunConfig) -> bool | None:
-    """Returns whether the training images are light at their borders; None if they are gone.
-
-    Those of named datasets are dark if they are grey. Photographs may be either.
-    """
-    if run.settings.DATASET in config.DATASETS:
-        return False if run.image_shape[2] == 1 else None
-    try:
-        return is_light(data.load(run.settings).train)
-    except InputError:
-        return None
 
 
 def shown(names: tuple[str, ...], most: int = 5) -> str:

@@ -16,14 +16,13 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from data.readers.files import from_json
 from evaluation.figures import style
-from output import is_writable, reason_of, say, write_whole
+from output import check_writable, say, write_whole, writing
 from runs.about import about
-from settings import PATH, PATHS, Config, InputError
+from settings import PATH, PATHS, Config
 
 RESULTS = "results.json"
-# Shown in per cent, as accuracies and rates are. Other names that end with "error" are no fractions.
+# Shown in per cent, as accuracies and rates are. Other names with "error" are no fractions.
 FRACTIONS = ("error", "expected_calibration_error")
 
 # A dict has the numbers of the network of that name.
@@ -37,23 +36,23 @@ class Report:
         """cfg: the settings, which results.json records."""
         self.folder, self.cfg = folder, cfg
         self.files = {}  # figures and tables by name, bytes
-        if not is_writable(folder.absolute() / RESULTS):
-            raise InputError(f"--fig_dir: expected a folder to write in, received {folder}")
+        check_writable("--fig_dir", folder.absolute() / RESULTS)
 
     def draw(self, name: str, figure: Figure):
         """Draws name.png, which `close` writes."""
         self.files[f"{name}.png"] = style.png(figure)
 
-    def tabulate(self, name: str, header: Sequence[str], rows: dict[str, list[Sequence]]):
+    def tabulate(self, name: str, columns: Sequence[str], rows: dict[str, list[dict]]):
         """Makes name.csv in UTF-8, which `close` writes. NaN is an empty cell.
 
         rows: of each network. If there are several, their names are the first column.
         """
-        text, several = io.StringIO(newline=""), len(rows) > 1
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(["network", *header] if several else header)
+        text, several = io.StringIO(newline=""), ["network"] if len(rows) > 1 else []
+        writer = csv.DictWriter(text, [*several, *columns], extrasaction="ignore",
+                                lineterminator="\n")
+        writer.writeheader()
         for network, mine in rows.items():
-            writer.writerows([network, *row] if several else row for row in plain(mine))
+            writer.writerows({"network": network, **row} for row in plain(mine))
         self.files[f"{name}.csv"] = text.getvalue().encode()
 
     def close(self, subject: dict[str, str], numbers: Numbers, details: dict):
@@ -69,35 +68,28 @@ class Report:
                  for kind, suffix in (("figures", ".png"), ("tables", ".csv"))}
         results = {**subject, **numbers, **details, "settings": settings, **kinds, **about()}
         text = json.dumps(plain(results), indent=1, allow_nan=False) + "\n"
-        try:
+        with writing(self.folder, "--fig_dir"):
             stale = self.stale()
             for name, content in {**self.files, RESULTS: text.encode()}.items():
                 write_whole(self.folder / name, content)
             for name in stale:
                 (self.folder / name).unlink(missing_ok=True)
-        except OSError as error:
-            raise InputError(f"--fig_dir: expected a folder to write in, received {self.folder} "
-                             f"({reason_of(error)})") from None
 
         # the screen
         say("{checkpoint}, trained on {trained_on}, evaluated on {evaluated_on}".format(**subject))
         for line in as_lines(numbers):
             say(line)
-        counts = [f"{len(names)} {kind[:-1] if len(names) == 1 else kind}"
-                  for kind, names in kinds.items() if names]
-        say(f"{self.folder}: {' and '.join([RESULTS, *counts])}")
+        say(f"{self.folder}: {1 + len(self.files)} files, {RESULTS} among them")
 
     def stale(self) -> set[str]:
-        """Returns the files that the evaluation before made in this folder, and this one did not.
-        """
+        """Returns the figures and tables of the evaluation before that this one did not make."""
         try:
-            before = from_json((self.folder / RESULTS).read_text())
-            names = [*before["figures"], *before.get("tables", [])]
-            # They will be deleted, so they are nothing but figures and tables of this folder.
-            made = {name for name in names if re.fullmatch(r"[\w-]+\.(png|csv)", name)}
-            return made - self.files.keys()
+            before = json.loads((self.folder / RESULTS).read_text())
+            names = {*before["figures"], *before.get("tables", [])} - self.files.keys()
         except (OSError, ValueError, LookupError, TypeError, AttributeError):  # there was none
             return set()
+        # They will be deleted, so they are nothing but figures and tables of this folder.
+        return {name for name in names if re.fullmatch(r"[\w-]+\.(png|csv)", name)}
 
 
 def as_lines(numbers: Numbers) -> list[str]:
@@ -107,10 +99,9 @@ def as_lines(numbers: Numbers) -> list[str]:
             if name not in networks]
     if networks:
         rows.append(("", *networks))
-        for name in dict.fromkeys(name for found in networks.values() for name in found):
-            cells = [readable(name, found[name]) if name in found else "-"
-                     for found in networks.values()]
-            rows.append((name.replace("_", " "), *cells))
+    for name in dict.fromkeys(itertools.chain(*networks.values())):
+        cells = [readable(name, found.get(name, "-")) for found in networks.values()]
+        rows.append((name.replace("_", " "), *cells))
     columns = itertools.zip_longest(*rows, fillvalue="")
     widths = [max(map(len, column)) for column in columns]
     return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]

@@ -7,8 +7,6 @@ from data.dataset import Dataset, Examples, scale, stream
 from evaluation.network.predictor import Predictions, Predictor
 from settings import InputError
 
-FEWEST_CLASSES = 5  # of pairs: a class that is neither of 2 labels nor of 2 predictions is needed
-
 
 class Sample(NamedTuple):
     """N correctly classified images."""
@@ -35,25 +33,6 @@ def check_one_label(dataset: Dataset, mode: str):
                          f"received {dataset.name} with {count}")
 
 
-def check_one_or_two_labels(dataset: Dataset, mode: str):
-    """InputError unless every image has one label, or two digits whose own images are known."""
-    count = dataset.test.labels.shape[1]
-    if count == 1:
-        return
-    apart = has_sources(dataset)
-    if count != 2 or not apart or dataset.classes < FEWEST_CLASSES:
-        raise InputError(
-            f"--mode {mode}: expected a dataset with one label for each image, or of two digits "
-            f"that are known apart, of {FEWEST_CLASSES} classes or more; received {dataset.name} "
-            f"with {count} labels, {'known' if apart else 'not known'} apart, and "
-            f"{dataset.classes} classes")
-
-
-def has_sources(dataset: Dataset) -> bool:
-    """Returns whether the test split has an image of each label without the others."""
-    return dataset.test.take(slice(0, 1)).sources is not None
-
-
 def spread_evenly(labels: np.ndarray, count: int, seed: int) -> np.ndarray:
     """Draws the indices of `count` of the labels [N], or of all if fewer, evenly by class.
 
@@ -67,9 +46,11 @@ def spread_evenly(labels: np.ndarray, count: int, seed: int) -> np.ndarray:
     return order[np.argsort(rank, kind="stable")[:count]]
 
 
-def draw_targets(labels: np.ndarray, classes: int, seed: int) -> np.ndarray:
-    """Draws another class for each of the labels [N]."""
-    further = stream(seed, "target").integers(1, classes, len(labels))
+def draw_goals(labels: np.ndarray, classes: int, cfg) -> np.ndarray:
+    """Draws another class for each of the labels [N] as its target. Untargeted: the labels."""
+    if not cfg.TARGETED:
+        return labels
+    further = stream(cfg.SEED, "target").integers(1, classes, len(labels))
     return ((labels + further) % classes).astype(labels.dtype)
 
 
@@ -90,8 +71,9 @@ def classified_correctly(predictor: Predictor, split: Examples, candidates: np.n
     if not correct.any():
         raise InputError(f"{cfg.CKPT}: expected a network that classifies a test image correctly, "
                          f"to measure it there; received none of {len(chosen)}")
-    return Sample(images[correct], labels[correct, 0], labels[correct, 1:],
-                  predictions.take(correct), chosen[correct], len(chosen))
+    predictions = Predictions(*(None if one is None else one[correct] for one in predictions))
+    return Sample(images[correct], labels[correct, 0], labels[correct, 1:], predictions,
+                  chosen[correct], len(chosen))
 
 
 def correct_for_all(predictors: dict[str, Predictor], images: np.ndarray, labels: np.ndarray,
@@ -103,7 +85,5 @@ def correct_for_all(predictors: dict[str, Predictor], images: np.ndarray, labels
     if not correct.any():
         raise InputError("--ckpt: expected networks that all classify a test image correctly, "
                          f"to attack it; received none of {len(labels)}")
-    goals = labels[correct]
-    if cfg.TARGETED:
-        goals = draw_targets(goals, classes, cfg.SEED)
-    return Shared(images[correct], labels[correct], goals)
+    labels = labels[correct]
+    return Shared(images[correct], labels, draw_goals(labels, classes, cfg))

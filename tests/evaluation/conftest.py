@@ -6,14 +6,18 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from matplotlib.image import imread
 
 import cli
 import data
 import eval as command
+import model
 import toy
 from data.dataset import training_batch
+from evaluation import evaluate
 from evaluation.figures import style
+from model.networks import cnn
 from runs import checkpoints
 from runs.config import RunConfig, save_config
 from training.devices import Devices
@@ -32,7 +36,10 @@ class Ended(NamedTuple):
 
 @pytest.fixture(scope="module")
 def network():
-    return toy.network()
+    """With decision boundaries among random images: the weights as drawn hardly react to an image."""
+    network = toy.network(PRIMARY_CAPS_CHANNELS=4)
+    network.digit_caps.W.assign(network.digit_caps.W * 8)
+    return network
 
 
 @pytest.fixture(scope="module")
@@ -40,13 +47,22 @@ def images():
     return np.random.default_rng(0).random((11, *toy.IMAGE_SHAPE), np.float32)
 
 
+@pytest.fixture(scope="module")
+def small_cnn():
+    """Makes the layers "pooled" of --model cnn small enough for toys, while a module is tested."""
+    layers = cnn.Layers((5, 3), (4, 4), (16, 8), pooled=True, dropped=(False, True), exclusive=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(cnn.LAYERS, "pooled", layers)
+        yield
+
+
 @pytest.fixture(scope="session")
 def make_run():
     """make_run(folder, cfg, steps, network) -> the network after so many steps, saved in `folder`, and its dataset."""
     def make(folder, cfg, steps=0, network=None):
         dataset = data.load(cfg)
-        network = network or toy.network(dataset.image_shape, dataset.classes, MODEL=cfg.MODEL,
-                                         CNN_LAYERS=cfg.CNN_LAYERS)
+        tf.keras.utils.set_random_seed(0)
+        network = network or model.build(cfg, dataset.image_shape, dataset.classes)
         step = make_train_step(network, make_optimizer(cfg), cfg, Devices())
         for number in range(steps):
             step(training_batch(dataset, 0, number, cfg.BATCH_SIZE))
@@ -60,12 +76,33 @@ def make_run():
 
 @pytest.fixture(scope="session")
 def run_eval():
-    """run_eval(fig_dir, flags, draw) -> Ended. Without draw, figures are empty files: they take most of the time."""
+    """run_eval(fig_dir, flags, draw) -> Ended.
+
+    What takes the time is left out or kept: without draw, figures are empty files; a checkpoint that was loaded, and
+    what was compiled of its network, stay for the next call.
+    """
+    find, load, make = checkpoints.find, checkpoints.load, evaluate.Predictor
+    networks, predictors = {}, {}
+
+    def load_once(path):
+        prefix = find(path)
+        if prefix not in networks:
+            networks[prefix] = load(path)
+        return networks[prefix]
+
+    def make_once(network, trained, batch_size):
+        if (network, batch_size) not in predictors:
+            predictors[network, batch_size] = make(network, trained, batch_size)
+        return predictors[network, batch_size]
+
     def call(fig_dir, *flags, draw=False):
         out, err = io.StringIO(), io.StringIO()
         with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), \
                 pytest.raises(SystemExit) as exit:
             patch.setattr("sys.argv", ["eval.py", "--fig_dir", str(fig_dir), *map(str, flags)])
+            patch.setattr(evaluate, "Predictor", make_once)
+            if checkpoints.load is load:
+                patch.setattr(checkpoints, "load", load_once)
             if not draw:
                 patch.setattr(style, "png", lambda figure: b"")
             cli.run(command.main)

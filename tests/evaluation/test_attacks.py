@@ -11,11 +11,10 @@ import registry
 import toy
 from evaluation import attacks, sampling
 from evaluation.attacking.engine import NORMS, Ball, climb, sweep
-from evaluation.modes import adversarial
 from evaluation.network import objectives
-from evaluation.network.predictor import Gradient, Predictor
+from evaluation.network.predictor import Predictor
 from model.capsules import length, squash
-from settings import Config, InputError
+from settings import Config
 
 KINDS = "original", "fgsm", "bim", "pgd", "vote", "hidden", "strong"
 THRESHOLD = 5.058   # of the detector: half of the reconstructions of the random images are nearer
@@ -24,14 +23,6 @@ EPSILON = 0.2
 
 def settings(**changes):
     return Config(config.EVAL_ALL, {"EPSILON": EPSILON, "LR": 0.5, "MAX_ITERS": 12, **changes})
-
-
-@pytest.fixture(scope="module")
-def network():
-    """With decision boundaries among the images: the weights as drawn hardly react to an image."""
-    network = toy.network(PRIMARY_CAPS_CHANNELS=4)
-    network.digit_caps.W.assign(network.digit_caps.W * 8)
-    return network
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +99,7 @@ def test_an_objective_is_its_formula_and_its_gradient_equals_finite_differences(
 
 @pytest.mark.parametrize("kind, targeted, norm", [
     *itertools.product(KINDS, [True, False], ["linf"]),
-    *itertools.product(["fgsm", "pgd", "vote", "strong"], [False], ["l2"])])
+    *itertools.product(["pgd", "strong"], [False], ["l2"])])
 def test_an_attack_keeps_its_bounds_and_its_flag_is_a_fresh_prediction(network, attack, images, labels, kind, targeted,
                                                                        norm):
     most = 12 if kind == "original" else 23
@@ -206,7 +197,7 @@ class Slope:
     def gradient(self, objective, images, classes, threshold):
         mean = images.mean(axis=(1, 2, 3))
         scores = np.stack([np.full_like(mean, self.enough), mean], axis=1)
-        return Gradient(scores, mean, np.ones_like(images))
+        return scores, mean, np.ones_like(images)
 
 
 def test_a_small_ball_is_tried_before_a_large_one():
@@ -270,13 +261,8 @@ def test_fewer_steps_than_budgets_are_fewer_budgets(attack, kind):
 
 def test_targets_are_other_classes_by_the_seed():
     labels = np.arange(1000, dtype=np.int32) % 5
-    targets = sampling.draw_targets(labels, 5, seed=3)
+    targets = sampling.draw_goals(labels, 5, settings(SEED=3))
     further = np.random.default_rng([3, 4]).integers(1, 5, 1000)
     np.testing.assert_array_equal(targets, (labels + further) % 5)
     assert (targets != labels).all() and targets.dtype == labels.dtype
-
-
-def test_a_setting_of_another_attack_is_refused_and_all_take_every_setting():
-    with pytest.raises(InputError, match="--lr: expected --attack original"):
-        adversarial.check(settings(ATTACK="pgd"))
-    adversarial.check(settings(ATTACK="all"))
+    np.testing.assert_array_equal(sampling.draw_goals(labels, 5, settings(TARGETED=False)), labels)

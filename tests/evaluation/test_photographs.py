@@ -1,4 +1,6 @@
 """Colours, and the two cameras of smallNORB, in every mode that shows images, in predict.py and explore.py."""
+import dataclasses
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -9,13 +11,14 @@ from browsing import write_page
 from data.dataset import scale
 from data.datasets import cifar10
 from evaluation import evaluate
-from runs.config import load_config
+from runs import checkpoints
 from serving import load
 from untrusted import refusal
 
 
 @pytest.mark.parametrize("name, side, channels", [("cifar10", 24, 3), ("smallnorb", 32, 2)])
-def test_photographs_are_evaluated_and_predicted(make_run, run_eval, monkeypatch, tmp_path, name, side, channels):
+def test_photographs_are_evaluated_and_predicted(
+        make_run, run_eval, monkeypatch, tmp_path, capsys, name, side, channels):
     contents = photographs.contents()
     photographs.publish(monkeypatch, contents)
     monkeypatch.setenv("CAPSNET_DATA_DIR", "")
@@ -27,7 +30,9 @@ def test_photographs_are_evaluated_and_predicted(make_run, run_eval, monkeypatch
     for flags in (["reconstruct"], ["cap_tweak"], ["adversarial", "--attack", "pgd", "--no-targeted"]):
         ended = run_eval(tmp_path / flags[0], "--ckpt", run, "--num_images", 8, "--max_iters", 2, "--mode", *flags)
         assert ended.status == 0 and ended.results["evaluated_on"] == name and ended.results["figures"], ended.errors
-    assert evaluate.was_light(load_config(run)) is None, "no photograph has ink and paper"
+    light = dataclasses.replace(dataset, test=dataset.test._replace(images=np.full_like(dataset.test.images, 255)))
+    evaluate.say_differences(checkpoints.load(run), cfg.changed(DATASET="light.npz"), light, light)
+    assert "background" not in capsys.readouterr().out, "no photograph has ink and paper"
 
     # predict.py and explore.py
     network, path = load(run), tmp_path / "picture.png"

@@ -9,7 +9,7 @@ from evaluation.network.predictor import Predictor
 from model.network import Output
 
 
-@pytest.mark.parametrize("count", [1, 4, 5, 11])
+@pytest.mark.parametrize("count", [1, 11])
 def test_predictions_are_the_networks_for_any_number_of_images(network, images, count):
     labels = np.arange(count, dtype=np.int32)[:, None] % toy.CLASSES
     predictor = Predictor(network, toy.settings(), 4)
@@ -44,25 +44,6 @@ def test_batches_are_of_one_size_until_there_are_more_images(network, images, mo
     for count in counts:
         assert len(predictor.predict(images[:count]).scores) == count
     assert asked == sizes and predict.experimental_get_tracing_count() == len(set(sizes))
-
-
-@pytest.mark.parametrize("objective", [objectives.length, objectives.margin])
-def test_a_gradient_of_any_number_of_images(images, objective):
-    network = toy.network(PRIMARY_CAPS_CHANNELS=4)
-    network.digit_caps.W.assign(network.digit_caps.W * 8)  # as drawn it hardly reacts to an image
-    classes = np.arange(11, dtype=np.int32) % toy.CLASSES
-    scores, value, gradient = Predictor(network, toy.settings(), 4).gradient(objective, images, classes)
-    with tf.GradientTape() as tape:
-        inputs = tf.constant(images)
-        tape.watch(inputs)
-        output = network(inputs)
-        expected = objective(network, inputs, output, classes)
-    np.testing.assert_allclose(scores, output.scores, atol=1e-6)
-    np.testing.assert_allclose(value, expected, atol=1e-6)
-    expected = tape.gradient(expected, inputs)
-    size = np.abs(expected).max()
-    assert size > 1e-5
-    np.testing.assert_allclose(gradient, expected, atol=1e-4 * size)
 
 
 def test_the_margin_is_the_distance_to_the_longest_other_at_any_length():

@@ -1,32 +1,29 @@
-"""What mode routing measures, against loops, and whom it refuses."""
-import json
-
+"""What mode routing measures, against loops."""
 import numpy as np
 import pytest
 
-import data
 import toy
-import toy_runs
+from data.dataset import as_batch
 from evaluation.capsules import couplings
 from evaluation.modes import routing as mode
 from evaluation.network.predictor import Predictor
 from model import capsules
-from runs import checkpoints
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("routing") / "run"
-    assert toy_runs.start(folder, "--max_iters", 30, "--lr", 0.01, "--init", "authors") == 0
-    return folder
+def run(tmp_path_factory, make_run):
+    """A folder with bars.npz, a network that has learnt to tell them apart, and its settings."""
+    folder = tmp_path_factory.mktemp("routing")
+    cfg = toy.settings(DATASET=str(toy.npz(folder / "bars.npz")), LR=0.01, INIT="authors")
+    network, dataset = make_run(folder / "run", cfg, 30)
+    return folder, cfg, network, dataset
 
 
 @pytest.fixture(scope="module")
-def measured(folder):
+def measured(run):
     """-> the network, a batch of test images, and what was measured of them"""
-    loaded = checkpoints.load(folder)
-    batch = data.dataset.as_batch(data.load(loaded.run.settings).test.take(slice(0, 12)))
-    predictor = Predictor(loaded.network, loaded.run.settings, 5)
+    _, cfg, network, dataset = run
+    batch, predictor = as_batch(dataset.test.take(slice(0, 12))), Predictor(network, cfg, 5)
     return predictor, batch, couplings.measure(predictor, batch.images, batch.labels)
 
 
@@ -85,21 +82,15 @@ def test_as_many_iterations_as_in_training_give_the_networks_own_error_and_loss(
     assert len({round(row["margin"], 6) for row in rows}) > 5, "the iterations make a difference"
 
 
-def test_several_networks_go_side_by_side_also_without_iterations(folder, tmp_path, capsys):
-    other = folder.with_name("uniform")
-    assert toy_runs.start(other, "--routing", "uniform", "--max_iters", 2) == 0
-    status, _, errors = toy_runs.evaluate(capsys, "--mode", "routing", "--ckpt", f"{folder},{other}",
-                                          "--fig_dir", tmp_path, "--num_images", 20)
-    found = json.loads((tmp_path / "routing" / "results.json").read_text())
-    assert status == 0 and not errors
+def test_several_networks_go_side_by_side_also_without_iterations(run, make_run, run_eval, calls, tmp_path):
+    (folder, cfg, *_), drawn = run, calls(mode, "curve")
+    make_run(folder / "uniform", cfg.changed(ROUTING="uniform"))
+    ended = run_eval(tmp_path, "--mode", "routing", "--ckpt", f"{folder / 'run'},{folder / 'uniform'}",
+                     "--num_images", 20, draw=True)
+    found = ended.results
+    assert ended.status == 0, ended.errors
+    assert len(drawn) == 2 + 1 + 2 * 2, "error, loss and logits of one of them, agreement of both"
     assert found["run"]["coupling_entropy"] < found["uniform"]["coupling_entropy"] == pytest.approx(1)
     assert set(found["figures"]) == {"iterations.png", "logits.png", "agreement.png", "where-0.png", "where-1.png"}
     low, high = found["routing"]["run"]["intervals"]["coupling_entropy"]
     assert low < found["run"]["coupling_entropy"] < high
-
-
-def test_a_network_without_capsules_is_refused(folder, tmp_path, capsys):
-    other = folder.with_name("cnn")
-    assert toy_runs.start(other, "--model", "cnn", "--max_iters", 1) == 0
-    status, _, (error,) = toy_runs.evaluate(capsys, "--mode", "routing", "--ckpt", other, "--fig_dir", tmp_path)
-    assert status == 2 and "--mode routing: expected a network with capsules and routing" in error

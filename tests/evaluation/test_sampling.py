@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 import config
-from data.dataset import Dataset, Split, scale
+from data.dataset import Split, scale
 from evaluation import sampling
 from evaluation.network.predictor import Predictions
 from settings import Config, InputError
@@ -52,11 +52,3 @@ def test_only_correctly_classified_candidates_are_measured():
     assert found.drawn == 3 and sorted(found.labels) == [0, 1, 2]
     with pytest.raises(InputError, match="^/ckpt: expected a network .* received none of 2"):
         sampling.classified_correctly(Oracle(), mine, np.array([1, 5]), settings(CKPT="/ckpt"))
-
-
-def test_several_labels_to_an_image_are_refused():
-    two = Split(np.zeros((4, 8, 8, 1), np.uint8), np.zeros((4, 2), np.int32))
-    one = two._replace(labels=two.labels[:, :1])
-    with pytest.raises(InputError, match="--mode affine: expected .* received overlaid with 2"):
-        sampling.check_one_label(Dataset("overlaid", two, two, two, ("0", "1")), "affine")
-    sampling.check_one_label(Dataset("plain", one, one, one, ("0", "1")), "affine")

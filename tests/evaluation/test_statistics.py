@@ -5,7 +5,6 @@ from scipy import stats
 
 import config
 from data.dataset import Dataset, Split
-from evaluation.modes.reconstruct import squared_error
 from evaluation.network.predictor import Predictions
 from evaluation.robustness import detection
 from evaluation.statistics import intervals, tables
@@ -13,36 +12,26 @@ from evaluation.statistics.calibration import expected_calibration_error, reliab
 from settings import Config
 
 
-def test_confusion_counts_label_by_prediction():
+def test_counts_and_means_of_each_pair_of_classes_and_of_nothing():
     counts = tables.confusion(np.array([0, 0, 2, 2, 2]), np.array([0, 1, 2, 2, 0]), 3)
     np.testing.assert_array_equal(counts, [[1, 1, 0], [0, 0, 0], [1, 0, 2]])
-
-
-def test_means_of_each_pair_of_classes_and_of_nothing():
     labels, others, values = np.array([0, 0, 1]), np.array([1, 1, 0]), np.array([2.0, 4.0, 7.0])
     table = tables.mean_by_classes(labels, others, values, 2)
     np.testing.assert_array_equal(table, [[np.nan, 3], [7, np.nan]])
     table = tables.mean_by_classes(labels[:0], others[:0], values[:0], 2)
     assert np.isnan(table).all(), "an attack without a success"
-    nothing = np.zeros(0)
-    assert np.isnan(tables.mean(nothing)) and np.isnan(tables.median(nothing))
-    assert tables.mean(np.array([1, 2, 6])) == 3 and tables.median(np.array([1, 2, 6])) == 2
-
-
-def test_squared_error_is_the_mean_over_pixels_and_channels():
-    off = np.array([0.5, 2])[:, None, None, None] * np.ones((1, 3, 4, 2))
-    np.testing.assert_allclose(squared_error(np.zeros_like(off), off), [0.25, 4])
+    assert np.isnan(tables.mean(np.zeros(0))) and tables.mean(np.array([1, 2, 6])) == 3
 
 
 def test_reliability_by_hand():
     lengths = np.array([0.31, 0.35, 0.39, 0.95, 1.0])
     found = reliability(lengths, np.array([True, False, False, True, True]))
-    np.testing.assert_array_equal(found.count, [0, 0, 0, 3, 0, 0, 0, 0, 0, 2])
-    np.testing.assert_allclose(found.accuracy[[3, 9]], [1 / 3, 1])
-    np.testing.assert_allclose(found.length[[3, 9]], [0.35, 0.975])
-    assert np.isnan(found.accuracy[0]) and np.isnan(found.low[0])
+    np.testing.assert_array_equal(found["count"], [0, 0, 0, 3, 0, 0, 0, 0, 0, 2])
+    np.testing.assert_allclose(found["accuracy"][[3, 9]], [1 / 3, 1])
+    np.testing.assert_allclose(found["length"][[3, 9]], [0.35, 0.975])
+    assert np.isnan(found["accuracy"][0]) and np.isnan(found["low"][0])
     wilson = stats.binomtest(1, 3).proportion_ci(method="wilson")
-    np.testing.assert_allclose([found.low[3], found.high[3]], wilson, rtol=1e-6)
+    np.testing.assert_allclose([found["low"][3], found["high"][3]], wilson, rtol=1e-6)
     expected = (3 * abs(0.35 - 1 / 3) + 2 * 0.025) / 5
     assert expected_calibration_error(found) == pytest.approx(expected), "bins weigh by their images"
 
@@ -52,13 +41,14 @@ def test_images_of_one_digit_count_as_much_as_they_say(copies):
     """If they are always correct or wrong together, that is as much as one of them."""
     correct = np.random.default_rng(0).random(50) < 0.8
     order = np.random.default_rng(1).permutation(50 * copies)
-    found = intervals.of_copies(np.repeat(correct, copies)[order], np.repeat(np.arange(50), copies)[order])
+    digits = np.repeat(np.arange(50), copies)[order, None]
+    found = intervals.of_clusters(np.repeat(correct, copies)[order], digits)
     expected = stats.binomtest(int(correct.sum()), 50).proportion_ci(method="wilson")
     np.testing.assert_allclose(found, expected, rtol=1e-6)
     # images that are all correct or none are counted one by one
-    found = intervals.of_copies(np.ones(8, bool), np.arange(8) // copies)
+    found = intervals.of_clusters(np.ones(8, bool), np.arange(8)[:, None] // copies)
     np.testing.assert_allclose(found, stats.binomtest(8, 8).proportion_ci(method="wilson"), atol=1e-9)
-    assert np.isnan(intervals.of_copies(np.zeros(0, bool), np.zeros(0, int))).all()
+    assert np.isnan(intervals.of_clusters(np.zeros(0, bool), np.zeros((0, 1), int))).all()
 
 
 class Black:

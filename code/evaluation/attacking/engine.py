@@ -44,7 +44,7 @@ class Ball(NamedTuple):
              active: np.ndarray) -> np.ndarray:
         """Moves x by one step along the gradient, and projects it into the ball.
 
-        It follows the signs of the gradient, or in L2 the normalised gradient. Callers pass none that is zero.
+        It follows the signs of the gradient, which is not zero, or in L2 the normalised gradient.
 
         x, gradient [n, H, W, C]; length: negative to go against the gradient; active [n]: which of
         the N balls is each one's

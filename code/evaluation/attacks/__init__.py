@@ -17,16 +17,11 @@ NORM       "linf" or "l2": the only norm that it knows, whatever --norm says
 NEEDS      what the network must have beyond scores: a set of "routing", "decoder"
 TITLE      its name in figures, if the file's name says too little
 
-What it climbs is a function of network/objectives.py, or one like those in its own file.
-
 An attack moves an image along a gradient: up, towards a target class; or, without a target, down,
-away from the true one. The original climbs the length of the target's capsule. FGSM, BIM and PGD
-climb its margin, the length less that of the longest other capsule, because an attack has succeeded
-exactly when the target's margin is above 0; on MNIST this finds the way to a target much more often
-than the length alone. None climbs the margin loss that the network was trained with: that one is
-flat, its gradient exactly zero, where the true capsule is longer than m+ and the others are shorter
-than m-. Such an attack would fail on most images by not moving, and the network would look more
-robust than it is.
+away from the true one. What it climbs is a function of network/objectives.py: mostly the margin,
+which is above 0 exactly when the attack has succeeded. None climbs the margin loss of the training.
+Its gradient is exactly zero where the true capsule is longer than m+ and the others are shorter
+than m-, so the network would look more robust than it is.
 """
 import numpy as np
 

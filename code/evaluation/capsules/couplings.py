@@ -17,8 +17,6 @@ from model.routings import Routing
 from output import progress
 
 BATCH = 50  # images at once: the votes of 100 on 36 x 36 pixels take 200 MB
-
-
 MOST = 10   # iterations for the change of the logits, and of the error
 
 
@@ -51,8 +49,7 @@ def measure(predictor: Predictor, images: np.ndarray, labels: np.ndarray) -> Cou
     long = routings(predictor).get(MOST, network.digit_caps.routing)
     parts = [of_batch(network.digit_caps, u, labels[piece, 0], long)
              for u, piece in primary_capsules(network, images, "routing")]
-    columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
-    found = Couplings(*columns)
+    found = Couplings(*(np.concatenate(column) for column in zip(*parts, strict=True)))
     return found._replace(to_predicted=found.to_predicted.mean(axis=0))
 
 
@@ -96,11 +93,11 @@ def of_batch(layer, u: tf.Tensor, labels: np.ndarray, long: Routing) -> Coupling
 
     # how well votes agree with the class capsule, of the label and of the longest other class
     even = squash(tf.reduce_sum(u_hat, axis=0) / c.shape[1] + bias, axis=1)    # [J, E, B]
-    cosines = [[agreement(u_hat, lengths, one, classes) for classes in (labels, other)]
-               for one in (even, v)]
+    before, after = (
+        np.stack([agreement(u_hat, lengths, one, labels), agreement(u_hat, lengths, one, other)],
+                 axis=1) for one in (even, v))                                 # [B, 2]
     return Couplings(change, tf.reduce_mean(entropy, axis=0).numpy(),
-                     weighted.numpy(), half, to_predicted,
-                     np.stack(cosines[0], axis=1), np.stack(cosines[1], axis=1))
+                     weighted.numpy(), half, to_predicted, before, after)
 
 
 def agreement(u_hat: tf.Tensor, lengths: tf.Tensor, v: tf.Tensor,

@@ -38,10 +38,9 @@ class Effects(NamedTuple):
         """Returns all effects of dimension e of class j, for results.json."""
         described = {"dimension": e, "strongest": self.strongest(j, e)}
         for m, (name, (unit, _)) in enumerate(shapes.MEASURES.items()):
-            at = j, e, m
-            described[name] = {"unit": unit, "slope": self.slope[at], "low": self.low[at],
-                               "high": self.high[at], "standard": self.standard[at],
-                               "significant": self.significant[at]}
+            numbers = {kind: getattr(self, kind)[j, e, m]
+                       for kind in ("slope", "low", "high", "standard", "significant")}
+            described[name] = {"unit": unit, **numbers}
         return described
 
 
@@ -60,20 +59,16 @@ def measure_effects(measured: np.ndarray, labels: np.ndarray, classes: int, valu
     Significant: other than 0 at a level of 5 % divided by the number of effects (Bonferroni), and
     larger than ROUNDING, because the slope of a constant measure is hardly ever exactly 0.
 
-    Units differ, so strengths are compared in standard deviations of the measure over the class's
-    reconstructions before the tweak, or in Measure.least if that is larger. Otherwise a drift by a
-    tenth of a pixel would outdo a visible slant, because MNIST's digits are centred and their
-    position hardly varies.
+    Strengths are in standard deviations of the measure over the class's reconstructions before the
+    tweak, or in Measure.least if that is larger: the position of MNIST's digits hardly varies.
     """
     _, E, K, M = measured.shape
     slope, low, high, p_value, spread = np.full((5, classes, E, M), np.nan)
 
-    # Student's t-test of the slopes, class by class
-    weights = values - values.mean()
+    # Student's t-test of the slopes, sum(v m) / sum(v^2) times the largest v, class by class
     for j in np.unique(labels):
         mine, of_digit = measured[labels == j].astype(float), digits[labels == j]
-        # sum(w m) / sum(w^2), times the largest value
-        slopes = np.einsum("nekm,k->nem", mine, weights) / np.square(weights).sum() * values.max()
+        slopes = np.einsum("nekm,k->nem", mine, values) / np.square(values).sum() * values.max()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of a measure that too few images have
             slopes = np.stack([np.nanmean(slopes[of_digit == digit], axis=0)

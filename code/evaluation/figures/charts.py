@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from evaluation.figures.style import BLUE, ORANGE, RED, shorten, written
-from evaluation.statistics.calibration import Reliability
+from evaluation.figures.style import BLUE, ORANGE, RED, shorten
 
 MOST_NUMBERS = 20  # classes up to which a matrix has its numbers written in
 STRETCHES = 100    # points of a curve of training batches
@@ -19,6 +19,30 @@ class History(NamedTuple):
     steps: np.ndarray   # [n]
     losses: np.ndarray  # [n]
     errors: np.ndarray  # [n], the error rates
+
+
+def chart(title: str, width: float, height: float, **grid) -> tuple[Figure, Any]:
+    """Makes an empty chart of that size in inches, and its axes: one, or as `grid` says."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    figure.suptitle(title)
+    return figure, figure.subplots(**grid)
+
+
+def points(axes: Axes, x: np.ndarray, y: np.ndarray, low: np.ndarray, high: np.ndarray,
+           colour: str, label: str):
+    """Draws fractions [n] with their intervals. NaN is left out."""
+    there = np.isfinite(y)
+    spread = np.maximum(0, [y - low, high - y])[:, there]
+    axes.errorbar(x[there], y[there], spread, fmt="o-", color=colour, capsize=3, markersize=4,
+                  label=label)
+
+
+def histogram(axes: Axes, counts: np.ndarray, xlabel: str, ylabel: str):
+    """Draws counts [n] in bins of equal width from 0 to 1, on a logarithmic scale."""
+    edges = np.linspace(0, 1, len(counts) + 1)
+    axes.bar(edges[:-1], counts, np.diff(edges), align="edge", color=BLUE, edgecolor="white")
+    axes.set_yscale("symlog", linthresh=1)
+    axes.set(xlabel=xlabel, ylabel=ylabel, xlim=(0, 1))
 
 
 def curves(title: str, train: History, val: History) -> Figure:
@@ -56,45 +80,35 @@ def matrix(title: str, values: np.ndarray, names: Sequence[str], xlabel: str, yl
     side = 3 + 0.35 * min(J, MOST_NUMBERS)
     figure, axes = chart(title, side + 0.8, side)
     axes.set_facecolor("#e8e8e8")
-    colours = np.where(np.eye(J, dtype=bool), np.nan, values.astype(float))
-    there = np.isfinite(colours).any()
-    low, high = (np.nanmin(colours), np.nanmax(colours)) if there else (0, 1)
-    shown = axes.imshow(colours, cmap="cividis", vmin=min(0, low), vmax=max(high, 1e-9))
-    figure.colorbar(shown, shrink=0.8, label=colour_label)
+    colours = np.where(np.eye(J, dtype=bool), np.nan, values)
+    largest = np.nanmax(colours, initial=1e-9)
+    image = axes.imshow(colours, cmap="cividis", vmin=0, vmax=largest)
+    figure.colorbar(image, shrink=0.8, label=colour_label)
 
     # numbers and names
-    names = [written(name) for name in names]
     if J <= MOST_NUMBERS:
         axes.set_xticks(range(J), names, rotation=0 if max(map(len, names)) < 3 else 90)
         axes.set_yticks(range(J), names)
-        middle = shown.norm.vmax / 2
         for row, column in np.argwhere(np.isfinite(values)):
-            dark = row != column and values[row, column] < middle
+            dark = row != column and values[row, column] < largest / 2
             axes.text(column, row, form.format(values[row, column]), ha="center", va="center",
                       color="white" if dark else "black")
     axes.set(xlabel=xlabel, ylabel=ylabel)
     return figure
 
 
-def reliability(title: str, found: Reliability) -> Figure:
-    """Draws accuracy against the longest capsule's length, and how many images each bin has."""
-    # accuracy
+def reliability(title: str, found: dict[str, np.ndarray]) -> Figure:
+    """Draws accuracy against the longest capsule's length, and how many images each bin has.
+
+    found: see calibration.reliability
+    """
     figure, (upper, lower) = chart(title, 5, 5, nrows=2, sharex=True, height_ratios=(3, 1))
     upper.plot([0, 1], [0, 1], color="grey", linestyle="--", linewidth=1, label="length = accuracy")
-    there = found.count > 0
-    accuracy = found.accuracy[there]
-    spread = np.maximum(0, [accuracy - found.low[there], found.high[there] - accuracy])
-    upper.errorbar(found.length[there], accuracy, spread, fmt="o-", color=BLUE, capsize=3,
-                   markersize=5, label="images, 95 % interval")
+    points(upper, found["length"], found["accuracy"], found["low"], found["high"], BLUE,
+           "images, 95 % interval")
     upper.set(ylabel="accuracy", ylim=(-0.03, 1.03))
     upper.legend(loc="lower right")
-
-    # images
-    edges = np.linspace(0, 1, len(found.count) + 1)
-    lower.bar(edges[:-1], found.count, np.diff(edges), align="edge", color=BLUE, edgecolor="white")
-    lower.set_yscale("symlog", linthresh=1)
-    lower.set(xlabel="length of the longest capsule", ylabel="images", xlim=(0, 1),
-              ylim=(0, found.count.max() * 3))
+    histogram(lower, found["count"], "length of the longest capsule", "images")
     return figure
 
 
@@ -111,19 +125,19 @@ def effects(title: str, standard: np.ndarray, names: Sequence[str],
     width, height = 2.8 + 1.6 * columns, 1.4 + rows * (0.5 + 0.14 * max(E, 12))
     figure, axes = chart(title, width, height, nrows=rows, ncols=columns, sharex=True, sharey=True,
                          squeeze=False)
-    limit = np.nanmax(np.abs(standard)) if np.isfinite(standard).any() else 1
+    limit = np.nanmax(np.abs(standard), initial=1e-9)
     for j, one in enumerate(axes.flat):
         one.set_visible(j < J)
         if j < J:
             one.set_facecolor("#bbbbbb")
-            shown = one.imshow(standard[j], cmap="PuOr", vmin=-limit, vmax=limit, aspect="auto")
+            image = one.imshow(standard[j], cmap="PuOr", vmin=-limit, vmax=limit, aspect="auto")
             one.set(title=f"class {names[j]}", yticks=range(E))
             one.set_xticks(range(M), measures, rotation=90)
             one.tick_params(labelbottom=j + columns >= J)
 
     # labels
     figure.supylabel("dimension of the capsule")
-    figure.colorbar(shown, ax=axes, aspect=40, label="change, in sd as in the figures of the "
+    figure.colorbar(image, ax=axes, aspect=40, label="change, in sd as in the figures of the "
                     "classes\n(grey: not significant)")
     return figure
 
@@ -134,18 +148,15 @@ def success(title: str, budgets: np.ndarray, rates: np.ndarray, budget_label: st
 
     steps: those that the successful images needed
     """
-    # the rate
     figure, (left, right) = chart(title, 8, 3.4, ncols=2)
     left.plot(budgets, rates, "o-" if len(budgets) < 15 else "-", color=BLUE, markersize=4)
     left.set(xlabel=budget_label, ylabel="success rate", xlim=(0, max(budgets) * 1.02),
              ylim=(-0.03, 1.03))
     left.grid()
-
-    # the steps
-    if len(steps):
-        width = max(1, steps.max() // 30)
-        edges = np.arange(-0.5, steps.max() + width, width)
-        right.hist(steps, edges, color=BLUE, edgecolor="white")
+    # bins of whole steps, of which the last one may be too many
+    most = steps.max(initial=0)
+    width = max(1, most // 30)
+    right.hist(steps, np.arange(-0.5, most + width, width), color=BLUE, edgecolor="white")
     right.set(xlabel="gradient steps until success", ylabel="images")
     right.yaxis.get_major_locator().set_params(integer=True)
     return figure
@@ -153,7 +164,7 @@ def success(title: str, budgets: np.ndarray, rates: np.ndarray, budget_label: st
 
 def detection(title: str, natural: np.ndarray, adversarial: np.ndarray,
               threshold: float) -> Figure:
-    """Draws distances [N], [n] of images from their reconstructions, and the detector's threshold."""
+    """Draws distances [N], [n] of images from their reconstructions, and the threshold."""
     figure, axes = chart(title, 6, 3.6)
     bins = np.linspace(0, max(natural.max(), adversarial.max(initial=0)) * 1.02, 50)
     axes.hist(natural, bins, density=True, color=BLUE, alpha=0.75, label="natural")
@@ -166,10 +177,3 @@ def detection(title: str, natural: np.ndarray, adversarial: np.ndarray,
              ylabel="density")
     axes.legend()
     return figure
-
-
-def chart(title: str, width: float, height: float, **grid) -> tuple[Figure, Any]:
-    """Makes an empty chart of that size in inches, and its axes: one, or an array as `grid` says."""
-    figure = Figure(figsize=(width, height), layout="constrained")
-    figure.suptitle(title)
-    return figure, figure.subplots(**grid)

@@ -8,13 +8,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from evaluation.figures.style import BODY, ORANGE, RED, shorten, written
+from evaluation.figures.charts import chart
+from evaluation.figures.style import BODY, RED
 
 SIDE = 0.7              # inches, width of an image; the unit of all positions
 COLUMNS = 10            # images side by side
 GAP, LINE = 0.08, 0.26  # units between images, and of a line of text
-SMALL_LETTER, LETTER = 0.09, 0.11  # units, about the width of a letter
-MOST_LETTERS = 9        # of a class's name over a column of images
+LETTER, LARGE_LETTER = 0.09, 0.11  # units, about the width of a letter
 
 
 class Row(NamedTuple):
@@ -39,7 +39,7 @@ def rows_of_images(title: str, rows: list[Row]) -> Figure:
     # the places
     N, H, W, _ = rows[0].images.shape
     columns, bands = min(N, COLUMNS), math.ceil(N / COLUMNS)
-    left = max(len(row.name) for row in rows) * SMALL_LETTER + 0.2
+    left = max(len(row.name) for row in rows) * LETTER + 0.2
     captions = [caption for row in rows for caption in row.captions]
     line = LINE * (1 + max(caption.count("\n") for caption in captions))
     step = line + H / W + GAP
@@ -51,7 +51,7 @@ def rows_of_images(title: str, rows: list[Row]) -> Figure:
         for n in range(N):
             x = left + n % COLUMNS * (1 + GAP)
             y = n // COLUMNS * band + k * step + line
-            put(axes, row.images[n], x, y)
+            put(axes, Cell(row.images[n]), x, y)
             marked = row.marked is not None and row.marked[n]
             colour, weight = (RED, "bold") if marked else ("black", "normal")
             axes.text(x + 0.5, y - 0.04, row.captions[n], ha="center", color=colour, weight=weight)
@@ -60,79 +60,59 @@ def rows_of_images(title: str, rows: list[Row]) -> Figure:
     return figure
 
 
-def tweaks(title: str, grid: np.ndarray, values: np.ndarray, names: list[str]) -> Figure:
-    """Draws grid [E, K, H, W, C]: a row for each dimension, a column for each of `values` [K].
+def table(title: str, rows: Sequence[str], columns: Sequence[str],
+          cells: dict[tuple[int, int], Cell], xlabel: str, ylabel: str = "",
+          notes: Sequence[str] = ()) -> Figure:
+    """Draws images in rows and columns, which have these names, in order.
 
-    names [E]: the effects of the dimensions in words
-    """
-    E, K, H, W, _ = grid.shape
-    left, right = 1.3, 0.3 + max(map(len, names)) * SMALL_LETTER
-    middle, end = left + K * (1 + GAP) / 2, left + K * (1 + GAP)
-    figure, axes = sheet(title, end + right, 2 * LINE + E * (H / W + GAP) + 0.15)
-
-    # above: what is added
-    axes.text(middle, 0.15, "added to the dimension", ha="center")
-    for k, value in enumerate(values):
-        text = f"{value:+.3g}" if value else "0"
-        axes.text(left + k * (1 + GAP) + 0.5, 2 * LINE - 0.06, text, ha="center")
-
-    # a row for each dimension, the image as it is framed
-    for e in range(E):
-        y = 2 * LINE + e * (H / W + GAP)
-        axes.text(left - 0.1, y + H / W / 2, f"dimension {e}", ha="right", va="center")
-        axes.text(end + 0.05, y + H / W / 2, names[e], va="center")
-        for k in range(K):
-            put(axes, grid[e, k], left + k * (1 + GAP), y, frame=ORANGE if values[k] == 0 else None)
-    return figure
-
-
-def examples(title: str, rows: Sequence[str], columns: Sequence[str],
-             cells: dict[tuple[int, int], Cell], xlabel: str, ylabel: str) -> Figure:
-    """Draws attacked images in rows and columns, which have these names, in order.
-
-    The keys of `cells` are (row, column), counted from 0.
+    cells: by (row, column), counted from 0; notes: to the right of each row, if any
     """
     # the places
-    rows = [shorten(name, MOST_LETTERS) for name in rows]
-    columns = [shorten(name, MOST_LETTERS) for name in columns]
     H, W, _ = next(iter(cells.values())).image.shape
-    left, top = 0.5 + max(map(len, rows)) * LETTER, 0.75
-    width, height = len(columns) * (1 + GAP), len(rows) * (H / W + GAP)
-    figure, axes = sheet(title, left + width + 0.2, top + height + 0.1)
+    left, top = 0.5 + max(map(len, rows)) * LETTER, 2 * LINE
+    x = left + np.arange(len(columns) + 1) * (1 + GAP)
+    y = top + np.arange(len(rows) + 1) * (H / W + GAP)
+    room = 0.2 + max(map(len, notes), default=0) * LETTER
+    figure, axes = sheet(title, x[-1] + room, y[-1] + 0.1)
 
-    # the names
-    axes.text(left + width / 2, 0.3, xlabel, ha="center", fontsize=BODY)
-    axes.text(0.15, top + height / 2, ylabel, rotation=90, va="center", ha="center", fontsize=BODY)
+    # the words
+    axes.text((left + x[-1]) / 2, 0.15, xlabel, ha="center", fontsize=BODY)
+    axes.text(0.15, (top + y[-1]) / 2, ylabel, rotation=90, va="center", ha="center", fontsize=BODY)
     for k, name in enumerate(columns):
-        axes.text(left + k * (1 + GAP) + 0.5, top - 0.1, name, ha="center", fontsize=BODY)
+        axes.text(x[k] + 0.5, top - 0.06, name, ha="center")
     for k, name in enumerate(rows):
-        axes.text(left - 0.1, top + k * (H / W + GAP) + H / W / 2, name, ha="right", va="center",
-                  fontsize=BODY)
+        axes.text(left - 0.1, y[k] + H / W / 2, name, ha="right", va="center")
+    for k, note in enumerate(notes):
+        axes.text(x[-1] + 0.05, y[k] + H / W / 2, note, va="center")
 
     # the images
     for (row, column), cell in cells.items():
-        x, y = left + column * (1 + GAP), top + row * (H / W + GAP)
-        put(axes, cell.image, x, y, cell.frame)
+        put(axes, cell, x[column], y[row])
     return figure
 
 
 def pair(title: str, image: np.ndarray, adversarial: np.ndarray, captions: Sequence[str]) -> Figure:
-    """Draws an image [H, W, C], its adversarial neighbour, their difference, each with a caption."""
-    H, W, _ = image.shape
-    figure, axes = sheet(title, 6.8, 2 * H / W + 2 * LINE)
-    images = image, adversarial, adversarial - image
-    for k, (one, caption) in enumerate(zip(images, captions, strict=True)):
-        x = 0.2 + k * 2.2
-        put(axes, one, x, LINE, width=2, difference=k == 2)
-        axes.text(x + 1, LINE - 0.06, caption, ha="center")
+    """Draws an image [H, W, C], its adversarial neighbour, their difference, each with a caption.
+
+    The difference of several channels is that of the channel that differs most.
+    """
+    difference = adversarial - image
+    largest = np.abs(difference).argmax(axis=-1, keepdims=True)                # [H, W, 1]
+    difference = np.take_along_axis(difference, largest, axis=-1)[..., 0]      # [H, W]
+    figure, (*both, last) = chart(title, 5, 2, ncols=3)
+    for axes, one in zip(both, (image, adversarial), strict=True):
+        axes.imshow(shown(one), cmap="gray", vmin=0, vmax=1)
+    last.imshow(difference, cmap="PuOr", vmin=-1, vmax=1)
+    for axes, caption in zip((*both, last), captions, strict=True):
+        axes.set_axis_off()
+        axes.set_title(caption)
     return figure
 
 
 def sheet(title: str, width: float, height: float) -> tuple[Figure, Axes]:
     """Makes an empty sheet of that size in units, with room for its title above."""
-    title = written(title)
     lines = title.split("\n")
-    needed = max(map(len, lines)) * LETTER + 0.2                   # units, with a margin
+    needed = max(map(len, lines)) * LARGE_LETTER + 0.2             # units, with a margin
     margin = max(0, needed - width) / 2
     top = 0.3 + LINE * len(lines)
     width, height = width + 2 * margin, height + top
@@ -143,23 +123,16 @@ def sheet(title: str, width: float, height: float) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def put(axes: Axes, image: np.ndarray, x: float, y: float, frame: str | None = None,
-        width: float = 1, difference: bool = False):
-    """Draws an image [H, W, C] with its upper left corner at x, y.
-
-    Three channels are colours; otherwise the first one is shown in grey. `difference`: of two
-    images, in colours for values from -1 to 1; of several channels, the one that differs most.
-    """
-    H, W, C = image.shape
-    height = width * H / W
-    cmap, low = ("PuOr", -1) if difference else ("gray", 0)
-    if difference:
-        largest = np.abs(image).argmax(axis=-1, keepdims=True)                 # [H, W, 1]
-        shown = np.take_along_axis(image, largest, axis=-1)[..., 0]
-    else:
-        shown = image if C == 3 else image[..., 0]
-    axes.imshow(shown, extent=(x, x + width, y + height, y), aspect="auto", cmap=cmap, vmin=low,
-                vmax=1)
-    if frame:
-        axes.add_patch(Rectangle((x, y), width, height, fill=False, edgecolor=frame, linewidth=2,
+def put(axes: Axes, cell: Cell, x: float, y: float):
+    """Draws an image with its upper left corner at x, y."""
+    H, W, _ = cell.image.shape
+    axes.imshow(shown(cell.image), extent=(x, x + 1, y + H / W, y), aspect="auto", cmap="gray",
+                vmin=0, vmax=1)
+    if cell.frame:
+        axes.add_patch(Rectangle((x, y), 1, H / W, fill=False, edgecolor=cell.frame, linewidth=2,
                                  clip_on=False))
+
+
+def shown(image: np.ndarray) -> np.ndarray:
+    """Returns three channels as colours [H, W, 3]; otherwise the first one [H, W]."""
+    return image if image.shape[-1] == 3 else image[..., 0]

@@ -22,6 +22,14 @@ class Style(NamedTuple):
     marker: str
 
 
+class Panel(NamedTuple):
+    """Accuracies of several networks along one parameter."""
+    xlabel: str
+    values: np.ndarray                # [n]
+    networks: dict[str, dict]         # by name, see intervals.with_interval: arrays [n]
+    marked: tuple[float, ...] = ()    # values to mark, such as the ends of a range
+
+
 def styles_of(predictors: dict[str, Predictor]) -> dict[str, Style]:
     """Returns for each network a marker of its own, and the colour of its model and loss.
 
@@ -33,6 +41,24 @@ def styles_of(predictors: dict[str, Predictor]) -> dict[str, Style]:
     different = list(dict.fromkeys(models))
     return {name: Style(COLOURS[different.index(model) % len(COLOURS)], MARKERS[n % len(MARKERS)])
             for n, (name, model) in enumerate(zip(predictors, models, strict=True))}
+
+
+def curve(axes: Axes, x: np.ndarray, y: np.ndarray, style: Style, label: str, line: str = "-",
+          low: np.ndarray | None = None, high: np.ndarray | None = None):
+    """Draws one curve, with its interval from low to high as a band if it is given; all [n]."""
+    if label.startswith("_"):
+        label = f" {label}"  # matplotlib leaves a label that begins with _ out of the legend
+    axes.plot(x, y, f"{style.marker}{line}", color=style.colour, markersize=4, linewidth=1.2,
+              label=label)
+    if low is not None:
+        axes.fill_between(x, low, high, color=style.colour, alpha=0.2, linewidth=0)
+
+
+def finish(axes: Axes, xlabel: str, ylabel: str, yscale: str = "linear"):
+    """Names the axes, and adds a grid and a legend."""
+    axes.set(xlabel=xlabel, ylabel=ylabel, yscale=yscale)
+    axes.grid(which="both")
+    axes.legend()
 
 
 def validation_curves(title: str, histories: dict[str, dict[str, History]],
@@ -48,18 +74,8 @@ def validation_curves(title: str, histories: dict[str, dict[str, History]],
         if len(average.steps):
             curve(axes, average.steps, average.errors, styles[name],
                   f"{name}, average of the weights", line="--")
-    axes.set(xlabel="training steps", ylabel="error rate on validation", yscale="log")
-    axes.grid(which="both")
-    axes.legend()
+    finish(axes, "training steps", "error rate on validation", "log")
     return figure
-
-
-class Panel(NamedTuple):
-    """Accuracies of several networks along one parameter."""
-    xlabel: str
-    values: np.ndarray                # [n]
-    networks: dict[str, dict]         # by name, see intervals.with_interval: arrays [n]
-    marked: tuple[float, ...] = ()    # values to mark, such as the ends of a range
 
 
 def accuracy_curves(title: str, panels: list[Panel], styles: dict[str, Style],
@@ -72,39 +88,19 @@ def accuracy_curves(title: str, panels: list[Panel], styles: dict[str, Style],
     rows = math.ceil((len(panels) + 1) / columns)
     figure, axes = chart(title, 3.4 * columns, 0.7 + 2.7 * rows, nrows=rows, ncols=columns,
                          sharey=True, squeeze=False)
-    for k, one in enumerate(axes.flat):
-        if k >= len(panels):
-            one.set_axis_off()
-            continue
-        panel = panels[k]
-        draw_accuracies(one, panel.values, panel.networks, styles)
+    handles = {}  # of all networks by label: not every one is in every panel
+    for one, panel in zip(axes.flat, panels, strict=False):
+        for name, found in panel.networks.items():
+            curve(one, panel.values, found["accuracy"], styles[name], name, low=found["low"],
+                  high=found["high"])
         for value in panel.marked:
             one.axvline(value, color="grey", linestyle="--", linewidth=1)
         one.set_xlabel(panel.xlabel)
         one.grid()
-    for one in axes[:, 0]:
-        one.set_ylabel(ylabel)
-    # Not every network is in every panel.
-    handles = {}
-    for one in axes.flat:
-        for handle, name in zip(*one.get_legend_handles_labels(), strict=True):
-            handles.setdefault(name, handle)
+        lines, labels = one.get_legend_handles_labels()
+        handles |= dict(zip(labels, lines, strict=True))
+    for one in axes.flat[len(panels):]:
+        one.set_axis_off()
+    figure.supylabel(ylabel)
     axes.flat[-1].legend(handles.values(), handles.keys(), loc="center")
     return figure
-
-
-def draw_accuracies(axes: Axes, values: np.ndarray, networks: dict[str, dict],
-                    styles: dict[str, Style]):
-    """Draws a curve for each network of a Panel, with its interval as a band."""
-    for name, found in networks.items():
-        curve(axes, values, found["accuracy"], styles[name], name)
-        axes.fill_between(values, found["low"], found["high"], color=styles[name].colour,
-                          alpha=0.2)
-
-
-def curve(axes: Axes, x: np.ndarray, y: np.ndarray, style: Style, label: str, line: str = "-"):
-    """Draws one curve."""
-    if label.startswith("_"):
-        label = f" {label}"  # matplotlib leaves a label that begins with _ out of the legend
-    axes.plot(x, y, f"{style.marker}{line}", color=style.colour, markersize=4, linewidth=1.2,
-              label=label)

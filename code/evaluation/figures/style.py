@@ -13,8 +13,7 @@ DPI = 150
 SMALL, BODY = 7, 9  # points
 # Okabe and Ito: colour-blind readers tell them apart, and so does a grey printer.
 BLUE, ORANGE, RED = "#0072B2", "#E69F00", "#D55E00"
-FONT = "DejaVu Sans"         # comes with matplotlib
-BOXES = "Last Resort"        # comes with it, too, and draws a box for any character
+FONT = "DejaVu Sans"  # comes with matplotlib
 matplotlib.rcParams.update({
     "figure.dpi": DPI, "figure.titlesize": BODY + 1, "figure.labelsize": BODY, "font.size": SMALL,
     "axes.labelsize": BODY, "axes.titlesize": BODY, "legend.fontsize": SMALL + 1,
@@ -22,50 +21,41 @@ matplotlib.rcParams.update({
 
 
 def png(figure: Figure) -> bytes:
-    """Returns a PNG file; the same for the same figure."""
-    show_names_as_they_are(figure)
+    """Returns a PNG file; the same for the same figure.
+
+    A $ in the name of a class or a folder stays a $, and fonts are taken that have the characters.
+    """
+    for text in figure.findobj(Text):
+        words = text.get_text()
+        # matplotlib itself writes powers of 10 at logarithmic axes
+        text.set_parse_math("$" not in words or "mathdefault" in words)
+        others = {font_of(character) for character in words if not character.isascii()}
+        text.set_fontfamily([FONT, *sorted(others - {FONT, None})])
+        text.set_text(written(words))
     file = io.BytesIO()
     FigureCanvasAgg(figure).print_png(file, metadata={"Software": None})
     return file.getvalue()
 
 
-def show_names_as_they_are(figure: Figure):
-    """Makes a $ in the name of a class or a folder a $, and takes fonts that have its characters.
-
-    matplotlib itself writes mathematics at logarithmic axes, powers of 10.
-    """
-    powers = set()
-    for axes in figure.axes:
-        for axis in (axes.xaxis, axes.yaxis):
-            if axis.get_scale() != "linear":
-                powers.update(axis.get_ticklabels(which="both"))
-    for text in figure.findobj(Text):
-        text.set_parse_math(text in powers)
-        if text not in powers and not text.get_text().isascii():
-            others = {font_of(character) for character in text.get_text()} - {None, FONT}
-            text.set_fontfamily([FONT, *sorted(others)])
-            text.set_text(written(text.get_text()))
-
-
-def written(name: str) -> str:
-    """Returns the name with U+732B, for example, in place of a character that no font has."""
-    return "".join(character if character.isspace() or font_of(character)
-                   else f"U+{ord(character):04X}" for character in name)
-
-
 @functools.cache
 def font_of(character: str) -> str | None:
-    """Returns the installed font that has the character, FONT if it does; None if none has it."""
-    fonts = [font for font in fontManager.ttflist if not font.name.startswith(BOXES)]
-    fonts.sort(key=lambda font: (font.name != FONT, font.name))
-    for font in fonts:
+    """Returns an installed font that has the character: FONT if it does, None if none has it."""
+    # the last one is matplotlib's, and draws a box for any character
+    fonts = [font for font in fontManager.ttflist if not font.name.startswith("Last Resort")]
+    for font in sorted(fonts, key=lambda font: (font.name != FONT, font.name)):
         with contextlib.suppress(OSError, RuntimeError):  # a font that was removed, or is damaged
             if get_font(font.fname).get_char_index(ord(character)):
                 return font.name
     return None
 
 
+def written(name: str) -> str:
+    """Returns the name with U+732B, for example, in place of a character that no font has."""
+    return "".join(character if character.isascii() or font_of(character)
+                   else f"U+{ord(character):04X}" for character in name)
+
+
 def shorten(name: str, most: int) -> str:
-    """Returns the name of a class with at most that many characters, as it is written."""
+    """Returns the name of a class with at most that many characters."""
     name = written(name)
     return name if len(name) <= most else name[:most - 1] + "…"

@@ -13,12 +13,11 @@ from data.dataset import Dataset
 from evaluation import attacks, sampling
 from evaluation.attacking.engine import Attacked
 from evaluation.figures import charts
-from evaluation.network.predictor import Predictions, Predictor
+from evaluation.network.predictor import Predictor
 from evaluation.report import Report
 from evaluation.robustness import detection
 from evaluation.robustness.compare import compare
 from evaluation.robustness.examples import attack_examples
-from evaluation.sampling import Sample
 from evaluation.statistics import tables
 from output import say
 from registry import names
@@ -44,14 +43,6 @@ SETTINGS = {
 COMPARES = True
 
 
-def check(cfg):
-    """InputError for a setting of another attack, unless it has its default."""
-    table = registry.settings(attacks.FOLDER)
-    changed = [name for name, setting in table.items() if cfg[name] != setting.default]
-    if cfg.ATTACK != "all":
-        registry.check_owned(changed, attacks.FOLDER, "--attack", cfg.ATTACK)
-
-
 def check_dataset(dataset: Dataset, cfg):
     """InputError unless every image has one label."""
     sampling.check_one_label(dataset, "adversarial")
@@ -61,12 +52,9 @@ def folder(cfg) -> str:
     """Returns the folder of this attack, such as pgd-untargeted or pgd-l2-untargeted."""
     fixed = cfg.ATTACK == "all" or hasattr(registry.module(attacks.FOLDER, cfg.ATTACK), "NORM")
     norm = "-l2" if cfg.NORM == "l2" and not fixed else ""
+    aim = "targeted" if cfg.TARGETED else "untargeted"
     compared = "-compared" if len(split_paths(cfg.CKPT)) > 1 else ""
-    return f"{cfg.ATTACK}{norm}-{aim(cfg)}{compared}"
-
-
-def aim(cfg) -> str:
-    return "targeted" if cfg.TARGETED else "untargeted"
+    return f"{cfg.ATTACK}{norm}-{aim}{compared}"
 
 
 def run(predictors: dict[str, Predictor], dataset: Dataset, cfg,
@@ -78,10 +66,9 @@ def run(predictors: dict[str, Predictor], dataset: Dataset, cfg,
     if cfg.ATTACK != "all":
         lacks = [attacks.lacks(cfg.ATTACK, predictor) for predictor in predictors.values()]
         if all(lacks):
-            models = {predictor.trained.MODEL: None for predictor in predictors.values()}
             raise InputError(f"--attack {cfg.ATTACK}: expected a network with "
-                             f"{' and '.join(sorted(lacks[0]))}, received {' and '.join(models)} "
-                             "without; another attack works")
+                             f"{' and '.join(sorted(lacks[0]))}, received {cfg.CKPT} without; "
+                             "another attack works")
     if len(predictors) > 1 or cfg.ATTACK == "all":
         return compare(predictors, dataset, cfg, report)
     return attack_in_detail(next(iter(predictors.values())), dataset, cfg, report)
@@ -91,7 +78,7 @@ def attack_in_detail(predictor: Predictor, dataset: Dataset, cfg,
                      report: Report) -> tuple[dict, dict]:
     """Returns success, distances, steps, detection; the success curve, tables and examples."""
     name = getattr(registry.module(attacks.FOLDER, cfg.ATTACK), "TITLE", cfg.ATTACK)
-    title = f"{dataset.name}, {name}, {aim(cfg)}"
+    title = f"{dataset.name}, {name}, {'targeted' if cfg.TARGETED else 'untargeted'}"
     everything = np.arange(len(dataset.test.labels))
     sample = sampling.classified_correctly(predictor, dataset.test, everything, cfg)
     labels = sample.labels
@@ -101,39 +88,39 @@ def attack_in_detail(predictor: Predictor, dataset: Dataset, cfg,
     else:
         say("no detection by reconstruction: the network has no decoder")
 
-    # all images, to measure
+    # attack all images, and measure the successful attacks
     attack = functools.partial(attacks.run, cfg.ATTACK, predictor, cfg=cfg, threshold=threshold)
-    targets = sampling.draw_targets(labels, dataset.classes, cfg.SEED)
-    attacked = attack(sample.images, targets if cfg.TARGETED else labels, title="attack")
-    after = predictor.predict(attacked.images)
-
-    # success rate, distance, steps, detection
-    success, curve = measure_success(attacked, title, report)
-    others = targets if cfg.TARGETED else after.predicted[:, 0]
-    by_class = draw_tables(labels, others, attacked, dataset, cfg, title, report)
-    found = {}
-    if threshold is not None:
-        found = measure_detection(sample, attacked, after, threshold, title, report)
-
-    # one image of each class, to look at
-    examples = attack_examples(predictor, attack, sample, dataset, cfg, title, report)
-    numbers = {"images": sample.drawn, "images_classified_right": len(labels), **success, **found}
-    return numbers, {"curve": curve, **by_class, "examples": examples}
-
-
-def measure_success(attacked: Attacked, title: str, report: Report) -> tuple[dict, dict]:
-    """Returns numbers about the successful attacks, and the success curve. Draws success.png."""
+    goals = sampling.draw_goals(labels, dataset.classes, cfg)
+    attacked = attack(sample.images, goals, title="attack")
     done = attacked.success
+    numbers = {"images": sample.drawn, "images_classified_right": len(labels),
+               "success_rate": done.mean()}
+    for key in ("l2", "linf", "steps"):
+        values = getattr(attacked, key)[done]
+        numbers[f"mean_{key}"] = tables.mean(values)
+        numbers[f"median_{key}"] = np.median(values) if done.any() else np.nan
     rates = attacked.success_rates(attacked.tried)
     report.draw("success", charts.success(
         f"{title}: {done.mean():.1%} of {len(done)} images", attacked.tried, rates,
         f"{attacked.norm} budget (pixels in [0, 1])", attacked.steps[done]))
-    numbers = {"success_rate": done.mean()}
-    for name in ("l2", "linf", "steps"):
-        values = getattr(attacked, name)[done]
-        numbers[f"mean_{name}"] = tables.mean(values)
-        numbers[f"median_{name}"] = tables.median(values)
-    return numbers, {"norm": attacked.norm, "budgets": attacked.tried, "success_rates": rates}
+    curve = {"norm": attacked.norm, "budgets": attacked.tried, "success_rates": rates}
+
+    # tables by class, detection, one image of each class to look at
+    after = predictor.predict(attacked.images)
+    others = goals if cfg.TARGETED else after.predicted[:, 0]
+    by_class = draw_tables(labels, others, attacked, dataset, cfg, title, report)
+    if threshold is not None:
+        natural = detection.reconstruction_distance(sample.images, sample.predictions)
+        fooling = detection.reconstruction_distance(attacked.images, after)[done]
+        report.draw("detection", charts.detection(f"{title}: detection by reconstruction", natural,
+                                                  fooling, threshold))
+        numbers |= {"detection_threshold": threshold,
+                    "false_positive_rate": (natural > threshold).mean(),
+                    "detection_rate": tables.mean(fooling > threshold),
+                    "auroc": detection.auroc(natural, fooling),
+                    "undetected_success_rate": (fooling <= threshold).sum() / len(done)}
+    examples = attack_examples(predictor, attack, sample, dataset, cfg, title, report)
+    return numbers, {"curve": curve, **by_class, "examples": examples}
 
 
 def draw_tables(labels: np.ndarray, others: np.ndarray, attacked: Attacked, dataset: Dataset, cfg,
@@ -143,35 +130,18 @@ def draw_tables(labels: np.ndarray, others: np.ndarray, attacked: Attacked, data
     labels [N]; others [N]: the targets, or what the images became
     """
     done, classes = attacked.success, dataset.classes
-    found = {"l2_by_class": tables.mean_by_classes(labels[done], others[done], attacked.l2[done],
-                                                   classes)}
-    if cfg.TARGETED:
-        found["success_by_class"] = tables.mean_by_classes(labels, others, done, classes)
-    else:
-        counts = tables.confusion(labels, others, classes)
-        found["share_by_class"] = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
-
+    names = charts.short_names(dataset.class_names)
     xlabel = "target" if cfg.TARGETED else "class after the attack"
-    words = {"l2_by_class": "mean L2 distance needed (pixels in [0, 1])",
-             "success_by_class": "success rate", "share_by_class": "fraction of the true class"}
-    for name, table in found.items():
-        report.draw(name, charts.matrix(
-            title, table, charts.short_names(dataset.class_names), xlabel, "true class",
-            words[name], "{:.1f}" if name == "l2_by_class" else "{:.2f}"))
-    return found
 
+    def draw(name, table, words, form):
+        report.draw(name, charts.matrix(title, table, names, xlabel, "true class", words, form))
+        return {name: table}
 
-def measure_detection(sample: Sample, attacked: Attacked, after: Predictions, threshold: float,
-                      title: str, report: Report) -> dict:
-    """Returns how well reconstructions tell attacked from natural images. Draws detection.png.
-
-    after: predictions of the attacked images; threshold: above which distance an image is suspect
-    """
-    natural = detection.reconstruction_distance(sample.images, sample.predictions)
-    fooling = detection.reconstruction_distance(attacked.images, after)[attacked.success]
-    report.draw("detection", charts.detection(f"{title}: detection by reconstruction", natural,
-                                              fooling, threshold))
-    return {"detection_threshold": threshold, "false_positive_rate": (natural > threshold).mean(),
-            "detection_rate": tables.mean(fooling > threshold),
-            "auroc": detection.auroc(natural, fooling),
-            "undetected_success_rate": (fooling <= threshold).sum() / len(attacked.success)}
+    l2 = tables.mean_by_classes(labels[done], others[done], attacked.l2[done], classes)
+    found = draw("l2_by_class", l2, "mean L2 distance needed (pixels in [0, 1])", "{:.1f}")
+    if cfg.TARGETED:
+        success = tables.mean_by_classes(labels, others, done, classes)
+        return found | draw("success_by_class", success, "success rate", "{:.2f}")
+    counts = tables.confusion(labels, others, classes)
+    fraction = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
+    return found | draw("share_by_class", fraction, "fraction of the true class", "{:.2f}")

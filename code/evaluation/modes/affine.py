@@ -18,9 +18,9 @@ from data.making import affine
 from evaluation import sampling
 from evaluation.figures import sheets
 from evaluation.figures.side_by_side import Panel, accuracy_curves, styles_of
-from evaluation.network.predictor import Predictor
+from evaluation.network.predictor import Predictor, accuracies
 from evaluation.report import Numbers, Report
-from evaluation.statistics.intervals import of_copies
+from evaluation.statistics.intervals import of_clusters
 from output import progress
 from settings import InputError, Setting, at_least
 
@@ -79,11 +79,26 @@ def run(predictors: dict[str, Predictor], dataset: Dataset, cfg,
     digits = centred.take(sampling.spread_evenly(centred.labels[:, 0], cfg.NUM_IMAGES, cfg.SEED))
     report.draw("examples", examples(name, centred, whole, transforms, chosen[:SHOWN]))
 
-    # whole splits, then one parameter at a time
-    splits = {"expanded MNIST": dataset.test, name: whole.take(chosen)}
-    correct = {split: judge(predictors, images, split) for split, images in splits.items()}
-    curves = {field: along(predictors, digits, field, parameter.values)
-              for field, parameter in PARAMETERS.items()}
+    # Whole splits. Of synthetic images it is known which digit each one is made of: copies are
+    # neighbours. Digits that moved as far as in training (by default) are also counted apart.
+    table = {"expanded MNIST": with_intervals(judge(predictors, dataset.test, "expanded MNIST"))}
+    correct = judge(predictors, whole.take(chosen), name)
+    table[name] = with_intervals(correct, chosen // affnist.COPIES if transforms else None)
+    if transforms:
+        most = affnist.DEFAULTS["SHIFT"]
+        far = np.maximum(np.abs(transforms.right), np.abs(transforms.down))[chosen]  # pixels [N]
+        for words, which in ((f"{name}, moved by {most} or less", far <= most),
+                             (f"{name}, moved by more than {most}", far > most)):
+            if which.any():
+                part = {network: yes[which] for network, yes in correct.items()}
+                table[words] = with_intervals(part, chosen[which] // affnist.COPIES)
+
+    # one parameter at a time
+    curves = {}
+    for field, parameter in PARAMETERS.items():
+        variants = (moved(digits, field, value) for value in progress(parameter.values, field))
+        curves[field] = {"values": parameter.values,
+                         "networks": accuracies(predictors, variants, digits.labels[:, 0])}
     title = (f"test digits of MNIST in the middle of {dataset.image_shape[0]} x "
              f"{dataset.image_shape[1]} pixels, one parameter changed at a time: "
              f"{len(digits.labels)} for each point, 95 % intervals\ndashed: the range of {name}")
@@ -91,19 +106,13 @@ def run(predictors: dict[str, Predictor], dataset: Dataset, cfg,
                     (parameter.low, parameter.high)) for field, parameter in PARAMETERS.items()]
     report.draw("curves", accuracy_curves(title, panels, styles_of(predictors)))
 
-    # tables
-    table = {split: with_intervals(found) for split, found in correct.items()}
-    if transforms:  # then it is known which digit each image is made of: copies are neighbours
-        table[name] = with_intervals(correct[name], chosen // affnist.COPIES)
-        table |= by_displacement(name, transforms, chosen, correct[name])
-
     # numbers to print
-    counts = {f"{split}_images": found["images"] for split, found in table.items()}
-    accuracies = {name: {f"{split}_accuracy": found["networks"][name]["accuracy"]
-                         for split, found in table.items()} for name in predictors}
-    if len(predictors) == 1:
-        accuracies, = accuracies.values()
-    return counts | accuracies, {"table": table, "curves": curves}
+    numbers = {f"{split}_images": found["images"] for split, found in table.items()}
+    for network in predictors:
+        mine = {f"{split}_accuracy": found["networks"][network]["accuracy"]
+                for split, found in table.items()}
+        numbers |= mine if len(predictors) == 1 else {network: mine}
+    return numbers, {"table": table, "curves": curves}
 
 
 # ---- measuring ----
@@ -129,58 +138,30 @@ def with_intervals(correct: Correct, digits: np.ndarray | None = None) -> dict[s
     digits = np.arange(count) if digits is None else digits
     networks = {}
     for name, yes in correct.items():
-        low, high = of_copies(yes, digits)
+        low, high = of_clusters(yes, digits[:, None])
         networks[name] = {"accuracy": float(yes.mean()), "low": low, "high": high}
     return {"images": count, "networks": networks}
 
 
-def by_displacement(name: str, transforms: affine.Transforms, chosen: np.ndarray,
-                    correct: Correct) -> dict[str, Any]:
-    """Tabulates digits moved as far as in training (by default) apart from those moved farther.
-
-    chosen [N]: which of the transformed images were judged
-    """
-    most = affnist.DEFAULTS["SHIFT"]
-    far = np.maximum(np.abs(transforms.right), np.abs(transforms.down))[chosen]  # pixels [N]
-    parts = {f"{name}, moved by {most} or less": far <= most,
-             f"{name}, moved by more than {most}": far > most}
-    return {words: with_intervals({network: yes[which] for network, yes in correct.items()},
-                                  chosen[which] // affnist.COPIES)
-            for words, which in parts.items() if which.any()}
-
-
-def along(predictors: dict[str, Predictor], digits: Split, field: str,
-          values: np.ndarray) -> dict[str, Any]:
-    """Returns the accuracies on the digits as one parameter takes each of its `values`."""
-    measured = []
-    for value in progress(values, field):
-        transforms = affine.identity(len(digits.labels), **{field: value})
-        images = affine.apply(digits.images, transforms, digits.images.shape[1])
-        correct = judge(predictors, digits._replace(images=images))
-        measured.append(with_intervals(correct)["networks"])
-    networks = {name: {key: [one[name][key] for one in measured]
-                       for key in ("accuracy", "low", "high")} for name in predictors}
-    return {"values": values, "networks": networks}
+def moved(digits: Split, field: str, value: float) -> np.ndarray:
+    """Returns the digits with one parameter changed, float32 [N, H, W, 1] in [0, 1]."""
+    transforms = affine.identity(len(digits.labels), **{field: value})
+    return scale(affine.apply(digits.images, transforms, digits.images.shape[1]))
 
 
 # ---- drawing ----
 
 def examples(name: str, centred: Split, whole: Split, transforms: affine.Transforms | None,
              chosen: np.ndarray) -> Figure:
-    """Returns a sheet of the images [chosen] of affNIST.
-
-    transforms: of all images; where they are known, each image is below its digit.
-    """
+    """Returns a sheet of the images [chosen] of affNIST, below their digits if these are known."""
     labels = [str(label) for label in whole.labels[chosen, 0]]
     images = scale(whole.images[chosen])
     if not transforms:
         return sheets.rows_of_images(f"{name}, test", [sheets.Row(name, images, labels)])
-    digit = chosen // affnist.COPIES
-    parameters = zip(*(values[chosen] for values in transforms), strict=True)
-    words = [f"{turn:+.0f}° {shear:+.2f}\n{wide:.2f} x {high:.2f}"
-             for turn, shear, wide, high, *_ in parameters]
+    words = [f"{transforms.rotation[n]:+.0f}° {transforms.shear[n]:+.2f}\n"
+             f"{transforms.horizontal[n]:.2f} x {transforms.vertical[n]:.2f}" for n in chosen]
     title = (f"{name}: test digits of MNIST and their transforms\n"
              "rotation anticlockwise, shear to the right, horizontal x vertical scale")
     return sheets.rows_of_images(title, [
-        sheets.Row("centred", scale(centred.images[digit]), labels),
+        sheets.Row("centred", scale(centred.images[chosen // affnist.COPIES]), labels),
         sheets.Row("synthetic", images, words)])

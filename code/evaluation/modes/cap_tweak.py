@@ -8,9 +8,11 @@ from matplotlib.figure import Figure
 
 from data.dataset import Dataset
 from evaluation import sampling
-from evaluation.capsules import shapes, tweaks
+from evaluation.capsules import shapes
 from evaluation.capsules.effects import Effects, measure_effects
-from evaluation.figures import charts, sheets
+from evaluation.figures import charts
+from evaluation.figures.sheets import Cell, table
+from evaluation.figures.style import ORANGE
 from evaluation.network.predictor import Predictor
 from evaluation.pairs import cap_tweak as tweaked_pairs
 from evaluation.pairs import overlap
@@ -42,28 +44,20 @@ def check(cfg):
                          f"whole strides, received {cfg.TWEAK_RANGE} and {cfg.TWEAK_STRIDE}")
 
 
-def check_dataset(dataset: Dataset, cfg):
-    """InputError unless every image has one label, or shows two digits that are known apart."""
-    sampling.check_one_or_two_labels(dataset, "cap_tweak")
-
-
 def candidates(dataset: Dataset, cfg) -> np.ndarray:
     """Returns the indices of the test images whose first label is TWEAK_TARGET, or of all.
 
     A class is known by its name, or else by its number. InputError if it is not, or has no images.
     """
     labels, names, target = dataset.test.labels[:, 0], dataset.class_names, cfg.TWEAK_TARGET
-    if target in names:
-        number = names.index(target)
-    elif target == "-1":
+    numbers = {str(j): j for j in range(len(names))} | {name: j for j, name in enumerate(names)}
+    if target == "-1" and target not in names:
         return np.arange(len(labels))
-    elif target.isdecimal() and int(target) < len(names):
-        number = int(target)
-    else:
-        raise InputError(f"--tweak_target: expected a class by its name, or by its number from 0 to "
-                         f"{len(names) - 1}, or -1 for every class, received "
+    if target not in numbers:
+        raise InputError("--tweak_target: expected a class by its name, or by its number from 0 "
+                         f"to {len(names) - 1}, or -1 for every class, received "
                          f"{target}{suggestion(target, names)}")
-    found = np.flatnonzero(labels == number)
+    found = np.flatnonzero(labels == numbers[target])
     if not len(found):
         raise InputError(f"--tweak_target {target}: expected a class of the test split, "
                          "received one without images")
@@ -71,7 +65,7 @@ def candidates(dataset: Dataset, cfg) -> np.ndarray:
 
 
 def run(predictor: Predictor, dataset: Dataset, cfg, report: Report) -> tuple[dict, dict]:
-    """Returns how many dimensions have a significant effect, the strongest effects; all effects.
+    """Returns how many dimensions have a significant effect, the strongest ones; all effects.
 
     Of pairs also how much the other digit moves.
     """
@@ -82,23 +76,25 @@ def run(predictor: Predictor, dataset: Dataset, cfg, report: Report) -> tuple[di
                                            candidates(dataset, cfg), cfg)
     labels = sample.labels
     capsules = sample.predictions.capsules[np.arange(len(labels)), labels]     # [N, E]
-    measured = tweaks.measure_tweaked(predictor, capsules, labels, values, "tweak")
+    measured = []
+    for capsule, j in zip(progress(capsules, "tweak", unit="image"), labels, strict=True):
+        grey = tweaked(predictor, capsule, j, values).mean(axis=-1)            # [E, K, H, W]
+        shape = shapes.measure(grey.reshape(-1, *grey.shape[2:]))              # [E K, M]
+        measured.append(shape.reshape(*grey.shape[:2], -1))
     digits = overlap.members(dataset.test, sample.index)[:, 0]                 # [N]
-    effects = measure_effects(measured, labels, dataset.classes, values, digits)
+    effects = measure_effects(np.stack(measured), labels, dataset.classes, values, digits)
 
     # a figure for each class: its first image, and the effects on all
     classes, first = np.unique(labels, return_index=True)
     details = {}
     for j, n in zip(progress(classes, "figures"), first, strict=True):
-        one = slice(n, n + 1)
-        grid = tweaks.decode_tweaked(predictor, capsules[one], labels[one], values)[0]
-        words = ""
+        grid, words = tweaked(predictor, capsules[n], j, values), ""
         if sample.others.size:
             grid, words = tweaked_pairs.beside_other(predictor, sample, n, grid, dataset)
         report.draw(f"class-{j}", figure_of_class(grid, values, effects, j, dataset, words))
-        dimensions = [effects.describe(j, e) for e in range(len(grid))]
-        details[f"class {j}"] = {"images": effects.images[j], "digits": effects.digits[j],
-                                 "dimensions": dimensions}
+        details[f"class {j}"] = {
+            "images": effects.images[j], "digits": effects.digits[j],
+            "dimensions": [effects.describe(j, e) for e in range(len(grid))]}
 
     # all effects in one figure and a few numbers
     shown = np.where(effects.significant, effects.standard, np.nan)[classes]   # [classes, E, M]
@@ -118,6 +114,17 @@ def run(predictor: Predictor, dataset: Dataset, cfg, report: Report) -> tuple[di
     return numbers, {"weights": weights, "per": effects.per, "effects": details}
 
 
+def tweaked(predictor: Predictor, capsule: np.ndarray, j: int, values: np.ndarray) -> np.ndarray:
+    """Returns what a capsule [E] of class j draws with a value added to a dimension.
+
+    Each of `values` [K] is added to each dimension, one at a time: [E, K, H, W, C].
+    """
+    E, K = len(capsule), len(values)
+    steps = np.eye(E, dtype=np.float32)[:, None] * values.astype(np.float32)[:, None]  # [E, K, E]
+    images = predictor.decode((capsule + steps).reshape(-1, E), np.full(E * K, j))
+    return images.reshape(E, K, *images.shape[1:])
+
+
 def figure_of_class(grid: np.ndarray, values: np.ndarray, effects: Effects, j: int,
                     dataset: Dataset, beside: str) -> Figure:
     """Shows the tweaked images [E, K, H, W, C] of one image of class j, each dimension's effect.
@@ -131,5 +138,10 @@ def figure_of_class(grid: np.ndarray, values: np.ndarray, effects: Effects, j: i
              f"{observed}, except those that vanish\n"
              "sd: spread within the class, of 1 px, 5°, half a pixel of stroke or 10 px² of area "
              "at least")
-    words = [effects.strongest(j, e) or "nothing significant" for e in range(len(grid))]
-    return sheets.tweaks(title, grid, values, words)
+    cells = {(e, k): Cell(grid[e, k], None if values[k] else ORANGE)  # as the image is: framed
+             for e, k in np.ndindex(grid.shape[:2])}
+    dimensions = range(len(grid))
+    notes = [effects.strongest(j, e) or "nothing significant" for e in dimensions]
+    return table(title, [f"dimension {e}" for e in dimensions],
+                 [f"{value:+.3g}" if value else "0" for value in values], cells,
+                 "added to the dimension", notes=notes)

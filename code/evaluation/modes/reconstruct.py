@@ -10,7 +10,6 @@ from evaluation.figures.style import shorten
 from evaluation.network.predictor import Predictions, Predictor
 from evaluation.pairs import reconstruct as reconstructed_pairs
 from evaluation.report import Report
-from evaluation.sampling import check_one_or_two_labels
 from evaluation.statistics import tables
 from evaluation.statistics.calibration import expected_calibration_error, reliability
 from output import progress
@@ -31,11 +30,6 @@ SETTINGS = {
 NEEDS = frozenset({"capsules", "decoder"})
 
 
-def check_dataset(dataset: Dataset, cfg):
-    """InputError unless every image has one label, or shows two digits that are known apart."""
-    check_one_or_two_labels(dataset, "reconstruct")
-
-
 def run(predictor: Predictor, dataset: Dataset, cfg, report: Report) -> tuple[dict, dict]:
     """Returns accuracy, squared errors, calibration; the confusion matrix and the wrong images.
 
@@ -52,29 +46,27 @@ def run(predictor: Predictor, dataset: Dataset, cfg, report: Report) -> tuple[di
     right = predicted == labels
     wrong = np.flatnonzero(~right)
 
-    # draw images
+    # draw images, measure and draw the rest
     wanted = wrong if cfg.SHOW == "errors" else np.arange(len(labels))
-    drawn = draw_images(images, labels, predictions, wanted, dataset, cfg, report)
-
-    # measure and draw the rest
+    images_drawn = draw_images(images, labels, predictions, wanted, dataset, cfg, report)
     confusion = tables.confusion(labels, predicted, dataset.classes)
-    title = f"{dataset.name}: {len(wrong)} errors in {len(labels)} test images"
     report.draw("confusion", charts.matrix(
-        title, confusion, charts.short_names(dataset.class_names), "predicted class", "true class",
-        "errors", "{:.0f}"))
+        f"{dataset.name}: {len(wrong)} errors in {len(labels)} test images", confusion,
+        charts.short_names(dataset.class_names), "predicted class", "true class", "errors",
+        "{:.0f}"))
     calibration = reliability(predictions.scores.max(axis=1), right)
-    title = f"{dataset.name}: is a capsule's length a probability?"
-    report.draw("reliability", charts.reliability(title, calibration))
-
-    by_label = squared_error(images, predictions.from_label[:, 0])             # [N]
-    by_predicted = squared_error(images, predictions.from_predicted[:, 0])     # [N]
+    report.draw("reliability", charts.reliability(
+        f"{dataset.name}: is a capsule's length a probability?", calibration))
+    by_label, by_predicted = (
+        np.square(images - drawn[:, 0]).mean(axis=(1, 2, 3))
+        for drawn in (predictions.from_label, predictions.from_predicted))     # [N] each
     numbers = {"images": len(labels), "accuracy": right.mean(), "errors": len(wrong),
-               "images_drawn": drawn,
+               "images_drawn": images_drawn,
                "squared_error_per_pixel_right": tables.mean(by_label[right]),
                "squared_error_per_pixel_wrong_label_capsule": tables.mean(by_label[wrong]),
                "squared_error_per_pixel_wrong_predicted_capsule": tables.mean(by_predicted[wrong]),
                "expected_calibration_error": expected_calibration_error(calibration)}
-    return numbers, {"confusion": confusion, "reliability": calibration._asdict(), "wrong": wrong}
+    return numbers, {"confusion": confusion, "reliability": calibration, "wrong": wrong}
 
 
 def draw_images(images: np.ndarray, labels: np.ndarray, predictions: Predictions,
@@ -96,8 +88,8 @@ def draw_images(images: np.ndarray, labels: np.ndarray, predictions: Predictions
         captions = [caption(dataset.class_names[j]) for j in labels[which]]
         rows = [sheets.Row("input", images[which], captions)]
         for kind, (classes, drawn) in kinds.items():
-            captions = [caption(dataset.class_names[j], length) for j, length
-                        in zip(classes[which], predictions.scores[which, classes[which]], strict=True)]
+            captions = [caption(dataset.class_names[classes[n]], predictions.scores[n, classes[n]])
+                        for n in which]
             rows.append(sheets.Row(f"{kind} capsule", drawn[which, 0], captions,
                                    classes[which] != labels[which]))
         report.draw(f"{cfg.SHOW}-{page:03}", sheets.rows_of_images(
@@ -112,8 +104,3 @@ def caption(name: str, length: float | None = None) -> str:
         return shorten(name, MOST_LETTERS)
     space = " " if name.isdigit() else "\n"
     return f"{shorten(name, MOST_LETTERS)}{space}({length:.2f})"
-
-
-def squared_error(images: np.ndarray, reconstruction: np.ndarray) -> np.ndarray:
-    """Returns the mean squared error per pixel of each image [N]. Both are [N, H, W, C]."""
-    return np.square(images - reconstruction).mean(axis=(1, 2, 3))

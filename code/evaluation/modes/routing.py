@@ -3,24 +3,22 @@
 Several networks go side by side. Test images are spread evenly over the classes; where an image
 shows two digits, agreement is that of its first one.
 """
-
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from scipy import stats
 
 from data.dataset import Batch, Dataset, as_batch
 from evaluation.capsules import couplings
 from evaluation.capsules.couplings import Couplings
-from evaluation.figures import side_by_side
 from evaluation.figures.charts import chart
-from evaluation.figures.side_by_side import Style
+from evaluation.figures.side_by_side import Style, curve, finish, styles_of
 from evaluation.network.predictor import Predictor
 from evaluation.report import Numbers, Report
 from evaluation.sampling import spread_evenly
 from evaluation.statistics.intervals import Z, wilson
 from model.capsules import length
 from model.losses import margin_loss
-from model.network import exact_match, targets
+from model.network import Network, exact_match, targets
 
 NEEDS = frozenset({"capsules", "routing"})
 COMPARES = True
@@ -43,7 +41,7 @@ def run(predictors: dict[str, Predictor], dataset: Dataset, cfg,
         curves[name] = by_iterations(predictor, batch)
 
     # draw
-    styles = side_by_side.styles_of(predictors)
+    styles = styles_of(predictors)
     title = f"{dataset.name}, {len(chosen):,} test images"
     if any(curves.values()):
         report.draw("iterations", draw_iterations(title, curves, styles))
@@ -51,17 +49,25 @@ def run(predictors: dict[str, Predictor], dataset: Dataset, cfg,
     report.draw("agreement", draw_agreement(title, found, styles))
     for number, (name, predictor) in enumerate(predictors.items()):
         file = "where" if len(predictors) == 1 else f"where-{number}"
-        report.draw(file, draw_where(f"{name}: {title}", found[name], predictor))
+        report.draw(file, draw_where(f"{name}: {title}", found[name], predictor.network))
 
-    # means over the images, and their intervals
+    # means over the images, and their 95 % intervals, of a normal distribution
     numbers, details = {"images": len(chosen)}, {}
     for name, one in found.items():
-        values = of_images(one)
-        mine = {key: each.mean() for key, each in values.items()}
-        numbers |= mine if len(predictors) == 1 else {name: mine}
+        of_images = {"coupling_entropy": one.entropy,
+                     "coupling_entropy_weighted_by_votes": one.entropy_of_votes,
+                     "capsules_that_carry_half": one.half,
+                     "cosine_before_label": one.before[:, 0],
+                     "cosine_after_label": one.after[:, 0],
+                     "cosine_before_other": one.before[:, 1],
+                     "cosine_after_other": one.after[:, 1]}                    # [N] each
+        means, intervals = {}, {}
+        for key, values in of_images.items():
+            mean, error = values.mean(), Z * stats.sem(values) if len(values) > 1 else np.nan
+            means[key], intervals[key] = mean, (mean - error, mean + error)
+        numbers |= means if len(predictors) == 1 else {name: means}
         details[name] = {"by_iterations": curves[name],
-                         "logit_change": one.logit_change.mean(axis=0),
-                         "intervals": {key: interval(each) for key, each in values.items()}}
+                         "logit_change": one.logit_change.mean(axis=0), "intervals": intervals}
     return numbers, {"routing": details}
 
 
@@ -93,41 +99,20 @@ def by_iterations(predictor: Predictor, batch: Batch) -> list[dict[str, float]]:
     return rows
 
 
-def of_images(found: Couplings) -> dict[str, np.ndarray]:
-    """Returns what is averaged over the images, [N] each."""
-    return {"coupling_entropy": found.entropy,
-            "coupling_entropy_weighted_by_votes": found.entropy_of_votes,
-            "capsules_that_carry_half": found.half,
-            "cosine_before_label": found.before[:, 0],
-            "cosine_after_label": found.after[:, 0],
-            "cosine_before_other": found.before[:, 1],
-            "cosine_after_other": found.after[:, 1]}
-
-
-def interval(values: np.ndarray) -> tuple[float, float]:
-    """Returns the 95 % interval of the mean of values [N], of a normal distribution."""
-    error = Z * values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.nan
-    return values.mean() - error, values.mean() + error
-
-
 # ---- figures ----
 
 def draw_iterations(title: str, curves: dict[str, list[dict]], styles: dict[str, Style]) -> Figure:
     """Draws error and margin loss against the number of iterations, weights as they are."""
-    figure, axes = chart(f"{title}: other numbers of iterations than in training, the same weights",
-                         8, 3.4, ncols=2)
+    figure, (left, right) = chart(
+        f"{title}: other numbers of iterations than in training, the same weights", 8, 3.4, ncols=2)
     for name, rows in curves.items():
-        if not rows:
-            continue
-        columns = {key: np.array([row[key] for row in rows]) for key in rows[0]}
-        for one, key in zip(axes, ("error", "margin"), strict=True):
-            side_by_side.curve(one, columns["iterations"], columns[key], styles[name], name)
-        axes[0].fill_between(columns["iterations"], columns["low"], columns["high"], alpha=0.15,
-                             color=styles[name].colour, linewidth=0)
-    for one, label in zip(axes, ("error rate, with 95 % interval", "margin loss"), strict=True):
-        one.set(xlabel="routing iterations at evaluation", ylabel=label)
-        one.grid()
-    axes[0].legend()
+        if rows:
+            found = {key: np.array([row[key] for row in rows]) for key in rows[0]}
+            curve(left, found["iterations"], found["error"], styles[name], name,
+                  low=found["low"], high=found["high"])
+            curve(right, found["iterations"], found["margin"], styles[name], name)
+    finish(left, "routing iterations at evaluation", "error rate, with 95 % interval")
+    finish(right, "routing iterations at evaluation", "margin loss")
     return figure
 
 
@@ -135,14 +120,11 @@ def draw_logits(title: str, found: dict[str, Couplings], styles: dict[str, Style
     """Draws what each iteration adds to the logits, on a log scale (figure A.1 b)."""
     figure, axes = chart(f"{title}: change of the routing logits", 5.5, 3.6)
     for name, one in found.items():
-        if one.logit_change.shape[1] == 1:  # no iterations
-            continue
         change = one.logit_change.mean(axis=0)                                 # [r]
-        side_by_side.curve(axes, np.arange(1, len(change) + 1), change, styles[name], name)
-    axes.set(xlabel="routing iteration", ylabel="mean change of a logit", yscale="log")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.grid(which="both")
-    axes.legend()
+        if len(change) > 1:  # otherwise the routing has no iterations
+            curve(axes, np.arange(1, len(change) + 1), change, styles[name], name)
+    finish(axes, "routing iteration", "mean change of a logit", "log")
+    axes.xaxis.get_major_locator().set_params(integer=True)
     return figure
 
 
@@ -150,33 +132,30 @@ def draw_agreement(title: str, found: dict[str, Couplings], styles: dict[str, St
     """Draws the cosines of votes and class capsules: label and other class, before and after."""
     figure, axes = chart(f"{title}: how well votes agree with their class capsule", 8, 3.4, ncols=2,
                          sharey=True)
-    for column, (one, whose) in enumerate(zip(axes, ("the label's", "the longest other"),
-                                              strict=True)):
-        for name, mine in found.items():
-            means = [mine.before[:, column].mean(), mine.after[:, column].mean()]
-            side_by_side.curve(one, np.arange(2), np.array(means), styles[name], name)
-        one.set_xticks([0, 1], ["uniform couplings", "after routing"])
-        one.set(xlim=(-0.3, 1.3), xlabel=f"{whose} class capsule")
-        one.grid()
-    axes[0].set_ylabel("mean cosine, weighted by the votes' lengths")
-    axes[0].legend()
+    for column, whose in enumerate(("the label's", "the longest other")):
+        for name, one in found.items():
+            means = np.array([one.before[:, column].mean(), one.after[:, column].mean()])
+            curve(axes[column], np.arange(2), means, styles[name], name)
+        axes[column].set_xticks([0, 1], ["uniform couplings", "after routing"])
+        axes[column].set_xlim(-0.3, 1.3)
+        finish(axes[column], f"{whose} class capsule", "mean cosine, weighted by length of votes")
     return figure
 
 
-def draw_where(title: str, found: Couplings, predictor: Predictor) -> Figure:
+def draw_where(title: str, found: Couplings, network: Network) -> Figure:
     """Draws the coupling to the predicted class, by position and by type of primary capsule."""
-    network = predictor.network
     types = network.primary_caps.types
-    places = found.to_predicted.reshape(-1, types)                             # [positions, types]
-    figure, axes = chart(f"{title}\ncoupling to the predicted class, 1 / J is "
-                         f"{1 / network.classes:.3g}", 9, 3.6, ncols=2)
-    by_place = places.mean(axis=1).reshape(network.primary_rows(), -1)
-    figure.colorbar(axes[0].imshow(by_place, cmap="cividis"), ax=axes[0])
-    axes[0].set(xlabel="position, mean over the types", xticks=[], yticks=[])
-    axes[1].bar(np.arange(types), places.mean(axis=0))
-    axes[1].axhline(1 / network.classes, color="grey", linestyle="--", linewidth=1)
-    axes[1].set(xlabel="type of primary capsule, mean over the positions", ylabel="coupling")
-    low, high = places.mean(axis=0).min(), places.mean(axis=0).max()
-    room = max(0.1 * (high - low), 1e-6)
-    axes[1].set_ylim(low - room, high + room)
+    places = found.to_predicted.reshape(network.primary_rows(), -1, types)     # [h, w, types]
+    by_type = places.mean(axis=(0, 1))
+
+    even = 1 / network.classes
+    figure, (left, right) = chart(
+        f"{title}\ncoupling to the predicted class, 1 / J is {even:.3g}", 9, 3.6, ncols=2)
+    figure.colorbar(left.imshow(places.mean(axis=2), cmap="cividis"), ax=left)
+    left.set(xlabel="position, mean over the types", xticks=[], yticks=[])
+    right.bar(np.arange(types), by_type)
+    right.axhline(even, color="grey", linestyle="--", linewidth=1)
+    room = max(0.1 * np.ptp(by_type), 1e-6)
+    right.set(xlabel="type of primary capsule, mean over the positions", ylabel="coupling",
+              ylim=(by_type.min() - room, by_type.max() + room))
     return figure

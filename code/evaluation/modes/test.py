@@ -8,6 +8,7 @@ With --ensemble also what several networks say together (paper, section 7, of se
 that of their scores, class by class: lengths of the class capsules, or the logits of networks
 without capsules.
 """
+import json
 import math
 from pathlib import Path
 from typing import NamedTuple
@@ -16,14 +17,13 @@ import numpy as np
 import tensorflow as tf
 
 from data.dataset import Batch, Dataset, Examples, batches
-from data.readers.files import from_json
 from evaluation.figures import charts, side_by_side
 from evaluation.figures.charts import History
 from evaluation.network.predictor import Predictor
 from evaluation.pairs import figures as pair_figures
 from evaluation.pairs import overlap
 from evaluation.report import Numbers, Report
-from evaluation.statistics.intervals import of_pairs, wilson
+from evaluation.statistics.intervals import of_clusters, wilson
 from model.compile import compiled
 from model.network import Network, top_k
 from output import progress
@@ -82,8 +82,8 @@ def run(predictors: dict[str, Predictor], dataset: Dataset, cfg,
 
     Draws curves.png; of pairs overlap.png. Makes per_class.csv and errors.csv.
     """
-    histories = {name: read_history(Path(path).parent / "metrics.jsonl")
-                 for name, path in zip(predictors, split_paths(cfg.CKPT), strict=True)}
+    paths = [Path(path).parent / "metrics.jsonl" for path in split_paths(cfg.CKPT)]
+    histories = dict(zip(predictors, map(read_history, paths), strict=True))
 
     # measure
     test, several = dataset.test, len(predictors) > 1
@@ -97,7 +97,8 @@ def run(predictors: dict[str, Predictor], dataset: Dataset, cfg,
         if found.overlap is not None:
             some, digits = found.hits.any(axis=1), overlap.members(test)
             mine["one_right_or_both_rate"] = some.mean()
-            by_overlap[name] = overlap.by_overlap(found.overlap, ~wrong, some, digits)
+            by_overlap[name] = {"edges": overlap.EDGES, **overlap.by_overlap(
+                found.overlap, ~wrong, some, digits)}
         numbers |= {name: mine} if several else mine
     details = {}
     if cfg.ENSEMBLE:
@@ -106,23 +107,19 @@ def run(predictors: dict[str, Predictor], dataset: Dataset, cfg,
 
     # draw and tabulate
     draw_histories(histories, predictors, report)
-    pairs = f"{len(test.labels):,} pairs"
+    title = f"{dataset.name}: both digits right, in {len(test.labels):,} pairs"
     if by_overlap and several:
-        title = f"{dataset.name}: both digits right, in {pairs}, 95 % intervals"
         styles = side_by_side.styles_of(predictors)
         report.draw("overlap", pair_figures.accuracy_by_overlap(title, by_overlap, styles))
     elif by_overlap:
-        title = f"{dataset.name}: {numbers['error']:.2%} errors in {pairs}"
+        title = f"{dataset.name}: {numbers['error']:.2%} errors in {len(test.labels):,} pairs"
         report.draw("overlap", pair_figures.errors_by_overlap(title, *by_overlap.values()))
     classes = {name: per_class(test.labels, found, dataset) for name, found in judged.items()}
-    report.tabulate("per_class", list(classes[name][0]), {
-        name: [list(row.values()) for row in rows] for name, rows in classes.items()})
+    report.tabulate("per_class", list(classes[name][0]), classes)
     report.tabulate("errors", ["file", "label", "predicted", "score"], {
         name: errors(found, dataset) for name, found in judged.items()})
 
-    tables = {name: {"edges": pair_figures.EDGES, **found._asdict()}
-              for name, found in by_overlap.items()}
-    details |= {"error_intervals": intervals, "by_overlap": tables, "per_class": classes}
+    details |= {"error_intervals": intervals, "by_overlap": by_overlap, "per_class": classes}
     return numbers, details
 
 
@@ -166,7 +163,7 @@ def interval(wrong: np.ndarray, judged: Judged, split: Examples) -> list[float]:
     """Returns the 95 % interval of the error rate; wrong [N]. Digits, not pairs, are independent.
     """
     if judged.overlap is not None:
-        return of_pairs(wrong, overlap.members(split))
+        return of_clusters(wrong, overlap.members(split))
     return wilson(wrong.mean(), len(wrong))
 
 
@@ -187,9 +184,9 @@ def per_class(labels: np.ndarray, judged: Judged, dataset: Dataset) -> list[dict
 
     labels [N, K]. Precision and recall are NaN if there are no images to divide by.
     """
-    J = dataset.classes
-    images, predicted, correct = (np.bincount(classes.ravel(), minlength=J) for classes in
-                                  (labels, judged.predicted, judged.predicted[judged.hits]))
+    images, predicted, correct = (
+        np.bincount(classes.ravel(), minlength=dataset.classes)
+        for classes in (labels, judged.predicted, judged.predicted[judged.hits]))
     with np.errstate(invalid="ignore"):
         precision, recall = correct / predicted, correct / images
     columns = {"class": dataset.class_names, "images": images, "predicted": predicted,
@@ -197,15 +194,16 @@ def per_class(labels: np.ndarray, judged: Judged, dataset: Dataset) -> list[dict
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
-def errors(judged: Judged, dataset: Dataset) -> list[list[str]]:
+def errors(judged: Judged, dataset: Dataset) -> list[dict[str, str]]:
     """Returns file, label, predicted class and its score for each image that is wrong.
 
     Without file names it is the image's index in the test split. Several classes are joined by +.
     """
     names, labels = np.array(dataset.class_names), dataset.test.labels
-    files = getattr(dataset, "test_files", None) or range(len(labels))
-    return [[files[n], " + ".join(names[labels[n]]), " + ".join(names[judged.predicted[n]]),
-             " + ".join(f"{score:.4f}" for score in judged.scores[n])]
+    files = dataset.test_files or range(len(labels))
+    return [{"file": files[n], "label": " + ".join(names[labels[n]]),
+             "predicted": " + ".join(names[judged.predicted[n]]),
+             "score": " + ".join(map("{:.4f}".format, judged.scores[n]))}
             for n in np.flatnonzero(~judged.hits.all(axis=1))]
 
 
@@ -218,8 +216,8 @@ def draw_histories(histories: dict[str, dict[str, History]], predictors: dict[st
              if len(one["train"].steps) and len(one["val"].steps)}
     if not there:
         return
-    stems = {Path(predictors[name].trained.DATASET).stem: None for name in there}
-    title = f"training on {', '.join(stems)}"
+    trained_on = {Path(predictors[name].trained.DATASET).stem: None for name in there}
+    title = f"training on {', '.join(trained_on)}"
     if len(predictors) > 1:
         styles = side_by_side.styles_of(predictors)
         report.draw("curves", side_by_side.validation_curves(title, there, styles))
@@ -235,14 +233,12 @@ def read_history(path: Path) -> dict[str, History]:
     """
     rows = {"train": [], "val": [], "val_average": []}
     try:
-        lines = path.read_text().splitlines() if path.is_file() else []
-        records = [from_json(line) for line in lines if line.endswith("}")]  # the last may be half
-        for record in records:
+        for line in path.read_text().splitlines() if path.is_file() else []:
+            record = json.loads(line) if line.endswith("}") else {"split": "half a line"}
             if record["split"] in rows:  # others have no loss, such as that of `health`
                 row = record["step"], record["loss"], 1 - record["accuracy"]
                 rows[record["split"]].append(row)
-        return {split: History(*np.array(mine, float).reshape(-1, 3).T)
-                for split, mine in rows.items()}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError) as error:
         raise InputError(f"{path} is not a metrics.jsonl of train.py "
                          f"({type(error).__name__}: {error})") from None
+    return {split: History(*np.array(mine, float).reshape(-1, 3).T) for split, mine in rows.items()}

@@ -1,11 +1,11 @@
 """A trained network as evaluation asks it: NumPy in and out, for any number of images."""
-import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
+from evaluation.statistics.intervals import with_interval
 from model.compile import compiled
 from model.network import Network, top_k
 from output import progress
@@ -23,16 +23,18 @@ class Predictions(NamedTuple):
     from_label: np.ndarray | None = None      # [N, K, H, W, C], decoded from those of the labels;
                                               # None if no labels were given
 
-    def take(self, which: np.ndarray) -> "Predictions":
-        """Returns those of the images [which]."""
-        return Predictions(*(None if array is None else array[which] for array in self))
 
+def accuracies(predictors: "dict[str, Predictor]", variants: Iterable[np.ndarray],
+               labels: np.ndarray) -> dict[str, dict]:
+    """Returns the accuracies of each network, with intervals, on each of n variants of N images.
 
-class Gradient(NamedTuple):
-    """The scores of N images, and the direction in which an attack moves them."""
-    scores: np.ndarray    # [N, J]
-    value: np.ndarray     # [N], of the objective
-    gradient: np.ndarray  # [N, H, W, C], of the objective with respect to the images
+    variants: images [N, H, W, C] in [0, 1] each; labels [N]
+    """
+    correct = {name: [] for name in predictors}
+    for images in variants:
+        for name, predictor in predictors.items():
+            correct[name].append((predictor.predict(images).predicted[:, 0] == labels).mean())
+    return {name: with_interval(np.array(found), len(labels)) for name, found in correct.items()}
 
 
 class Predictor:
@@ -69,21 +71,25 @@ class Predictor:
         return self._in_batches(self._decode, capsules, labels)[0]
 
     def gradient(self, objective: Callable, images: np.ndarray, classes: np.ndarray,
-                 threshold: float | None = None) -> Gradient:
-        """Returns the gradient of an objective at images [N, H, W, C], for classes [N].
+                 threshold: float | None = None) -> list[np.ndarray]:
+        """Returns the scores of images [N, H, W, C], the objective [N] and its gradient, as images.
 
-        objective: a function of objectives.py, or one like those
+        objective: a function of objectives.py, or one like those, for classes [N]
         threshold: for those that take one
         """
         question = objective, threshold
         if question not in self._gradients:
-            if threshold is not None:
-                objective = functools.partial(objective, threshold=threshold)
-            of_batch = functools.partial(self._gradient_of_batch, objective)
-            self._gradients[question] = compiled(of_batch, self.trained)
-        return Gradient(*self._in_batches(self._gradients[question], images, classes))
+            given = {} if threshold is None else {"threshold": threshold}
 
-    # ---- what is compiled ----
+            def of_batch(images, classes):
+                with tf.GradientTape() as tape:
+                    tape.watch(images)
+                    output = self.network(images)
+                    value = objective(self.network, images, output, classes, **given)   # [B]
+                return output.scores, value, tape.gradient(value, images)
+
+            self._gradients[question] = compiled(of_batch, self.trained)
+        return self._in_batches(self._gradients[question], images, classes)
 
     def _predictions_of_batch(self, images, labels=None):
         output = self.network(images)
@@ -94,15 +100,6 @@ class Predictor:
             if labels is not None:
                 drawn["from_label"] = self.network.decode(output.capsules, labels)
         return Predictions(output.scores, predicted, output.capsules, **drawn)
-
-    def _gradient_of_batch(self, objective, images, classes):
-        with tf.GradientTape() as tape:
-            tape.watch(images)
-            output = self.network(images)
-            value = objective(self.network, images, output, classes)           # [B]
-        return output.scores, value, tape.gradient(value, images)
-
-    # ---- batches ----
 
     def _in_batches(self, function: Callable, *arrays: np.ndarray,
                     title: str | None = None) -> list:

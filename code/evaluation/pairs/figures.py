@@ -1,13 +1,12 @@
 """Figures of two digits in one image: each in a colour of its own, and what depends on overlap."""
-from collections.abc import Sequence
-
 import numpy as np
 from matplotlib.figure import Figure
 
 from data.dataset import Batch, Dataset
-from evaluation.figures import charts, sheets, side_by_side
+from evaluation.figures import charts, sheets
+from evaluation.figures.side_by_side import Style, curve, finish
 from evaluation.figures.style import BLUE, ORANGE, RED, shorten
-from evaluation.pairs.overlap import BINS, ByOverlap
+from evaluation.pairs.overlap import EDGES
 from evaluation.pairs.segmentation import KINDS, MEASURES, Drawn
 
 # Light of the first digit and of the second one. Together they are white. Readers who cannot tell
@@ -15,7 +14,6 @@ from evaluation.pairs.segmentation import KINDS, MEASURES, Drawn
 COLOURS = np.array([[1.0, 0.6, 0.0], [0.0, 0.4, 1.0]])
 LEGEND = "orange: the first digit; blue: the second; white: both"
 MOST_LETTERS = 5  # of each class's name above an image
-EDGES = np.linspace(0, 1, BINS + 1)
 OVERLAP = "overlap of the two digits (fraction of the smaller ink)"
 
 
@@ -29,7 +27,7 @@ def in_two_colours(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def sheet(title: str, batch: Batch, drawn: Drawn, dataset: Dataset) -> Figure:
-    """Draws the paper's figure 5: pairs, what the capsules draw, and a capsule of an absent class."""
+    """Draws the paper's figure 5: pairs, what the capsules draw, and one of an absent class."""
     names = [shorten(name, MOST_LETTERS) for name in dataset.class_names]
 
     def row(name, images, classes, marked=None):
@@ -50,60 +48,46 @@ def sheet(title: str, batch: Batch, drawn: Drawn, dataset: Dataset) -> Figure:
     return sheets.rows_of_images(title, rows)
 
 
-def errors_by_overlap(title: str, found: ByOverlap) -> Figure:
-    """Draws error and fraction of pairs with one label found or more by overlap; how many pairs."""
+def errors_by_overlap(title: str, found: dict[str, np.ndarray]) -> Figure:
+    """Draws error and fraction of pairs with one label found or more by overlap; how many pairs.
+
+    found: see overlap.by_overlap
+    """
     figure, (upper, middle, lower) = charts.chart(title, 5.5, 6, nrows=3, sharex=True,
                                                   height_ratios=(3, 2, 1.3))
-    there = found.count > 0
     for axes, name, colour, label in ((upper, "error", RED, "not both right"),
                                       (middle, "some_right", BLUE, "one right or both")):
-        value, low, high = (getattr(found, f"{name}{end}")[there] for end in ("", "_low", "_high"))
-        spread = np.maximum(0, [value - low, high - value])
-        axes.errorbar(found.overlap[there], value, spread, fmt="o-", color=colour, capsize=3,
-                      markersize=4, label="pairs, 95 % interval")
-        axes.set_ylabel(label)
-        axes.grid()
-        axes.legend()
+        charts.points(axes, found["overlap"], found[name], found[f"{name}_low"],
+                      found[f"{name}_high"], colour, "pairs, 95 % interval")
+        finish(axes, "", label)
     upper.set_ylim(bottom=0)
-    histogram(lower, found.count)
+    charts.histogram(lower, found["count"], OVERLAP, "pairs")
     return figure
 
 
-def accuracy_by_overlap(title: str, bins: dict[str, ByOverlap],
-                        styles: dict[str, side_by_side.Style]) -> Figure:
+def accuracy_by_overlap(title: str, networks: dict[str, dict], styles: dict[str, Style]) -> Figure:
     """Draws the fraction of pairs with both digits right, of several networks, by overlap."""
     figure, axes = charts.chart(title, 6.5, 4)
-    overlaps = next(iter(bins.values())).overlap  # the same pairs for all
-    side_by_side.draw_accuracies(axes, overlaps, {
-        name: {"accuracy": 1 - found.error, "low": 1 - found.error_high,
-               "high": 1 - found.error_low} for name, found in bins.items()}, styles)
-    axes.set(xlabel=OVERLAP, ylabel="accuracy (fraction of pairs)")
-    axes.grid()
-    axes.legend()
+    for name, found in networks.items():
+        curve(axes, found["overlap"], 1 - found["error"], styles[name], name,
+              low=1 - found["error_high"], high=1 - found["error_low"])
+    finish(axes, OVERLAP, "accuracy (fraction of pairs)")
     return figure
 
 
-def segmentation_by_overlap(title: str, by_overlap: dict) -> Figure:
-    """Draws both measures of each kind against overlap, and how many pairs there are."""
+def segmentation_by_overlap(title: str, found: dict) -> Figure:
+    """Draws both measures of each kind against overlap, and how many pairs there are.
+
+    found: see segmentation.tables
+    """
     figure, axes = charts.chart(title, 8.5, 4.6, nrows=2, ncols=2, sharex=True,
                                 height_ratios=(3, 1))
-    there = by_overlap["pairs"] > 0
-    middle = (EDGES[:-1] + EDGES[1:])[there] / 2
-    styles = ((BLUE, "o-"), (RED, "s--"), ("black", "^:"), (ORANGE, "v-."))
+    middle = (EDGES[:-1] + EDGES[1:]) / 2
+    styles = (Style(BLUE, "o"), Style(RED, "s"), Style("black", "^"), Style(ORANGE, "v"))
     for measure, upper, lower in zip(MEASURES, *axes, strict=True):
-        for kind, (colour, style) in zip(KINDS, styles, strict=True):
-            upper.plot(middle, by_overlap[kind][measure]["mean"][there], style, color=colour,
-                       markersize=4, linewidth=1.2, label=kind)
-        upper.set_ylabel(measure.replace("_", " "))
+        for kind, style in zip(KINDS, styles, strict=True):
+            curve(upper, middle, found[kind][measure]["mean"], style, kind)
+        finish(upper, "", measure.replace("_", " "))
         upper.set_ylim(bottom=0)
-        upper.grid()
-        histogram(lower, by_overlap["pairs"])
-    axes[0, 0].legend()
+        charts.histogram(lower, found["pairs"], OVERLAP, "pairs")
     return figure
-
-
-def histogram(axes, count: Sequence[int]):
-    """Draws the number of pairs in each bin of overlap, on a logarithmic scale."""
-    axes.bar(EDGES[:-1], count, np.diff(EDGES), align="edge", color=BLUE, edgecolor="white")
-    axes.set_yscale("symlog", linthresh=1)
-    axes.set(xlabel=OVERLAP, ylabel="pairs", xlim=(0, 1))

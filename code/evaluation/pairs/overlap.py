@@ -3,29 +3,16 @@
 A pixel belongs to a digit's ink if the digit alone is at least INK bright there. The overlap of a
 pair is the fraction of the smaller ink that lies under the other one, from 0 to 1.
 """
-from typing import NamedTuple
-
 import numpy as np
 
 from data.dataset import Examples
 from data.making.overlay import Pairs
-from evaluation.statistics.intervals import of_pairs
+from evaluation.statistics.intervals import of_clusters
 from evaluation.statistics.tables import mean
 
 INK = 0.5   # of white
 BINS = 10   # of equal width
-
-
-class ByOverlap(NamedTuple):
-    """Pairs by their overlap. Bins without pairs are NaN."""
-    count: np.ndarray           # pairs [bins]
-    overlap: np.ndarray         # their mean overlap
-    error: np.ndarray           # the fraction whose two longest capsules are not both labels
-    error_low: np.ndarray       # its confidence interval, see intervals.of_pairs
-    error_high: np.ndarray
-    some_right: np.ndarray      # the fraction of which at least one label is found
-    some_right_low: np.ndarray
-    some_right_high: np.ndarray
+EDGES = np.linspace(0, 1, BINS + 1)
 
 
 def ink(images: np.ndarray) -> np.ndarray:
@@ -60,16 +47,19 @@ def members(split: Examples, which: np.ndarray | slice = slice(None)) -> np.ndar
 
 
 def by_overlap(overlaps: np.ndarray, right: np.ndarray, some_right: np.ndarray,
-               digits: np.ndarray) -> ByOverlap:
-    """Returns the fractions in each bin, with intervals.
+               digits: np.ndarray) -> dict[str, np.ndarray]:
+    """Returns "count", mean "overlap", "error" and "some_right" of each bin [BINS]; NaN for none.
 
+    The last two are fractions, whose intervals end with _low and _high (intervals.of_clusters).
     Of N pairs: overlaps [N]; right, some_right bool [N], whether both labels are found, or one at
     least; digits [N, 2], see `members`
     """
-    places, rows = bin_of(overlaps), []
-    for place in range(BINS):
-        here = places == place
-        wrong, some = ~right[here], some_right[here]
-        rows.append((here.sum(), mean(overlaps[here]), mean(wrong), *of_pairs(wrong, digits[here]),
-                     mean(some), *of_pairs(some, digits[here])))
-    return ByOverlap(*(np.array(column) for column in zip(*rows, strict=True)))
+    places = bin_of(overlaps)
+    bins = [places == place for place in range(BINS)]
+    found = {"count": np.bincount(places, minlength=BINS),
+             "overlap": np.array([mean(overlaps[here]) for here in bins])}
+    for name, yes in (("error", ~right), ("some_right", some_right)):
+        found[name] = np.array([mean(yes[here]) for here in bins])
+        ends = np.array([of_clusters(yes[here], digits[here]) for here in bins])
+        found[f"{name}_low"], found[f"{name}_high"] = ends.T
+    return found

@@ -1,8 +1,8 @@
 """Segmentation measured: whether each capsule draws its own digit, and not the one beside it.
 
-Both digits are known pixel by pixel, so each reconstruction is compared with the digit that its
-capsule stands for: by the squared error per pixel, and by intersection over union of the ink (see
-overlap.py). A pair counts with the mean over its two digits. N pairs, two digits each.
+Each reconstruction is compared with the digit that its capsule stands for: by the squared error per
+pixel, and by intersection over union of the ink (see overlap.py). A pair counts with the mean over
+its two digits. N pairs, two digits each.
 """
 import math
 from typing import NamedTuple
@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from data.dataset import Batch, Examples, batches, stream
 from evaluation.network.predictor import Predictions, Predictor
-from evaluation.pairs.overlap import BINS, bin_of, ink, overlap
+from evaluation.pairs.overlap import BINS, EDGES, bin_of, ink, overlap
 from evaluation.statistics.tables import mean
 from output import progress
 
@@ -38,9 +38,9 @@ def draw(predictor: Predictor, batch: Batch, random: np.random.Generator) -> Dra
     predicted = np.take_along_axis(predictions.predicted, order, axis=1)
     n = np.arange(len(order))
     absent = absent_classes(batch.labels, predicted, predictions.scores.shape[1], random)
+    from_absent = predictor.decode(predictions.capsules[n, absent], absent)
     return Drawn(predicted, predictions.from_predicted[n[:, None], order], predictions.from_label,
-                 absent, predictor.decode(predictions.capsules[n, absent], absent),
-                 (predicted == batch.labels).all(axis=1))
+                 absent, from_absent, (predicted == batch.labels).all(axis=1))
 
 
 def standing_for(batch: Batch, predictions: Predictions) -> np.ndarray:
@@ -63,8 +63,6 @@ def standing_for(batch: Batch, predictions: Predictions) -> np.ndarray:
 def absent_classes(labels: np.ndarray, predicted: np.ndarray, classes: int,
                    random: np.random.Generator) -> np.ndarray:
     """Draws a class for each pair [N] that is neither among its labels nor predicted, both [N, 2].
-
-    There are 5 classes or more, see sampling.FEWEST_CLASSES.
     """
     # Each class draws a number, and the largest wins. Those that may not win have -1.
     lottery = random.random((len(labels), classes))
@@ -90,6 +88,34 @@ def compare(drawn: Drawn, batch: Batch) -> np.ndarray:
     return np.stack(measured, axis=1)
 
 
+def measure(predictor: Predictor, split: Examples, batch_size: int,
+            seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Compares all N pairs of the split, batch by batch. seed: of the absent classes
+
+    Returns the measures [N, KINDS, MEASURES], bool [N] whether both labels are predicted, and the
+    overlaps [N].
+    """
+    parts, random = [], stream(seed, "absent")
+    bar = progress(batches(split, batch_size), "reconstruct",
+                   math.ceil(len(split.labels) / batch_size))
+    for batch in bar:
+        drawn = draw(predictor, batch, random)
+        parts.append((compare(drawn, batch), drawn.right, overlap(batch.sources)))
+    return tuple(np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+
+
+def tables(measured: np.ndarray, right: np.ndarray, overlaps: np.ndarray) -> dict[str, dict]:
+    """Tabulates what `measure` returns: "right" and "wrong" pairs, and all of them "by_overlap".
+
+    The last has the edges of the bins, and arrays [BINS].
+    """
+    places = bin_of(overlaps)
+    bins = [table(measured[places == place]) for place in range(BINS)]
+    by_overlap = tf.nest.map_structure(lambda *numbers: np.array(numbers), *bins)
+    return {"right": table(measured[right]), "wrong": table(measured[~right]),
+            "by_overlap": {"edges": EDGES, **by_overlap}}
+
+
 def table(measured: np.ndarray) -> dict:
     """Returns how many pairs there are, and mean and standard deviation of each measure.
 
@@ -102,32 +128,3 @@ def table(measured: np.ndarray) -> dict:
             sd = values.std(ddof=1) if len(values) > 1 else np.nan
             found[kind][measure] = {"mean": mean(values), "sd": sd}
     return found
-
-
-class Segmentation(NamedTuple):
-    """The tables of a split, see `table`."""
-    right: dict         # pairs of which both labels are predicted
-    wrong: dict
-    by_overlap: dict    # all pairs, arrays [bins]
-    accuracy: float
-
-
-def measure(predictor: Predictor, split: Examples, batch_size: int, seed: int) -> Segmentation:
-    """Measures the whole split, batch by batch. seed: of the absent classes"""
-    total, random = len(split.labels), stream(seed, "absent")
-    measured, right, overlaps = [], [], []
-    bar = progress(batches(split, batch_size), "reconstruct", math.ceil(total / batch_size))
-    for batch in bar:
-        drawn = draw(predictor, batch, random)
-        measured.append(compare(drawn, batch))
-        right.append(drawn.right)
-        overlaps.append(overlap(batch.sources))
-    return tables(*map(np.concatenate, (measured, right, overlaps)))
-
-
-def tables(measured: np.ndarray, right: np.ndarray, overlaps: np.ndarray) -> Segmentation:
-    """Tabulates N pairs: measured [N, KINDS, MEASURES], right bool [N], overlaps [N]."""
-    places = bin_of(overlaps)
-    bins = [table(measured[places == place]) for place in range(BINS)]
-    by_overlap = tf.nest.map_structure(lambda *numbers: np.array(numbers), *bins)
-    return Segmentation(table(measured[right]), table(measured[~right]), by_overlap, right.mean())

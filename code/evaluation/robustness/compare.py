@@ -13,12 +13,13 @@ from evaluation import attacks, sampling
 from evaluation.attacking import engine
 from evaluation.figures import charts
 from evaluation.figures.side_by_side import Panel, accuracy_curves, styles_of
-from evaluation.network.predictor import Predictor
+from evaluation.network.predictor import Predictor, accuracies
 from evaluation.report import Report
 from evaluation.robustness import detection, gradient_masking
 from evaluation.robustness.corruptions import CORRUPTIONS, STRENGTHS
 from evaluation.sampling import Shared
 from evaluation.statistics.intervals import wilson, with_interval
+from evaluation.statistics.tables import mean
 from output import progress
 
 Predictors = dict[str, Predictor]  # by name
@@ -51,14 +52,20 @@ def compare(predictors: Predictors, dataset: Dataset, cfg, report: Report) -> tu
                   for name, predictor in predictors.items()
                   if "decoder" in predictor.network.capabilities}
 
-    # every attack on every network
-    table = {}
+    # Every attack on every network. For targeted attacks the robust accuracy is the fraction of
+    # images that do not become the target.
+    table, panels = {}, []
     for row in rows_of(cfg):
-        table[row] = {name: try_attack(row, name, predictor, sample, cfg, thresholds.get(name))
-                      for name, predictor in predictors.items()
-                      if not attacks.lacks(row.attack, predictor)}
+        networks = {name: try_attack(row, name, predictor, sample, cfg, thresholds.get(name))
+                    for name, predictor in predictors.items()
+                    if not attacks.lacks(row.attack, predictor)}
+        table[row.title()] = networks
+        robust = {name: with_interval(1 - found["success_rates"], found["images"])
+                  for name, found in networks.items()}
+        if networks:
+            panels.append(Panel(f"{row.attack}: {engine.NORMS[row.norm]} budget",
+                                engine.budgets(row.norm, cfg), robust))
     styles = styles_of(predictors)
-    panels = [robust_accuracies(row, networks) for row, networks in table.items() if networks]
     report.draw("success", accuracy_curves(f"{title}, under attack", panels, styles,
                                            "robust accuracy"))
 
@@ -68,28 +75,28 @@ def compare(predictors: Predictors, dataset: Dataset, cfg, report: Report) -> tu
         f"{title}\npgd, L-infinity {cfg.EPSILON / 2:.3g}, {gradient_masking.STEPS} steps", matrix,
         list(predictors), "target model", "source model", "success rate", "{:.3f}"))
 
-    # common corruptions
-    corrupted = accuracies_under_corruption(predictors, images, labels, cfg)
+    # common corruptions, from strength 0 on
+    corrupted = {}
+    for name, corruption in progress(CORRUPTIONS.items(), "corruptions"):
+        variants = [corruption(images, strength, stream(cfg.SEED, name, strength))
+                    for strength in STRENGTHS]
+        corrupted[name] = accuracies(predictors, [images, *variants], labels)
     panels = [Panel(f"{name}: strength", np.array([0, *STRENGTHS]), networks)
               for name, networks in corrupted.items()]
     report.draw("corruptions", accuracy_curves(
         f"{dataset.name}: {len(labels)} test images under common corruptions", panels, styles))
 
-    # gradient-masking checks
+    # gradient-masking checks, and all numbers to print
+    numbers = {"images": len(labels), "images_all_classify_right": len(sample.labels)}
     checks = {}
     for k, (name, predictor) in enumerate(progress(predictors.items(), "checks")):
         others = np.delete(matrix[:, k], k)  # of the other source models
         checks[name] = gradient_masking.check(predictor, sample, cfg, matrix[k, k], others)
-
-    # numbers to print
-    numbers = {"images": len(labels), "images_all_classify_right": len(sample.labels)}
-    for name in predictors:
-        rates = {f"{row.title()}_success_rate": networks[name]["success_rate"]
+        rates = {f"{row}_success_rate": networks[name]["success_rate"]
                  for row, networks in table.items() if name in networks}
         held = {words: "holds" if one["holds"] else "fails" for words, one in checks[name].items()}
         numbers[name] = rates | held
-    by_attack = {row.title(): networks for row, networks in table.items()}
-    return numbers, {"attacks": by_attack, "detection_thresholds": thresholds, "transfer": matrix,
+    return numbers, {"attacks": table, "detection_thresholds": thresholds, "transfer": matrix,
                      "networks": list(predictors), "corruptions": corrupted, "checks": checks}
 
 
@@ -107,55 +114,23 @@ def try_attack(row: Row, name: str, predictor: Predictor, sample: Shared, cfg,
     """Attacks one network with one row of the table. Returns its numbers, with intervals (Wilson).
 
     A success beyond the largest budget does not count: the attack `original` knows no budget.
-    The median distance is over all images. It is infinite if half of them or more are not fooled.
     """
     attacked = attacks.run(row.attack, predictor, sample.images, sample.goals,
                            cfg.changed(NORM=row.norm), threshold, f"{name}, {row.title()}")
     tried = engine.budgets(row.norm, cfg)
     fooled = attacked.budget <= tried[-1]
-    distance = attacked.l2 if row.norm == "l2" else attacked.linf
-    numbers = {"images": len(sample.labels), **rate("success_rate", fooled),
-               "median_distance": np.median(np.where(fooled, distance, np.inf)),
-               "budgets": tried, "success_rates": attacked.success_rates(tried)}
+    numbers = {"images": len(sample.labels), "budgets": tried,
+               "success_rates": attacked.success_rates(tried)}
+    rates = {"success_rate": fooled}
 
     # does the reconstruction give it away?
     if threshold is not None:
-        suspect = detection.is_suspect(predictor, attacked.images, threshold)
-        false_alarm = detection.is_suspect(predictor, sample.images, threshold)
-        numbers |= {**rate("detection_rate", suspect[fooled]),
-                    **rate("false_positive_rate", false_alarm),
-                    **rate("undetected_success_rate", fooled & ~suspect)}
+        suspect, false_alarm = (
+            detection.reconstruction_distance(images, predictor.predict(images)) > threshold
+            for images in (attacked.images, sample.images))
+        rates |= {"detection_rate": suspect[fooled], "false_positive_rate": false_alarm,
+                  "undetected_success_rate": fooled & ~suspect}
+    for name, yes in rates.items():
+        numbers[name] = mean(yes)
+        numbers[f"{name}_interval"] = wilson(numbers[name], len(yes))
     return numbers
-
-
-def rate(name: str, yes: np.ndarray) -> dict:
-    """Returns the fraction of `yes` [n] and its 95 % interval; None for an empty array."""
-    if not len(yes):
-        return {name: None, f"{name}_interval": None}
-    return {name: yes.mean(), f"{name}_interval": wilson(yes.mean(), len(yes))}
-
-
-def robust_accuracies(row: Row, networks: dict[str, dict]) -> Panel:
-    """Returns the robust accuracy of each network against the budget.
-
-    For targeted attacks that is the fraction of images that do not become the target.
-    """
-    found = {name: with_interval(1 - numbers["success_rates"], numbers["images"])
-             for name, numbers in networks.items()}
-    tried = next(iter(networks.values()))["budgets"]
-    return Panel(f"{row.attack}: {engine.NORMS[row.norm]} budget", tried, found)
-
-
-def accuracies_under_corruption(predictors: Predictors, images: np.ndarray, labels: np.ndarray,
-                                cfg) -> dict[str, dict]:
-    """Returns the accuracies by corruption and network, with intervals, at each strength from 0."""
-    table = {}
-    for name, corruption in progress(CORRUPTIONS.items(), "corruptions"):
-        corrupted = [images]
-        for strength in STRENGTHS:
-            corrupted.append(corruption(images, strength, stream(cfg.SEED, name, strength)))
-        table[name] = {}
-        for network, predictor in predictors.items():
-            correct = [predictor.predict(one).predicted[:, 0] == labels for one in corrupted]
-            table[name][network] = with_interval(np.mean(correct, axis=1), len(labels))
-    return table

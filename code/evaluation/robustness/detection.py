@@ -22,11 +22,6 @@ def reconstruction_distance(images: np.ndarray, predictions: Predictions) -> np.
     return l2
 
 
-def is_suspect(predictor: Predictor, images: np.ndarray, threshold: float) -> np.ndarray:
-    """Returns whether each image is too far from its reconstruction, bool [N]."""
-    return reconstruction_distance(images, predictor.predict(images)) > threshold
-
-
 def find_threshold(predictor: Predictor, dataset: Dataset, cfg) -> float:
     """Returns the distance above which the detector calls an image suspect, a 95 % quantile.
 

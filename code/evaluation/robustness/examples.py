@@ -2,17 +2,17 @@
 from collections.abc import Callable
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from data.dataset import Dataset
 from evaluation.figures import sheets
-from evaluation.figures.style import RED
+from evaluation.figures.style import RED, shorten
 from evaluation.network.predictor import Predictor
 from evaluation.report import Report
 from evaluation.sampling import Sample
 from output import progress
 
-SHOWN = 10  # most classes whose attacked images are drawn, each against each
+SHOWN = 10         # most classes whose attacked images are drawn, each against each
+MOST_LETTERS = 11  # of a class's name over a column of images
 
 
 def attack_examples(predictor: Predictor, attack: Callable, sample: Sample, dataset: Dataset, cfg,
@@ -35,42 +35,37 @@ def attack_examples(predictor: Predictor, attack: Callable, sample: Sample, data
     score = "score" if after.capsules is None else "length"
 
     # numbers and a figure of each
-    examples = []
+    names, examples = dataset.class_names, []
     for n, (label, goal) in enumerate(progress(pairs, "figures")):
-        examples.append({
-            "label": label, "target": goal if cfg.TARGETED else None,
-            "success": attacked.success[n], "predicted": after.predicted[n, 0],
-            score: after.scores[n].max(), "steps": attacked.steps[n],
-            "l2": attacked.l2[n], "linf": attacked.linf[n]})
-        report.draw(f"{label}-to-{goal}" if cfg.TARGETED else f"{label}", figure_of_example(
-            examples[n], score, natural[label], attacked.images[n], dataset.class_names, title))
+        success, steps = attacked.success[n], attacked.steps[n]
+        predicted, longest = after.predicted[n, 0], after.scores[n].max()
+        l2, linf = attacked.l2[n], attacked.linf[n]
+        examples.append({"label": label, "target": goal if cfg.TARGETED else None,
+                         "success": success, "predicted": predicted, score: longest,
+                         "steps": steps, "l2": l2, "linf": linf})
+        captions = (f"class {names[label]}", f"classified as {names[predicted]} ({longest:.2f})",
+                    f"L2 {l2:.2f}, L-infinity {linf:.2f}")
+        aim = names[goal] if cfg.TARGETED else "any other class"
+        outcome = f"{'success' if success else 'failed'} after {steps} steps"
+        report.draw(f"{label}-to-{goal}" if cfg.TARGETED else f"{label}", sheets.pair(
+            f"{title}\n{names[label]} to {aim}: {outcome}", natural[label], attacked.images[n],
+            captions))
 
-    # all of them on one sheet
-    rows = list(natural)
+    # all of them on one sheet: targets in columns, or before and after in rows
+    labels = list(natural)
     cells = {(k, j) if cfg.TARGETED else (0, k): sheets.Cell(natural[j])
-             for k, j in enumerate(rows)}
+             for k, j in enumerate(labels)}
     for n, (label, goal) in enumerate(pairs):
-        place = (rows.index(label), goal) if cfg.TARGETED else (1, rows.index(label))
-        cells[place] = sheets.Cell(attacked.images[n], None if attacked.success[n] else RED)
-    names = [dataset.class_names[j] for j in rows]
+        k = labels.index(label)
+        frame = None if attacked.success[n] else RED
+        cells[(k, goal) if cfg.TARGETED else (1, k)] = sheets.Cell(attacked.images[n], frame)
+    columns = [shorten(names[j], MOST_LETTERS) for j in (shown if cfg.TARGETED else labels)]
     title = f"{title}\nframed: failed"
     if cfg.TARGETED:
-        columns = [dataset.class_names[j] for j in shown]
-        sheet = sheets.examples(title, names, columns, cells, "target (on the diagonal: before)",
-                                "true class")
+        rows = [columns[j] for j in labels]
+        sheet = sheets.table(title, rows, columns, cells, "target (on the diagonal: before)",
+                             "true class")
     else:
-        sheet = sheets.examples(title, ["before", "after"], names, cells, "true class", "")
+        sheet = sheets.table(title, ["before", "after"], columns, cells, "true class")
     report.draw("examples", sheet)
     return examples
-
-
-def figure_of_example(example: dict, score: str, natural: np.ndarray, adversarial: np.ndarray,
-                      names: tuple[str, ...], title: str) -> Figure:
-    """Returns the figure of one example: both images [H, W, C], and what became of the class."""
-    label, predicted = names[example["label"]], names[example["predicted"]]
-    goal = "any other class" if example["target"] is None else names[example["target"]]
-    outcome = "success" if example["success"] else "failed"
-    captions = (f"class {label}", f"classified as {predicted} ({example[score]:.2f})",
-                f"L2 {example['l2']:.2f}, L-infinity {example['linf']:.2f}")
-    title = f"{title}\n{label} to {goal}: {outcome} after {example['steps']} steps"
-    return sheets.pair(title, natural, adversarial, captions)

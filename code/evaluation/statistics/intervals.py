@@ -11,6 +11,7 @@ def wilson(fraction: np.ndarray, count: np.ndarray) -> tuple[np.ndarray, np.ndar
 
     Unlike scipy's, it takes arrays, and an effective sample size that is no whole number.
     """
+    count = np.asarray(count)
     with np.errstate(invalid="ignore", divide="ignore"):
         denominator = 1 + Z**2 / count
         centre = (fraction + Z**2 / (2 * count)) / denominator
@@ -25,36 +26,31 @@ def with_interval(accuracy: np.ndarray, count: int) -> dict[str, np.ndarray]:
     return {"accuracy": accuracy, "low": low, "high": high}
 
 
-def of_pairs(yes: np.ndarray, members: np.ndarray) -> tuple[float, float]:
-    """Returns the ends of Wilson's interval of the fraction of N pairs that are `yes`.
+def of_clusters(yes: np.ndarray, members: np.ndarray) -> tuple[float, float]:
+    """Returns the ends of Wilson's interval of the fraction of N images that are `yes`.
 
-    yes: bool [N]; members: the numbers of the two digits of each pair [N, 2]
+    yes: bool [N]; members: the numbers of the digits that each image is made of [N, 1] or [N, 2]
 
-    Two pairs that share a digit are often both correct or both wrong, so N of them say less than N
+    Two images that share a digit are often both correct or both wrong, so N of them say less than N
     independent ones. Let e_p = yes_p - f, with f the fraction. The variance of the number of `yes`
     is estimated by
 
-        V = sum of e_p e_q over all pairs p and q that share a digit, p = q among them
+        V = sum of e_p e_q over all images p and q that share a digit, p = q among them
 
     (Cameron, Gelbach, Miller 2011). M independent examples give f the variance f (1 - f) / M. Here
-    it is V / N^2. So the pairs say as much as M = f (1 - f) N^2 / V independent ones, the effective
-    sample size. M is N at most, and also if V is not above 0, as when all are `yes` or none. If two
-    pairs share both digits, their product is in V twice, so the interval of many pairs of few
-    digits is a little wide.
+    it is V / N^2. So the images say as much as M = f (1 - f) N^2 / V independent ones, the
+    effective sample size. M is N at most, and also if V is not above 0, as when all are `yes` or
+    none. If two pairs share both digits, their product is in V twice, so the interval of many pairs
+    of few digits is a little wide.
     """
     if not len(yes):
         return np.nan, np.nan
     N, fraction = len(yes), yes.mean()
     error = yes - fraction                                                     # [N]
-    # for each digit, the sum of the errors of its pairs
+    # for each digit, the sum of the errors of its images
     of_digit = sum(np.bincount(one, error, members.max() + 1) for one in members.T)
-    # A pair's own squared error is in the squares of both its digits: subtract it once.
+    # The squared error of a pair is in the squares of both its digits: subtract it once.
     twice = members.shape[1] - 1
     variance = np.square(of_digit).sum() - twice * np.square(error).sum()
     M = fraction * (1 - fraction) * N**2 / variance if variance > 0 else N
     return wilson(fraction, min(M, N))
-
-
-def of_copies(yes: np.ndarray, digits: np.ndarray) -> tuple[float, float]:
-    """Returns the same of N images, each made of one digit. digits [N]: the number of each one's"""
-    return of_pairs(yes, digits[:, None])
