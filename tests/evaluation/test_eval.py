@@ -200,8 +200,9 @@ def test_networks_whose_scores_mean_different_things_are_no_ensemble(evaluate, r
     def loaded(network, names="abc"):
         return checkpoints.Loaded(network, RunConfig(None, None, len(names), "", tuple(names)), "some/ckpt-1")
 
+    scores_only = SimpleNamespace(capabilities=frozenset(), image_shape=toy.IMAGE_SHAPE)
     one, others = loaded(toy.network()), [loaded(toy.network(), "abd"), loaded(toy.network(image_shape=(20, 20, 1))),
-                                          loaded(SimpleNamespace(capabilities=frozenset(), image_shape=toy.IMAGE_SHAPE))]
+                                          loaded(scores_only)]
     test_mode.check_networks([one, one], cfg)
     for other in others:
         with pytest.raises(InputError, match="--ensemble: expected networks like some/ckpt-1, lengths of capsules for"):

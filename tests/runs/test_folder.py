@@ -89,7 +89,7 @@ def test_the_newest_checkpoints_are_kept_and_the_best_network_of_each(tmp_path):
         opened = run_folder.Run(tmp_path, config, log, network, optimizer)
         for step, accuracy in enumerate([0.5, 0.6, 0.5, 0.7, 0.5], start=1):
             network.conv1.bias.assign(tf.fill([4], float(step)))
-            opened.save_if_best(step, accuracy)
+            opened.save_if_best(step, {"accuracy": accuracy})
             opened.save(step)
         assert opened.restore_best() == 4 and np.all(network.conv1.bias == 4), "the newest, which is the best"
     assert checkpoints.steps(tmp_path) == [3, 4, 5]
