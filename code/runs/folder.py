@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from model.network import Network
 from output import say, write_whole
-from runs import checkpoints
+from runs import checkpoints, records
 from runs.about import COMMIT, about
 from runs.claim import writing
 from runs.config import RunConfig, load_config, save_config
@@ -121,10 +121,8 @@ class Run:
 
         Of the weights that are trained, not of their average.
         """
-        path = self.folder / "metrics.jsonl"
-        for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
-            record = json.loads(line)
-            if record["split"] == "val" and record["accuracy"] >= accuracy:
+        for record in records.read(self.folder, "val"):
+            if record["accuracy"] >= accuracy:
                 return {"step": record["step"], "accuracy": record["accuracy"]}
         return None
 

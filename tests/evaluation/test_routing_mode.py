@@ -1,4 +1,6 @@
 """What mode routing measures, against loops."""
+import json
+
 import numpy as np
 import pytest
 
@@ -85,12 +87,17 @@ def test_as_many_iterations_as_in_training_give_the_networks_own_error_and_loss(
 def test_several_networks_go_side_by_side_also_without_iterations(run, make_run, run_eval, calls, tmp_path):
     (folder, cfg, *_), drawn = run, calls(mode, "curve")
     make_run(folder / "uniform", cfg.changed(ROUTING="uniform"))
+    health = [{"step": step, "split": "health", "logit_change_1": step / 10, "logit_change_2": 0.5} for step in (2, 4)]
+    (folder / "run" / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in health))
     ended = run_eval(tmp_path, "--mode", "routing", "--ckpt", f"{folder / 'run'},{folder / 'uniform'}",
                      "--num_images", 20, draw=True)
     found = ended.results
     assert ended.status == 0, ended.errors
-    assert len(drawn) == 2 + 1 + 2 * 2, "error, loss and logits of one of them, agreement of both"
+    assert len(drawn) == 2 + 1 + 2 + 2 * 2, "error, loss, logits and their training of one, agreement of both"
+    _, steps, change, *_ = drawn[3]
+    assert list(steps) == [2, 4] and list(change) == [0.2, 0.4]
     assert found["run"]["coupling_entropy"] < found["uniform"]["coupling_entropy"] == pytest.approx(1)
-    assert set(found["figures"]) == {"iterations.png", "logits.png", "agreement.png", "where-0.png", "where-1.png"}
+    assert set(found["figures"]) == {"iterations.png", "logits.png", "training.png", "agreement.png", "where-0.png",
+                                     "where-1.png"}
     low, high = found["routing"]["run"]["intervals"]["coupling_entropy"]
     assert low < found["run"]["coupling_entropy"] < high

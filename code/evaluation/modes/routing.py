@@ -3,6 +3,8 @@
 Several networks go side by side. Test images are spread evenly over the classes; where an image
 shows two digits, agreement is that of its first one.
 """
+from pathlib import Path
+
 import numpy as np
 from matplotlib.figure import Figure
 from scipy import stats
@@ -19,6 +21,8 @@ from evaluation.statistics.intervals import Z, wilson
 from model.capsules import length
 from model.losses import margin_loss
 from model.network import Network, exact_match, targets
+from runs import records
+from settings import split_paths
 
 NEEDS = frozenset({"capsules", "routing"})
 COMPARES = True
@@ -28,8 +32,13 @@ def run(predictors: dict[str, Predictor], dataset: Dataset, cfg,
         report: Report) -> tuple[Numbers, dict]:
     """Returns entropies, the capsules that carry a class, and cosines, with 95 % intervals.
 
-    Draws iterations.png, logits.png, agreement.png, and for each network where.png.
+    Draws iterations.png, logits.png, agreement.png, and for each network where.png. If a run has
+    recorded how its logits changed, also training.png.
     """
+    folders = [Path(path).parent for path in split_paths(cfg.CKPT)]
+    trainings = {name: records.read(folder, "health")
+                 for name, folder in zip(predictors, folders, strict=True)}
+
     # in the order of the split, which is the order of the pairs, too
     chosen = np.sort(spread_evenly(dataset.test.labels[:, 0], cfg.NUM_IMAGES, cfg.SEED))
     batch = as_batch(dataset.test.take(chosen))
@@ -46,6 +55,8 @@ def run(predictors: dict[str, Predictor], dataset: Dataset, cfg,
     if any(curves.values()):
         report.draw("iterations", draw_iterations(title, curves, styles))
         report.draw("logits", draw_logits(title, found, styles))
+    if any("logit_change_1" in row for rows in trainings.values() for row in rows):
+        report.draw("training", draw_training(dataset.name, trainings, styles))
     report.draw("agreement", draw_agreement(title, found, styles))
     for number, (name, predictor) in enumerate(predictors.items()):
         file = "where" if len(predictors) == 1 else f"where-{number}"
@@ -125,6 +136,23 @@ def draw_logits(title: str, found: dict[str, Couplings], styles: dict[str, Style
             curve(axes, np.arange(1, len(change) + 1), change, styles[name], name)
     finish(axes, "routing iteration", "mean change of a logit", "log")
     axes.xaxis.get_major_locator().set_params(integer=True)
+    return figure
+
+
+def draw_training(title: str, trainings: dict[str, list[dict]], styles: dict[str, Style]) -> Figure:
+    """Draws what the iterations add to the logits during training, on a log scale (figure A.1 a).
+
+    trainings: for each network the health that its run recorded
+    """
+    figure, axes = chart(f"{title}: change of the routing logits, on validation", 6.5, 4)
+    for name, rows in trainings.items():
+        rows = [row for row in rows if "logit_change_1" in row]
+        steps = np.array([row["step"] for row in rows])
+        changes = [key for key in rows[0] if key.startswith("logit_change_")] if rows else []
+        for number, key in enumerate(changes, 1):
+            curve(axes, steps, np.array([row[key] for row in rows]), styles[name],
+                  f"{name}, iteration {number}", line=("-", "--", ":", "-.")[(number - 1) % 4])
+    finish(axes, "training steps", "mean change of a logit", "log")
     return figure
 
 

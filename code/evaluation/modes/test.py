@@ -8,7 +8,6 @@ With --ensemble also what several networks say together (paper, section 7, of se
 that of their scores, class by class: lengths of the class capsules, or the logits of networks
 without capsules.
 """
-import json
 import math
 from pathlib import Path
 from typing import NamedTuple
@@ -27,6 +26,7 @@ from evaluation.statistics.intervals import of_clusters, wilson
 from model.compile import compiled
 from model.network import Network, top_k
 from output import progress
+from runs import records
 from runs.checkpoints import Loaded
 from settings import SWITCH, InputError, Setting, split_paths
 from training.step import loss_terms, pad
@@ -82,8 +82,8 @@ def run(predictors: dict[str, Predictor], dataset: Dataset, cfg,
 
     Draws curves.png; of pairs overlap.png. Makes per_class.csv and errors.csv.
     """
-    paths = [Path(path).parent / "metrics.jsonl" for path in split_paths(cfg.CKPT)]
-    histories = dict(zip(predictors, map(read_history, paths), strict=True))
+    folders = [Path(path).parent for path in split_paths(cfg.CKPT)]
+    histories = dict(zip(predictors, map(read_history, folders), strict=True))
 
     # measure
     test, several = dataset.test, len(predictors) > 1
@@ -226,19 +226,14 @@ def draw_histories(histories: dict[str, dict[str, History]], predictors: dict[st
         report.draw("curves", charts.curves(title, only["train"], only["val"]))
 
 
-def read_history(path: Path) -> dict[str, History]:
+def read_history(folder: Path) -> dict[str, History]:
     """Returns "train", "val" and "val_average" as train.py wrote them; empty without a file.
 
-    InputError if it is not a metrics.jsonl.
+    InputError if there is a metrics.jsonl that is none.
     """
-    rows = {"train": [], "val": [], "val_average": []}
-    try:
-        for line in path.read_text().splitlines() if path.is_file() else []:
-            record = json.loads(line) if line.endswith("}") else {"split": "half a line"}
-            if record["split"] in rows:  # others have no loss, such as that of `health`
-                row = record["step"], record["loss"], 1 - record["accuracy"]
-                rows[record["split"]].append(row)
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"{path} is not a metrics.jsonl of train.py "
-                         f"({type(error).__name__}: {error})") from None
-    return {split: History(*np.array(mine, float).reshape(-1, 3).T) for split, mine in rows.items()}
+    history = {}
+    for split in ("train", "val", "val_average"):
+        rows = [(record["step"], record["loss"], 1 - record["accuracy"])
+                for record in records.read(folder, split)]
+        history[split] = History(*np.array(rows, float).reshape(-1, 3).T)
+    return history
