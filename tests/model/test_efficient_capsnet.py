@@ -12,6 +12,8 @@ import toy
 import toy_runs
 from config import cfg
 from data.dataset import Batch, training_batch
+from evaluation.capsules import couplings
+from evaluation.modes import routing
 from evaluation.network.predictor import Predictor
 from model.networks import efficient_capsnet
 from page import weights
@@ -195,9 +197,11 @@ def test_two_devices_move_the_statistics_by_the_mean_over_their_parts(tmp_path):
     assert_moved(statistics(first), means, statistics(last.network))
 
 
-def test_mode_routing_knows_its_one_position_and_the_page_refuses_it(tmp_path, capsys):
-    run = toy_runs.finished(*FLAGS, "--ema", 0.5)
-    status, _, errors = toy_runs.evaluate(capsys, "--mode", "routing", "--ckpt", run, "--fig_dir", tmp_path)
-    assert status == 0 and not errors and (tmp_path / "routing" / "where.png").exists()
+def test_mode_routing_knows_its_one_position_and_the_page_refuses_it():
+    built, images = network(), batch()
+    predictor = Predictor(built, toy.settings(MODEL="efficient_capsnet"), 5)
+    found = couplings.measure(predictor, images.images, images.labels)
+    positions, types = routing.draw_where("title", found, built).axes[:2]
+    assert positions.images[0].get_array().shape == (1, 1) and len(types.patches) == efficient_capsnet.TYPES
     with pytest.raises(InputError, match="mine: expected a network whose layers the page can compute"):
-        weights.describe(checkpoints.load(run).network, "mine")
+        weights.describe(built, "mine")
