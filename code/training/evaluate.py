@@ -8,6 +8,7 @@ from training.optimizer import averaged
 from training.step import Training
 
 HEALTH_IMAGES = 256  # so few that it takes less than 1 % of a training
+HEALTH_BATCH = 32    # images at once: their votes should take no more memory than a training step
 AWAKE = 200          # steps after which a network should tell classes apart
 ALIKE = 0.02         # difference of two mean lengths that tells nothing apart
 
@@ -62,7 +63,7 @@ def validate(training: Training) -> list[str]:
     # the trained weights
     validated = evaluate(training.test_step, split, cfg.BATCH_SIZE, "validation")
     lines = [run.record(step, "val", **validated)]
-    health = measure_health(training.health_step, split, cfg.BATCH_SIZE)
+    health = measure_health(training.health_step, split, min(cfg.BATCH_SIZE, HEALTH_BATCH))
     run.record(step, "health", **health)
 
     # say once that the class capsules have fallen asleep: equally long, whatever the class
