@@ -34,7 +34,6 @@ from settings import (
 
 DATASETS = registry.names("data.datasets")
 NETWORKS = registry.names("model.networks")
-ROUTINGS = registry.names("model.routings")
 MODES = registry.names("evaluation.modes")
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from data.readers.files import from_json
 from evaluation.figures import style
 from output import check_writable, say, write_whole, writing
 from runs.about import about
@@ -84,12 +85,12 @@ class Report:
     def stale(self) -> set[str]:
         """Returns the figures and tables of the evaluation before that this one did not make."""
         try:
-            before = json.loads((self.folder / RESULTS).read_text())
+            before = from_json((self.folder / RESULTS).read_text())
             names = {*before["figures"], *before.get("tables", [])} - self.files.keys()
+            # They will be deleted, so they are nothing but figures and tables of this folder.
+            return {name for name in names if re.fullmatch(r"[\w-]+\.(png|csv)", name)}
         except (OSError, ValueError, LookupError, TypeError, AttributeError):  # there was none
             return set()
-        # They will be deleted, so they are nothing but figures and tables of this folder.
-        return {name for name in names if re.fullmatch(r"[\w-]+\.(png|csv)", name)}
 
 
 def as_lines(numbers: Numbers) -> list[str]:

@@ -11,6 +11,7 @@ Two things make it fast:
 `--routing_way dynamic` runs the iterations as a tf.while_loop, `static` writes them out one after
 the other.
 """
+import math
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -110,6 +111,17 @@ def weigh(c: tf.Tensor, u_hat: tf.Tensor) -> tf.Tensor:
 def agree(u_hat: tf.Tensor, v: tf.Tensor) -> tf.Tensor:
     """The agreement. u_hat [I, J, E, B], v [J, E, B] -> [I, J, B]"""
     return tf.reduce_sum(u_hat * v, axis=2)
+
+
+def entropy(c: tf.Tensor) -> tf.Tensor:
+    """Returns the entropy of couplings c [I, J, B], as a fraction of ln J: 1 is uniform. -> [I, B]
+
+    Of some routings the sum over the classes is not 1, or a coupling is negative. So each primary
+    capsule's are divided by their sum, and negative ones count as 0.
+    """
+    c = tf.maximum(c, 0.0)
+    c = tf.math.divide_no_nan(c, tf.reduce_sum(c, axis=1, keepdims=True))
+    return -tf.reduce_sum(tf.math.xlogy(c, c), axis=1) / math.log(c.shape[1])
 
 
 # ---- all iterations, forward and backward ----

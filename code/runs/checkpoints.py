@@ -16,6 +16,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 import model
+from data.readers.files import content_of
 from model.network import Network
 from output import first_line, wait_for_disk
 from runs import half as halves
@@ -144,10 +145,7 @@ def _read_all(prefix: str | Path) -> tuple[list[str], dict]:
     """
     # TensorFlow's errors would not tell a file without permission from a damaged one.
     for path in Path(prefix).parent.glob(f"{glob.escape(Path(prefix).name)}.*"):
-        try:
-            path.read_bytes()
-        except OSError as error:
-            raise InputError(f"{path} cannot be read: {error.strerror}") from None
+        content_of(path)
     try:
         reader = tf.train.load_checkpoint(str(prefix))
         tensors = list(reader.get_variable_to_shape_map())

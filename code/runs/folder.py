@@ -80,8 +80,8 @@ class Run:
             raise InputError(f"no checkpoint in {self.folder} is whole: {damaged[0]}")
 
         # a new run, unless there is what a run has only after its first ckpt-*
-        records = any(path.stat().st_size for path in self.folder.glob("metrics.jsonl"))
-        if records or checkpoints.steps(self.folder, "best"):
+        has_records = any(path.stat().st_size for path in self.folder.glob("metrics.jsonl"))
+        if has_records or checkpoints.steps(self.folder, "best"):
             raise InputError(f"{self.folder}: expected a ckpt-* to continue from, received only "
                              "what a run has later, which a new run would replace")
         if self.config.init_from and (self.folder / "config.json").exists():
@@ -121,7 +121,7 @@ class Run:
 
         Of the weights that are trained, not of their average.
         """
-        for record in records.read(self.folder, "val"):
+        for record in records.read(self.folder)["val"]:
             if record["accuracy"] >= accuracy:
                 return {"step": record["step"], "accuracy": record["accuracy"]}
         return None

@@ -112,8 +112,7 @@ def largest_difference(path: Path, kind: str, network: Network) -> float:
         expected = {name: value.numpy() for name, value in network(images)._asdict().items()
                     if value is not None}
         received = read(path, kind, images)
-        wanted, found = ({name: array.shape for name, array in sorted(arrays.items())}
-                         for arrays in (expected, received))
+        wanted, found = shapes_of(expected), shapes_of(received)
         if wanted != found:
             raise RuntimeError(f"{kind}: has {found}, expected {wanted}")
         for name, value in expected.items():
@@ -124,6 +123,10 @@ def largest_difference(path: Path, kind: str, network: Network) -> float:
                                    f"expected {most} at most")
             worst = max(worst, difference)
     return worst
+
+
+def shapes_of(arrays: dict[str, np.ndarray]) -> dict[str, tuple[int, ...]]:
+    return {name: array.shape for name, array in sorted(arrays.items())}
 
 
 def read(path: Path, kind: str, images: np.ndarray) -> dict[str, np.ndarray]:

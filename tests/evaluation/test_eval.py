@@ -124,10 +124,11 @@ def test_the_history_of_the_training_is_drawn(evaluate, run, calls):
     assert title == "training on bars" and list(of_train.steps) == list(range(1, 41))
     assert list(of_val.steps) == [1, 11, 21, 31] and list(of_val.losses) == [0.5] * 4
     np.testing.assert_allclose(of_val.errors, 0.2)
-    metrics.write_text('{"step": 1}\n')
-    ended = evaluate("--mode", "test")
-    metrics.unlink()
-    assert ended.status == 2 and "metrics.jsonl is not" in ended.errors[0]
+    for damaged in ('{"step": 1}', '{"step": 1, "split": "val", "accuracy": 1}', "[" * 100_000 + "}"):
+        metrics.write_text(f"{damaged}\n")
+        ended = evaluate("--mode", "test")
+        metrics.unlink()
+        assert ended.status == 2 and "metrics.jsonl is not" in ended.errors[0]
 
 
 def test_several_networks_are_tested_side_by_side(evaluate, run, make_run, calls, tmp_path):

@@ -13,6 +13,7 @@ a none-of-the-above class in the routing. We have not measured it:
 """
 import io
 import tarfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,20 +57,29 @@ MAX_BYTES = 2 ** 28                 # of the archive, packed and unpacked; it ha
 
 def load(cfg) -> Dataset:
     """Returns CIFAR-10. InputError if its files are neither there nor can be downloaded."""
+    # the first folder with one of the files, and with the archive
     data_dir = Path(cfg.DATA_DIR)
-    folders = [place / inner for place in (data_dir / ARCHIVE.folder, data_dir)
-               for inner in (UNPACKED, "")]
-    packed = any(files.is_there(folder / ARCHIVE.name) for folder in folders)
-    unpacked = [folder for folder in folders
-                if any(files.is_there(folder / name) for name in NAMES)]
-    if unpacked and not packed:
-        parts = [parse(files.content_of(unpacked[0] / name), unpacked[0] / name) for name in NAMES]
+    places = data_dir / ARCHIVE.folder, data_dir
+    folders = [folder for place in places for folder in (place / UNPACKED, place)]
+    unpacked = first_with(NAMES, folders)
+    if unpacked and not first_with([ARCHIVE.name], folders):
+        paths = [unpacked / name for name in NAMES]
+        parts = [parse(files.content_of(path), path) for path in paths]
     else:
         others = f", or the files {', '.join(NAMES)} that are in it,"
         parts = files.load_published(ARCHIVE, data_dir, parse_archive, MAX_BYTES, others)
-    train = Split(*(np.concatenate(arrays) for arrays in
-                    zip(*(part[:2] for part in parts[:-1]), strict=True)))
-    return crops.as_dataset("cifar10", train, parts[-1], CLASS_NAMES, cfg)
+    *train, test = parts
+    train = Split(np.concatenate([part.images for part in train]),
+                  np.concatenate([part.labels for part in train]))
+    return crops.as_dataset("cifar10", train, test, CLASS_NAMES, cfg)
+
+
+def first_with(names: Sequence[str], folders: list[Path]) -> Path | None:
+    """Returns the first of the folders that has a file of one of these names, None if none has."""
+    for folder in folders:
+        if any(files.is_there(folder / name) for name in names):
+            return folder
+    return None
 
 
 def parse_archive(content: bytes, where: Any) -> list[Split]:

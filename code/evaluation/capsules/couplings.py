@@ -69,15 +69,12 @@ def of_batch(layer, u: tf.Tensor, labels: np.ndarray, long: Routing) -> Coupling
     u_hat = routing.votes(u, layer.W)                                          # [I, J, E, B]
     bias = routing.class_bias(u_hat, layer.bias)[..., None]                    # [J, E, 1]
     squash = layer.routing.squash
-    change = long.logit_changes(u_hat, layer).numpy()                          # [B, MOST]
+    change = long.logit_changes(u_hat, long.couplings(u_hat, layer), layer)    # [B, MOST]
 
     # how uniform the last couplings are
     c = layer.routing.couplings(u_hat, layer)[-1]                              # [I, J, B]
     v = squash(routing.weigh(c, u_hat) + bias, axis=1)                         # [J, E, B]
-    positive = tf.maximum(c, 0.0)
-    share = tf.math.divide_no_nan(positive, tf.reduce_sum(positive, axis=1, keepdims=True))
-    entropy = -tf.reduce_sum(tf.math.xlogy(share, share), axis=1)              # [I, B]
-    entropy /= np.log(c.shape[1])
+    entropy = routing.entropy(c)                                               # [I, B]
     lengths = tf.sqrt(tf.reduce_sum(tf.square(u_hat), axis=2))                 # [I, J, B]
     weight = tf.reduce_sum(lengths, axis=1)                                    # [I, B]
     weighted = tf.reduce_sum(entropy * weight, axis=0) / tf.reduce_sum(weight, axis=0)
@@ -96,7 +93,7 @@ def of_batch(layer, u: tf.Tensor, labels: np.ndarray, long: Routing) -> Coupling
     before, after = (
         np.stack([agreement(u_hat, lengths, one, labels), agreement(u_hat, lengths, one, other)],
                  axis=1) for one in (even, v))                                 # [B, 2]
-    return Couplings(change, tf.reduce_mean(entropy, axis=0).numpy(),
+    return Couplings(change.numpy(), tf.reduce_mean(entropy, axis=0).numpy(),
                      weighted.numpy(), half, to_predicted, before, after)
 
 

@@ -52,9 +52,12 @@ def folder(cfg) -> str:
     """Returns the folder of this attack, such as pgd-untargeted or pgd-l2-untargeted."""
     fixed = cfg.ATTACK == "all" or hasattr(registry.module(attacks.FOLDER, cfg.ATTACK), "NORM")
     norm = "-l2" if cfg.NORM == "l2" and not fixed else ""
-    aim = "targeted" if cfg.TARGETED else "untargeted"
     compared = "-compared" if len(split_paths(cfg.CKPT)) > 1 else ""
-    return f"{cfg.ATTACK}{norm}-{aim}{compared}"
+    return f"{cfg.ATTACK}{norm}-{aim(cfg)}{compared}"
+
+
+def aim(cfg) -> str:
+    return "targeted" if cfg.TARGETED else "untargeted"
 
 
 def run(predictors: dict[str, Predictor], dataset: Dataset, cfg,
@@ -78,7 +81,7 @@ def attack_in_detail(predictor: Predictor, dataset: Dataset, cfg,
                      report: Report) -> tuple[dict, dict]:
     """Returns success, distances, steps, detection; the success curve, tables and examples."""
     name = getattr(registry.module(attacks.FOLDER, cfg.ATTACK), "TITLE", cfg.ATTACK)
-    title = f"{dataset.name}, {name}, {'targeted' if cfg.TARGETED else 'untargeted'}"
+    title = f"{dataset.name}, {name}, {aim(cfg)}"
     everything = np.arange(len(dataset.test.labels))
     sample = sampling.classified_correctly(predictor, dataset.test, everything, cfg)
     labels = sample.labels

@@ -36,7 +36,7 @@ def run(predictors: dict[str, Predictor], dataset: Dataset, cfg,
     recorded how its logits changed, also training.png.
     """
     folders = [Path(path).parent for path in split_paths(cfg.CKPT)]
-    trainings = {name: records.read(folder, "health")
+    trainings = {name: records.read(folder)["health"]
                  for name, folder in zip(predictors, folders, strict=True)}
 
     # in the order of the split, which is the order of the pairs, too
@@ -118,7 +118,9 @@ def draw_iterations(title: str, curves: dict[str, list[dict]], styles: dict[str,
         f"{title}: other numbers of iterations than in training, the same weights", 8, 3.4, ncols=2)
     for name, rows in curves.items():
         if rows:
-            found = {key: np.array([row[key] for row in rows]) for key in rows[0]}
+            found = {}
+            for key in rows[0]:
+                found[key] = np.array([row[key] for row in rows])
             curve(left, found["iterations"], found["error"], styles[name], name,
                   low=found["low"], high=found["high"])
             curve(right, found["iterations"], found["margin"], styles[name], name)

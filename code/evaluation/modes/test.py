@@ -172,7 +172,7 @@ def measure_ensemble(predictors: dict[str, Predictor], judged: dict[str, Judged]
     """Returns accuracy and error, with its interval, of the mean of the networks' scores."""
     some = next(iter(predictors))
     mean = np.mean([one.all_scores for one in judged.values()], axis=0)        # [N, J]
-    predicted = np.argsort(-mean, axis=1, kind="stable")[:, :split.labels.shape[1]]
+    predicted = top_k(mean, split.labels.shape[1]).numpy()
     wrong = ~hits_of(predicted, split.labels).all(axis=1)
     return {"networks": list(predictors), "averaged": kind_of_scores(predictors[some].network),
             "accuracy": 1 - wrong.mean(), "error": wrong.mean(),
@@ -231,9 +231,8 @@ def read_history(folder: Path) -> dict[str, History]:
 
     InputError if there is a metrics.jsonl that is none.
     """
-    history = {}
+    found, history = records.read(folder), {}
     for split in ("train", "val", "val_average"):
-        rows = [(record["step"], record["loss"], 1 - record["accuracy"])
-                for record in records.read(folder, split)]
+        rows = [(one["step"], one["loss"], 1 - one["accuracy"]) for one in found[split]]
         history[split] = History(*np.array(rows, float).reshape(-1, 3).T)
     return history

@@ -24,19 +24,6 @@ class Predictions(NamedTuple):
                                               # None if no labels were given
 
 
-def accuracies(predictors: "dict[str, Predictor]", variants: Iterable[np.ndarray],
-               labels: np.ndarray) -> dict[str, dict]:
-    """Returns the accuracies of each network, with intervals, on each of n variants of N images.
-
-    variants: images [N, H, W, C] in [0, 1] each; labels [N]
-    """
-    correct = {name: [] for name in predictors}
-    for images in variants:
-        for name, predictor in predictors.items():
-            correct[name].append((predictor.predict(images).predicted[:, 0] == labels).mean())
-    return {name: with_interval(np.array(found), len(labels)) for name, found in correct.items()}
-
-
 class Predictor:
     """Asks a network in batches, with one compiled function for each question.
 
@@ -120,3 +107,16 @@ class Predictor:
             parts.append([None if one is None else one.numpy()[:total - start] for one in results])
         columns = zip(*parts, strict=True)
         return [None if column[0] is None else np.concatenate(column) for column in columns]
+
+
+def accuracies(predictors: dict[str, Predictor], variants: Iterable[np.ndarray],
+               labels: np.ndarray) -> dict[str, dict]:
+    """Returns the accuracies of each network, with intervals, on each of n variants of N images.
+
+    variants: images [N, H, W, C] in [0, 1] each; labels [N]
+    """
+    correct = {name: [] for name in predictors}
+    for images in variants:
+        for name, predictor in predictors.items():
+            correct[name].append((predictor.predict(images).predicted[:, 0] == labels).mean())
+    return {name: with_interval(np.array(found), len(labels)) for name, found in correct.items()}

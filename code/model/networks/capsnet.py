@@ -10,7 +10,7 @@ from model import capsules
 from model.convolution import Convolution
 from model.losses import margin_loss, reconstruction_loss
 from model.network import Network, Output, activity, targets, top_k
-from model.routing import votes
+from model.routing import entropy, votes
 from model.routings import Routing
 from model.start import Start, start_of
 from registry import module, names
@@ -107,18 +107,15 @@ class CapsNet(Network):
         absent = 1 - present
         u_hat = votes(u, self.digit_caps.W)                    # [I, J, E, B]
         routing = self.digit_caps.routing
-        c = tf.maximum(routing.couplings(u_hat, self.digit_caps)[-1], 0.0)     # [I, J, B]
-        # Of some routings the sum over the classes is not 1.
-        c = tf.math.divide_no_nan(c, tf.reduce_sum(c, axis=1, keepdims=True))
-        entropy = -tf.reduce_sum(tf.math.xlogy(c, c), axis=1)  # [I, B]
+        couplings = routing.couplings(u_hat, self.digit_caps)  # [I, J, B] each
         is_short = tf.cast(capsules.length(u) < SHORT, tf.float32)
         return {
             **activity(features),
             "short_primary_capsules": tf.reduce_mean(is_short, axis=1),
             "length_correct": tf.reduce_sum(lengths * present, 1) / tf.reduce_sum(present, 1),
             "length_wrong": tf.reduce_sum(lengths * absent, 1) / tf.reduce_sum(absent, 1),
-            "coupling_entropy": tf.reduce_mean(entropy, axis=0) / math.log(self.classes),
-            "logit_change": routing.logit_changes(u_hat, self.digit_caps),     # [B, r]
+            "coupling_entropy": tf.reduce_mean(entropy(couplings[-1]), axis=0),
+            "logit_change": routing.logit_changes(u_hat, couplings, self.digit_caps),
         }
 
     def loss_terms(self, output, labels, sources) -> dict[str, tf.Tensor]:

@@ -30,13 +30,13 @@ class Routing:
         """Returns the couplings of each iteration, the first one first. u_hat [I, J, E, B]"""
         raise NotImplementedError
 
-    def logit_changes(self, u_hat: tf.Tensor, layer) -> tf.Tensor:
+    def logit_changes(self, u_hat: tf.Tensor, couplings: list[tf.Tensor], layer) -> tf.Tensor:
         """Returns what each of r iterations adds to a logit, or the last one would: |u_hat . v|.
 
-        u_hat [I, J, E, B] -> [B, r], the mean over I and J
+        u_hat [I, J, E, B]; couplings: of each iteration [I, J, B] -> [B, r], the mean over I and J
         """
         bias, changes = class_bias(u_hat, layer.bias)[..., None], []
-        for c in self.couplings(u_hat, layer):                          # [I, J, B]
+        for c in couplings:
             v = self.squash(weigh(c, u_hat) + bias, axis=1)             # [J, E, B]
             changes.append(tf.reduce_mean(tf.abs(agree(u_hat, v)), axis=[0, 1]))
         return tf.stack(changes, axis=1)
