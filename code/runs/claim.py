@@ -41,7 +41,9 @@ def locked(folder: str | Path) -> Iterator[TextIO]:
                    errors="backslashreplace")
         try:
             fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            if not os.path.samestat(os.fstat(log.fileno()), os.stat(log.name)):
+                raise BlockingIOError  # its last owner has removed it, and the next has a new one
+        except (BlockingIOError, FileNotFoundError):  # FileNotFoundError: removed, and no new one
             log.close()
             raise InputError(f"{folder}: another process is training there; wait until it ends, "
                              "or stop it") from None

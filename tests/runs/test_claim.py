@@ -1,4 +1,6 @@
 """The folder of a run before it is one, and what is said where it cannot be written to."""
+import os
+
 import pytest
 import tensorflow as tf
 
@@ -24,6 +26,18 @@ def test_a_log_takes_any_text_whatever_the_locale(tmp_path):
     with claim.locked(tmp_path) as log:
         print("caf\xe9 \udcff", file=log, flush=True)
     assert (tmp_path / "log.txt").read_bytes() == b"caf\xc3\xa9 \\udcff\n"
+
+
+@pytest.mark.parametrize("again", [True, False], ids=["and made a new one", "and no more"])
+def test_a_log_that_its_last_owner_removes_meanwhile_is_not_taken(tmp_path, monkeypatch, again):
+    def remove(log, operation):
+        os.unlink(log.name)
+        if again:
+            (tmp_path / "log.txt").touch()
+
+    monkeypatch.setattr(claim.fcntl, "flock", remove)
+    with pytest.raises(InputError, match="another process is training there"), claim.locked(tmp_path):
+        pass
 
 
 def test_a_folder_that_was_made_for_nothing_is_removed_and_one_with_files_stays(tmp_path):
