@@ -30,8 +30,9 @@ class Couplings(NamedTuple):
     entropy_of_votes: np.ndarray  # [N], the same, weighted by the lengths of the votes
     half: np.ndarray              # [N], primary capsules that carry half of the predicted class
     to_predicted: np.ndarray      # [I], coupling to the predicted class, mean over the images
-    # Mean cosine of the votes, weighted by their lengths, with the class capsule of the label and
-    # with the longest other one, [N, 2]: by uniform couplings, and after routing.
+    # Mean cosine of the votes, weighted by their lengths, with the class capsule of the label (of
+    # two labels, the mean of both) and with the longest one that is no label's, [N, 2]: by uniform
+    # couplings, and after routing.
     before: np.ndarray
     after: np.ndarray
 
@@ -44,10 +45,10 @@ def routings(predictor: Predictor) -> dict[int, Routing]:
 
 
 def measure(predictor: Predictor, images: np.ndarray, labels: np.ndarray) -> Couplings:
-    """Measures images [N, H, W, C] in [0, 1] with labels [N, K]; the first label counts."""
+    """Measures images [N, H, W, C] in [0, 1] with labels [N, K]."""
     network = predictor.network
     long = routings(predictor).get(MOST, network.digit_caps.routing)
-    parts = [of_batch(network.digit_caps, u, labels[piece, 0], long)
+    parts = [of_batch(network.digit_caps, u, labels[piece], long)
              for u, piece in primary_capsules(network, images, "routing")]
     found = Couplings(*(np.concatenate(column) for column in zip(*parts, strict=True)))
     return found._replace(to_predicted=found.to_predicted.mean(axis=0))
@@ -62,7 +63,7 @@ def primary_capsules(network: Network, images: np.ndarray,
 
 
 def of_batch(layer, u: tf.Tensor, labels: np.ndarray, long: Routing) -> Couplings:
-    """Measures a batch: primary capsules u [B, I, D], labels [B]. `to_predicted` is [B, I].
+    """Measures a batch: primary capsules u [B, I, D], labels [B, K]. `to_predicted` is [B, I].
 
     long: the routing of which the change of the logits is measured
     """
@@ -81,20 +82,24 @@ def of_batch(layer, u: tf.Tensor, labels: np.ndarray, long: Routing) -> Coupling
 
     # who makes the predicted class capsule: the fewest votes whose parts along it are half of all
     scores = length(tf.transpose(v, [2, 0, 1])).numpy()                        # [B, J]
-    order = np.argsort(-scores, axis=1, kind="stable")                         # [B, J]
-    other = np.where(order[:, 0] == labels, order[:, 1], order[:, 0])          # [B]
-    to_predicted = of_class(c, order[:, 0])                                    # [B, I]
-    along = of_class(c * routing.agree(u_hat, v), order[:, 0])                 # [B, I]
+    predicted = scores.argmax(axis=1)                                          # [B]
+    to_predicted = of_class(c, predicted)                                      # [B, I]
+    along = of_class(c * routing.agree(u_hat, v), predicted)                   # [B, I]
     largest_first = -np.sort(-along, axis=1)
     half = (np.cumsum(largest_first, axis=1) < largest_first.sum(1, keepdims=True) / 2).sum(1) + 1
 
-    # how well votes agree with the class capsule, of the label and of the longest other class
+    # how well votes agree with the class capsules of the labels, and of the longest other class
+    of_others = scores.copy()
+    np.put_along_axis(of_others, labels, -1.0, axis=1)
+    other = of_others.argmax(axis=1)                                           # [B]
     even = squash(tf.reduce_sum(u_hat, axis=0) / c.shape[1] + bias, axis=1)    # [J, E, B]
-    before, after = (
-        np.stack([agreement(u_hat, lengths, one, labels), agreement(u_hat, lengths, one, other)],
-                 axis=1) for one in (even, v))                                 # [B, 2]
+    cosines = []
+    for capsules in (even, v):
+        of_labels = [agreement(u_hat, lengths, capsules, label) for label in labels.T]
+        wrong = agreement(u_hat, lengths, capsules, other)
+        cosines.append(np.stack([np.mean(of_labels, axis=0), wrong], axis=1))  # [B, 2]
     return Couplings(change.numpy(), tf.reduce_mean(entropy, axis=0).numpy(),
-                     weighted.numpy(), half, to_predicted, before, after)
+                     weighted.numpy(), half, to_predicted, *cosines)
 
 
 def agreement(u_hat: tf.Tensor, lengths: tf.Tensor, v: tf.Tensor,

@@ -1,7 +1,6 @@
 """What routing does: error against the iterations, logits, couplings, agreement (appendix A).
 
-Several networks go side by side. Test images are spread evenly over the classes; where an image
-shows two digits, agreement is that of its first one.
+Several networks go side by side. Test images are spread evenly over the classes.
 """
 from pathlib import Path
 
