@@ -117,8 +117,8 @@ TRAINING = {
         0.0, "the learning rate falls no further", "ours; the authors' code has 0.000001",
         NOT_NEGATIVE, may_change=True),
     "WARMUP": Setting(
-        0, "in this many first steps the learning rate rises linearly from almost 0; 0: in none",
-        "ours", at_least(0), may_change=True),
+        0, "in this many first steps the learning rate rises linearly from almost 0; 0: in none; "
+        "100 for your own images", "ours", at_least(0), may_change=True),
     "COOLDOWN": Setting(
         0, "in this many last steps the learning rate is also multiplied by a factor that falls "
         "linearly from 1 to 0; 0: in none", "ours", at_least(0), may_change=True),
@@ -143,6 +143,10 @@ TRAINING = {
         "slow)", "ours", one_of(("auto", "on", "off")), may_change=True),
 }
 TRAIN = registry.merged(MODEL, LOSS, DATA, TRAINING)
+
+# Other defaults for the user's own images. Where few classes are dark on light, the first steps at
+# the whole rate make every class capsule 1 long, for good. A warm-up of 20 steps does not cure it.
+OWN_IMAGES = {"WARMUP": 100}
 
 # Other defaults for the settings named. A run records the settings, not the preset.
 PRESETS = {
@@ -205,9 +209,10 @@ def settings_of_others(cfg) -> set[str]:
 def filled_in(preset: str, dataset: str) -> dict:
     """Returns the settings that a new training has where the user gives none.
 
-    They are those of the preset and, where it says nothing, the DEFAULTS in the dataset's own file.
+    They are those of the preset and, where it says nothing, the DEFAULTS in the dataset's own file,
+    or OWN_IMAGES.
     """
-    own = {}
+    own = OWN_IMAGES
     if dataset in DATASETS:
         own = getattr(registry.module("data.datasets", dataset), "DEFAULTS", {})
     return {**own, **PRESETS[preset]}

@@ -14,5 +14,6 @@ done
 
 pairs="--ckpt checkpoints/multimnist --fig_dir figs/multimnist"
 python code/eval.py $pairs --pairs_per_digit 10
+python code/eval.py $pairs --mode routing
 python code/eval.py $pairs --mode reconstruct
 python code/eval.py $pairs --mode cap_tweak --tweak_target 4

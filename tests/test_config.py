@@ -47,6 +47,11 @@ def test_a_preset_wins_over_the_defaults_of_a_dataset():
     assert config.filled_in("official", "multimnist")["STEP_SIZE"] == 2_000
 
 
+def test_training_on_images_of_the_user_begins_with_a_warm_up():
+    found = {name: config.filled_in("original", name).get("WARMUP", 0) for name in ("mnist", "folder", "mine.npz")}
+    assert found == {"mnist": 0, "folder": 100, "mine.npz": 100}
+
+
 def test_the_settings_that_a_continued_run_may_change():
     may_change = {name for name, setting in TRAIN.items() if setting.may_change}
     assert may_change & (TRAIN_DEFAULTS.keys() | OF_THIS_MACHINE) == MAY_CHANGE

@@ -3,15 +3,17 @@ import dataclasses
 import signal
 from unittest.mock import Mock
 
+import numpy as np
 import pytest
 
 import data
 import toy
 import toy_runs
+from config import TRAIN
 from data.datasets import glyphs
 from runs import checkpoints
 from runs.config import load_config
-from settings import InputError
+from settings import Config, InputError
 from toy_runs import metrics, results, run, same, send, start
 from training import evaluate as measuring
 from training.devices import Devices
@@ -184,3 +186,15 @@ def test_flags_come_before_the_preset_and_that_before_the_datasets_own_defaults(
     assert (cfg.LR, cfg.BATCH_SIZE, cfg.SHIFT, cfg.WARMUP, cfg.MAX_ITERS) == (0.01, 10, 3, 50, 6)
     rates = [line["learning_rate"] for line in metrics(tmp_path / "run", "train")]
     assert rates == pytest.approx([0.01 * step / 50 for step in range(1, 7)], rel=1e-2)
+
+
+@pytest.mark.slow
+def test_two_classes_dark_on_light_are_learnt_with_the_defaults(tmp_path):
+    digits, arrays = data.load(Config(TRAIN, {"DATASET": "glyphs"})), {}
+    for name, split in (("train", digits.train), ("test", digits.val)):  # both of the same fonts
+        some = split.take(np.flatnonzero(np.isin(split.labels[:, 0], (3, 8)))[:600])
+        arrays |= {f"x_{name}": 255 - some.images, f"y_{name}": (some.labels == 8).astype(int)}
+    np.savez(tmp_path / "dark.npz", **arrays)
+    assert run("--dataset", tmp_path / "dark.npz", "--train_dir", tmp_path / "run", "--max_iters", 100,
+               "--batch_size", 50) == 0
+    assert results(tmp_path / "run")["last"]["accuracy"] > 0.95
