@@ -37,10 +37,12 @@ def styles_of(predictors: dict[str, Predictor]) -> dict[str, Style]:
     The 13th network has the first one's marker again.
     """
     kept = [name for name, row in {**config.MODEL, **config.LOSS}.items() if not row.may_change]
-    models = [tuple(one.trained[name] for name in kept) for one in predictors.values()]
-    different = list(dict.fromkeys(models))
-    return {name: Style(COLOURS[different.index(model) % len(COLOURS)], MARKERS[n % len(MARKERS)])
-            for n, (name, model) in enumerate(zip(predictors, models, strict=True))}
+    styles, colours = {}, {}
+    for name, predictor in predictors.items():
+        model = tuple(predictor.trained[setting] for setting in kept)
+        colour = colours.setdefault(model, COLOURS[len(colours) % len(COLOURS)])
+        styles[name] = Style(colour, MARKERS[len(styles) % len(MARKERS)])
+    return styles
 
 
 def curve(axes: Axes, x: np.ndarray, y: np.ndarray, style: Style, label: str, line: str = "-",
