@@ -10,6 +10,7 @@ import data
 import registry
 from data.check import is_light
 from data.dataset import Dataset
+from data.remarks import some
 from evaluation.network.predictor import Predictor
 from evaluation.report import Report
 from output import say
@@ -141,8 +142,8 @@ def check_order(loaded: Loaded, first: Loaded, dataset: Dataset):
     """InputError if the network has the classes of the dataset in another order than the first."""
     if in_order_of(loaded.run, dataset) is not dataset:
         raise InputError(f"{loaded.prefix}: expected the classes in the order of {first.prefix}, "
-                         f"{shown(first.run.class_names)}, received "
-                         f"{shown(loaded.run.class_names)}; evaluate them one by one")
+                         f"{some(first.run.class_names)}, received "
+                         f"{some(loaded.run.class_names)}; evaluate them one by one")
 
 
 def check_unseen(loaded: Loaded, images: Config, dataset: Dataset):
@@ -173,8 +174,8 @@ def say_differences(loaded: Loaded, images: Config, found: Dataset, dataset: Dat
     run, prefix = loaded.run, loaded.prefix
     if run.class_names != found.class_names:
         matched = run.class_names == dataset.class_names
-        say(f"{prefix} has other classes, {shown(run.class_names)}, than {found.name}, "
-            f"{shown(found.class_names)}: they are "
+        say(f"{prefix} has other classes, {some(run.class_names)}, than {found.name}, "
+            f"{some(found.class_names)}: they are "
             f"{'matched by name' if matched else 'compared in this order'}")
 
     # Without a test split of their own, other images are split in another way, too.
@@ -205,6 +206,3 @@ def say_differences(loaded: Loaded, images: Config, found: Dataset, dataset: Dat
             "predict.py inverts pictures for networks of handwriting, eval.py takes them as they "
             "are")
 
-
-def shown(names: tuple[str, ...], most: int = 5) -> str:
-    return ", ".join(names[:most]) + (", ..." if len(names) > most else "")

@@ -3,7 +3,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from data.dataset import Dataset, Examples, scale, stream
+from data.dataset import Examples, scale, stream
 from evaluation.network.predictor import Predictions, Predictor
 from settings import InputError
 
@@ -24,13 +24,6 @@ class Shared(NamedTuple):
     labels: np.ndarray  # [N]
     goals: np.ndarray   # [N]: the targets of targeted attacks; otherwise the labels
 
-
-def check_one_label(dataset: Dataset, mode: str):
-    """InputError unless every image has exactly one label."""
-    count = dataset.test.labels.shape[1]
-    if count != 1:
-        raise InputError(f"--mode {mode}: expected a dataset with one label for each image, "
-                         f"received {dataset.name} with {count}")
 
 
 def spread_evenly(labels: np.ndarray, count: int, seed: int) -> np.ndarray:

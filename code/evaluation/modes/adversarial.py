@@ -45,7 +45,10 @@ COMPARES = True
 
 def check_dataset(dataset: Dataset, cfg):
     """InputError unless every image has one label."""
-    sampling.check_one_label(dataset, "adversarial")
+    count = dataset.test.labels.shape[1]
+    if count != 1:
+        raise InputError("--mode adversarial: expected a dataset with one label for each image, "
+                         f"received {dataset.name} with {count}")
 
 
 def folder(cfg) -> str:

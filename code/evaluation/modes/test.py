@@ -22,7 +22,7 @@ from evaluation.network.predictor import Predictor
 from evaluation.pairs import figures as pair_figures
 from evaluation.pairs import overlap
 from evaluation.report import Numbers, Report
-from evaluation.statistics.intervals import of_clusters, wilson
+from evaluation.statistics.intervals import of_clusters
 from model.compile import compiled
 from model.network import Network, top_k
 from output import progress
@@ -87,15 +87,16 @@ def run(predictors: dict[str, Predictor], dataset: Dataset, cfg,
 
     # measure
     test, several = dataset.test, len(predictors) > 1
+    digits = overlap.members(test)  # of which the intervals are, because pairs may share them
     judged = {name: judge(predictor, test, cfg.ENSEMBLE) for name, predictor in predictors.items()}
     numbers, intervals, by_overlap = {"images": len(test.labels)}, {}, {}
     for name, found in judged.items():
         wrong = ~found.hits.all(axis=1)
         means = {term: values.mean(dtype=float) for term, values in found.terms.items()}
         mine = {"accuracy": means["accuracy"], "error": 1 - means["accuracy"], **means}
-        intervals[name] = interval(wrong, found, test)
+        intervals[name] = of_clusters(wrong, digits)
         if found.overlap is not None:
-            some, digits = found.hits.any(axis=1), overlap.members(test)
+            some = found.hits.any(axis=1)
             mine["one_right_or_both_rate"] = some.mean()
             by_overlap[name] = {"edges": overlap.EDGES, **overlap.by_overlap(
                 found.overlap, ~wrong, some, digits)}
@@ -159,13 +160,6 @@ def hits_of(predicted: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return (predicted[:, :, None] == labels[:, None]).any(axis=2)
 
 
-def interval(wrong: np.ndarray, judged: Judged, split: Examples) -> list[float]:
-    """Returns the 95 % interval of the error rate; wrong [N]. Digits, not pairs, are independent.
-    """
-    if judged.overlap is not None:
-        return of_clusters(wrong, overlap.members(split))
-    return wilson(wrong.mean(), len(wrong))
-
 
 def measure_ensemble(predictors: dict[str, Predictor], judged: dict[str, Judged],
                      split: Examples) -> dict:
@@ -176,7 +170,7 @@ def measure_ensemble(predictors: dict[str, Predictor], judged: dict[str, Judged]
     wrong = ~hits_of(predicted, split.labels).all(axis=1)
     return {"networks": list(predictors), "averaged": kind_of_scores(predictors[some].network),
             "accuracy": 1 - wrong.mean(), "error": wrong.mean(),
-            "error_interval": interval(wrong, judged[some], split)}
+            "error_interval": of_clusters(wrong, overlap.members(split))}
 
 
 def per_class(labels: np.ndarray, judged: Judged, dataset: Dataset) -> list[dict]:
