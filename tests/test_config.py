@@ -42,11 +42,6 @@ def test_the_defaults(table, defaults):
     assert [type(value) for value in known.values()] == [type(value) for value in defaults.values()]
 
 
-def test_a_preset_wins_over_the_defaults_of_a_dataset():
-    assert config.filled_in("original", "multimnist")["STEP_SIZE"] == 10_000
-    assert config.filled_in("official", "multimnist")["STEP_SIZE"] == 2_000
-
-
 def test_the_settings_that_a_continued_run_may_change():
     may_change = {name for name, setting in TRAIN.items() if setting.may_change}
     assert may_change & (TRAIN_DEFAULTS.keys() | OF_THIS_MACHINE) == MAY_CHANGE

@@ -250,14 +250,6 @@ def test_auto_never_takes_fourier_where_it_saves_no_products(batch):
     assert fastest((batch, 20, 20, 64), (2, 2, 64, 64), 1) == "patches"
 
 
-def test_the_larger_the_kernel_for_its_image_the_more_images_fourier_needs():
-    def least(size):
-        return next(batch for batch in range(1, 200)
-                    if fastest((batch, size, size, 256), (9, 9, 256, 256), 2) == "fourier")
-
-    assert least(28) < least(20) < least(16)
-
-
 def test_the_choice_is_that_of_the_batch_that_is_traced(monkeypatch):
     layer, choose = Convolution(2, 3), Mock(return_value="patches")
     layer.build((None, 5, 5, 1))
