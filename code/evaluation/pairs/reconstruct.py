@@ -44,5 +44,5 @@ def run(predictor: Predictor, dataset: Dataset, cfg, report: Report) -> tuple[di
     for part, measure, kind in itertools.product(("right", "wrong"), segmentation.MEASURES,
                                                  segmentation.KINDS):
         name = f"{measure}_{part}_{kind.replace(' ', '_')}"
-        numbers[name] = tables[part][kind][measure]["mean"]
+        numbers[name] = tables[part][kind][measure]
     return numbers, {"segmentation": tables}
