@@ -81,11 +81,13 @@ def names_of(loaded: list[Loaded]) -> list[str]:
 
     InputError if two are the same network.
     """
-    folders, full = [one.prefix.parent.name for one in loaded], [str(one.prefix) for one in loaded]
-    for names in (folders, [one.name for one in loaded], full):
+    folders = [one.prefix.parent.name for one in loaded]
+    with_checkpoints = [one.name for one in loaded]
+    paths = [str(one.prefix) for one in loaded]
+    for names in (folders, with_checkpoints, paths):
         if len(set(names)) == len(names):
             return names
-    raise InputError(f"--ckpt: expected different networks, received {', '.join(full)}")
+    raise InputError(f"--ckpt: expected different networks, received {', '.join(paths)}")
 
 
 # ---- do mode, networks and images go together? ----

@@ -86,10 +86,13 @@ def accuracy_curves(title: str, panels: list[Panel], styles: dict[str, Style],
 
     The legend takes the place that is left over in the last row.
     """
+    # a place for each panel, and one for the legend
     columns = 3
     rows = math.ceil((len(panels) + 1) / columns)
     figure, axes = chart(title, 3.4 * columns, 0.7 + 2.7 * rows, nrows=rows, ncols=columns,
                          sharey=True, squeeze=False)
+
+    # the panels
     handles = {}  # of all networks by label: not every one is in every panel
     for one, panel in zip(axes.flat, panels, strict=False):
         for name, found in panel.networks.items():
@@ -101,6 +104,8 @@ def accuracy_curves(title: str, panels: list[Panel], styles: dict[str, Style],
         one.grid()
         lines, labels = one.get_legend_handles_labels()
         handles |= dict(zip(labels, lines, strict=True))
+
+    # the legend
     for one in axes.flat[len(panels):]:
         one.set_axis_off()
     figure.supylabel(ylabel)

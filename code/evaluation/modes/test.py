@@ -143,6 +143,7 @@ def judge(predictor: Predictor, split: Examples, all_scores: bool = False) -> Ju
                   "scores": scores}
         return {**answer, "all_scores": output.scores} if all_scores else answer
 
+    # batch by batch
     ask = compiled(ask, predictor.trained)
     parts, overlaps = [], []
     for batch in progress(batches(split, size), "test", math.ceil(total / size)):
@@ -150,6 +151,8 @@ def judge(predictor: Predictor, split: Examples, all_scores: bool = False) -> Ju
         parts.append(tf.nest.map_structure(lambda one: one.numpy(), ask(padded)))
         if K == 2 and batch.sources is not None:
             overlaps.append(overlap.overlap(batch.sources))
+
+    # of all N images; what filled up the last batch is cut off
     answers = tf.nest.map_structure(lambda *some: np.concatenate(some)[:total], *parts)
     return Judged(**answers, hits=hits_of(answers["predicted"], split.labels),
                   overlap=np.concatenate(overlaps) if overlaps else None)
