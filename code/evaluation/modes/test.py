@@ -53,16 +53,18 @@ def check(cfg):
     """InputError if one network is to be an ensemble."""
     count = len(split_paths(cfg.CKPT))
     if cfg.ENSEMBLE and count < 2:
-        raise InputError(f"--ensemble: expected several networks, by --ckpt A,B,C, received {count}")
+        raise InputError("--ensemble: expected several networks, by --ckpt A,B,C, "
+                         f"received {count}")
 
 
 def check_networks(loaded: list[Loaded], cfg):
     """InputError unless the scores of an ensemble's networks mean the same."""
-    first = subject_of(loaded[0])
-    for one in loaded[1:] if cfg.ENSEMBLE else []:
-        if subject_of(one) != first:
-            raise InputError(f"--ensemble: expected networks like {loaded[0].prefix}, {first:.300}; "
-                             f"received {one.prefix}, {subject_of(one):.300}")
+    first, *others = loaded
+    for one in others if cfg.ENSEMBLE else []:
+        if subject_of(one) != subject_of(first):
+            raise InputError(f"--ensemble: expected networks like {first.prefix}, "
+                             f"{subject_of(first):.300}; received {one.prefix}, "
+                             f"{subject_of(one):.300}")
 
 
 def subject_of(loaded: Loaded) -> str:
