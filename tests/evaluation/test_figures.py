@@ -41,9 +41,10 @@ def test_rows_of_images_are_tidy_at_any_number(count, caption):
     axes, renderer = figure.axes[0], figures.FigureCanvasAgg(figure).get_renderer()
     captions = [text for text in axes.texts if text.get_text() == caption]
     assert len(axes.images) == len(captions) == 3 * count
-    boxes = [one.get_window_extent(renderer).padded(-2) for one in (*axes.images, *captions)]
-    for k, box in enumerate(boxes):  # a bracket may touch its own image
-        assert box.count_overlaps(boxes[:k]) == 0
+    covered = [image.get_window_extent(renderer) for image in axes.images]
+    texts = [text.get_window_extent(renderer).padded(-2) for text in captions]  # a bracket may touch its own image
+    for k, box in enumerate(covered + texts):
+        assert not any(box.overlaps(other) for other in covered[:k])
     assert inside(figure)
 
 
