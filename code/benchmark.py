@@ -155,9 +155,11 @@ def main() -> int:
         description="Time training and prediction on this machine, on random images, in each "
                     "implementation and size. The whole table takes 20 minutes or more.",
         epilog="example: python benchmark.py --rows 'batch *'")
+    # the network: the settings of every row
     of_networks = registry.settings("model.networks")
     settings = {name: config.TRAIN[name] for name in ("MODEL", *of_networks, "BATCH_SIZE")}
     parser.add_settings("network", settings)
+    # the table
     add = parser.add_argument_group("table").add_argument
     add("--quick", action="store_true", help="only the headline: default, direct and naive")
     add("--rows", default="*", metavar="PATTERN", help="rows whose name matches, as in a shell")
@@ -165,6 +167,7 @@ def main() -> int:
     add("--json", type=cli.path, metavar="FILE", help="write every number to FILE")
     given, args = parser.parse(settings)
 
+    # which rows, and with what
     chosen = rows(args.quick, args.rows)
     expect(chosen, "--rows", f"a pattern for some of {', '.join(rows(args.quick))}", args.rows)
     expect(args.repeats > 0, "--repeats", "1 or more", args.repeats)

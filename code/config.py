@@ -85,8 +85,8 @@ DATA = registry.merged({
         "folder that has a folder of files for each named dataset, or has the files itself; "
         "missing ones are downloaded", "original", PATH, may_change=True),
     "VALIDATION": Setting(
-        5000, "named datasets except glyphs: training images held out for validation, the last ones; "
-        "0: none", "ours; the paper trains on all 60,000", at_least(0)),
+        5000, "named datasets except glyphs: training images held out for validation, the last "
+        "ones; 0: none", "ours; the paper trains on all 60,000", at_least(0)),
 }, registry.settings("data.datasets"), registry.settings("data.formats"))
 TRAINING = {
     "SEED": Setting(

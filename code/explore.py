@@ -11,11 +11,13 @@ def main() -> int:
                     "without capsules it shows the probabilities. It needs no server and no "
                     "internet access to be opened.",
         epilog="example: python explore.py --ckpt output/RUN --out output/run.html")
+    # the network and its images, as in eval.py, but one network alone
     settings = {name: config.EVAL[name] for name in ("CKPT", "DATASET", "DATA_DIR")}
     settings["CKPT"] = settings["CKPT"]._replace(
         help="the network: a run's folder, a folder of checkpoints or a checkpoint's prefix")
     parser.add_settings("settings", settings)
     parser.add_settings("settings of a dataset; not given: as in training", config.OF_DATASETS)
+    # the page
     parser.add_argument("--out", type=cli.path, default=str(ROOT / "output" / "explore.html"),
                         metavar="FILE", help="the page (default %(default)s)")
     parser.add_argument("--effects", type=cli.path, metavar="FILE",
@@ -23,6 +25,7 @@ def main() -> int:
                              "(default: that in figs/cap_tweak, if it is of these weights)")
     given, args = parser.parse({**settings, **config.OF_DATASETS})
 
+    # TensorFlow, which takes seconds to import, only after the flags are known to be right
     cli.start_tensorflow()
     from page.explore import explore
     explore({"CKPT": config.EVAL["CKPT"].default, **given}, args.out, args.effects)

@@ -42,11 +42,6 @@ def test_the_defaults(table, defaults):
     assert [type(value) for value in known.values()] == [type(value) for value in defaults.values()]
 
 
-def test_a_preset_wins_over_the_defaults_of_a_dataset():
-    assert config.filled_in("original", "multimnist")["STEP_SIZE"] == 10_000
-    assert config.filled_in("official", "multimnist")["STEP_SIZE"] == 2_000
-
-
 def test_training_on_images_of_the_user_begins_with_a_warm_up():
     found = {name: config.filled_in("original", name).get("WARMUP", 0) for name in ("mnist", "folder", "mine.npz")}
     assert found == {"mnist": 0, "folder": 100, "mine.npz": 100}

@@ -24,7 +24,6 @@ def folder(tmp_path, monkeypatch):
 def test_a_file_is_found_by_its_name(folder):
     assert registry.names(folder) == ["apple", "pear"]
     assert registry.module(folder, "apple").COLOUR == "red"
-    assert registry.settings(folder)["WEIGHT"].default == 4
 
 
 def test_settings_are_read_without_importing_their_file(folder):

@@ -1,7 +1,9 @@
 """A table of settings refuses every name that is not in it and every value against its rule."""
+import os
+
 import pytest
 
-from settings import POSITIVE, SWITCH, Config, InputError, Setting, at_least, one_of, split_paths, suggestion
+from settings import PATHS, POSITIVE, SWITCH, Config, InputError, Setting, at_least, one_of, split_paths, suggestion
 
 TABLE = {
     "ROUTING_ITERS": Setting(3, "iterations", "paper", at_least(1)),
@@ -46,6 +48,10 @@ def test_suggestions():
 
 
 def test_commas_separate_paths_unless_the_whole_is_one(tmp_path):
+    """A folder, or the prefix of a checkpoint."""
+    (tmp_path / "a,folder").mkdir()
     (tmp_path / "one,two.index").touch()
-    for path, found in {"one,three": ["one", "three"], f"{tmp_path}/one,two": [f"{tmp_path}/one,two"]}.items():
-        assert split_paths(path) == found
+    assert split_paths("one,three") == ["one", "three"]
+    for path in (f"{tmp_path}/one,two", f"{tmp_path}/a,folder"):
+        assert split_paths(path) == [path] and PATHS.convert(path) == path
+    assert PATHS.convert(f"{tmp_path}/one,three") == f"{tmp_path}/one,{os.getcwd()}/three"

@@ -17,14 +17,11 @@ def random_shift(most: int, image_shape: tuple[int, int, int]) -> Augment:
                          f"received {most}")
 
     def shift(split: Split, index: np.ndarray, rng: np.random.Generator) -> Split:
-        examples = split.take(index)
-        if most == 0:
-            return examples
+        images, labels, sources = split.take(index)
         rows, columns = rng.integers(0, 2 * most + 1, (2, len(index)))
-        images = cut(examples.images, rows, columns, most)
-        if examples.sources is None:
-            return examples._replace(images=images)
-        return examples._replace(images=images, sources=cut(examples.sources, rows, columns, most))
+        images = cut(images, rows, columns, most)
+        sources = None if sources is None else cut(sources, rows, columns, most)
+        return Split(images, labels, sources)
 
     return shift
 

@@ -1,5 +1,6 @@
 """What looks like a mistake in the user's own images, each in one line. They are taken as they are.
 """
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -36,13 +37,21 @@ def say_dark(dataset: Dataset, where: Any):
 
 def say_lacking(dataset: Dataset, where: Any):
     """Says which classes have no images at all, or none in a split that has others."""
+    # for each split that has images, the classes that it lacks
     splits = {"training ": dataset.train, "validation ": dataset.val, "test ": dataset.test}
-    lacking = {words: set(range(dataset.classes)) - set(np.unique(split.labels).tolist())
-               for words, split in splits.items() if len(split.labels)}
-    nowhere = set.intersection(*lacking.values())
-    lacking = {"": nowhere, **{words: labels - nowhere for words, labels in lacking.items()}}
-    found = [f"{len(labels):,} of {dataset.classes:,} classes have no {words}images: "
-             + some([dataset.class_names[label] for label in sorted(labels)])
-             for words, labels in lacking.items() if labels]
+    lacking = {}
+    for words, split in splits.items():
+        if len(split.labels):
+            lacking[words] = np.setdiff1d(np.arange(dataset.classes), split.labels)
+
+    # a class that all of them lack is named once
+    nowhere = functools.reduce(np.intersect1d, lacking.values())
+    found = []
+    for words, labels in [("", nowhere), *lacking.items()]:
+        labels = np.setdiff1d(labels, nowhere) if words else labels
+        if len(labels):
+            names = some([dataset.class_names[label] for label in labels])
+            found.append(f"{len(labels):,} of {dataset.classes:,} classes have no {words}images: "
+                         f"{names}")
     if found:
         say(f"{where}: {'; '.join(found)}")

@@ -22,6 +22,7 @@ def as_dataset(name: str, where: Any, splits: dict[str, Split], class_names: tup
     splits: uint8 images of one size; train or test at least. where: begins the messages.
     files: their names, where they have some. InputError as `complete`.
     """
+    # the splits that are missing
     if "train" in splits:
         places, train = complete(splits, cfg, where), splits["train"]
         splits = splits | {part: train.take(index) for part, index in places.items()}
@@ -30,6 +31,8 @@ def as_dataset(name: str, where: Any, splits: dict[str, Split], class_names: tup
     else:
         nothing = splits["test"].take(slice(0, 0))
         splits = {"train": nothing, "val": nothing, **splits}
+
+    # the dataset, and what looks like a mistake in it
     dataset = Dataset(
         name=name,
         **splits,

@@ -10,6 +10,7 @@ import data
 import registry
 from data.check import is_light
 from data.dataset import Dataset
+from data.remarks import some
 from evaluation.network.predictor import Predictor
 from evaluation.report import Report
 from output import say
@@ -80,11 +81,13 @@ def names_of(loaded: list[Loaded]) -> list[str]:
 
     InputError if two are the same network.
     """
-    folders, full = [one.prefix.parent.name for one in loaded], [str(one.prefix) for one in loaded]
-    for names in (folders, [one.name for one in loaded], full):
+    folders = [one.prefix.parent.name for one in loaded]
+    with_checkpoints = [one.name for one in loaded]
+    paths = [str(one.prefix) for one in loaded]
+    for names in (folders, with_checkpoints, paths):
         if len(set(names)) == len(names):
             return names
-    raise InputError(f"--ckpt: expected different networks, received {', '.join(full)}")
+    raise InputError(f"--ckpt: expected different networks, received {', '.join(paths)}")
 
 
 # ---- do mode, networks and images go together? ----
@@ -141,8 +144,8 @@ def check_order(loaded: Loaded, first: Loaded, dataset: Dataset):
     """InputError if the network has the classes of the dataset in another order than the first."""
     if in_order_of(loaded.run, dataset) is not dataset:
         raise InputError(f"{loaded.prefix}: expected the classes in the order of {first.prefix}, "
-                         f"{shown(first.run.class_names)}, received "
-                         f"{shown(loaded.run.class_names)}; evaluate them one by one")
+                         f"{some(first.run.class_names)}, received "
+                         f"{some(loaded.run.class_names)}; evaluate them one by one")
 
 
 def check_unseen(loaded: Loaded, images: Config, dataset: Dataset):
@@ -173,8 +176,8 @@ def say_differences(loaded: Loaded, images: Config, found: Dataset, dataset: Dat
     run, prefix = loaded.run, loaded.prefix
     if run.class_names != found.class_names:
         matched = run.class_names == dataset.class_names
-        say(f"{prefix} has other classes, {shown(run.class_names)}, than {found.name}, "
-            f"{shown(found.class_names)}: they are "
+        say(f"{prefix} has other classes, {some(run.class_names)}, than {found.name}, "
+            f"{some(found.class_names)}: they are "
             f"{'matched by name' if matched else 'compared in this order'}")
 
     # Without a test split of their own, other images are split in another way, too.
@@ -205,6 +208,3 @@ def say_differences(loaded: Loaded, images: Config, found: Dataset, dataset: Dat
             "predict.py inverts pictures for networks of handwriting, eval.py takes them as they "
             "are")
 
-
-def shown(names: tuple[str, ...], most: int = 5) -> str:
-    return ", ".join(names[:most]) + (", ..." if len(names) > most else "")

@@ -65,9 +65,10 @@ class Report:
         # the files, and nothing of the evaluation before
         settings = {name: value for name, value in self.cfg.items()
                     if self.cfg.__table__[name].rule not in (PATH, PATHS)}
-        kinds = {kind: [name for name in self.files if name.endswith(suffix)]
-                 for kind, suffix in (("figures", ".png"), ("tables", ".csv"))}
-        results = {**subject, **numbers, **details, "settings": settings, **kinds, **about()}
+        figures = [name for name in self.files if name.endswith(".png")]
+        tables = [name for name in self.files if name.endswith(".csv")]
+        results = {**subject, **numbers, **details, "settings": settings, "figures": figures,
+                   "tables": tables, **about()}
         text = json.dumps(plain(results), indent=1, allow_nan=False) + "\n"
         with writing(self.folder, "--fig_dir"):
             stale = self.stale()

@@ -41,10 +41,12 @@ class Convolution(tf.keras.layers.Layer):
                                     initializer=tf.keras.initializers.Constant(self.first_bias))
 
     def call(self, images):
-        form = self.form
         if self.same:  # one zero more below and to the right if the kernel is even
             around = [[(k - 1) // 2, k // 2] for k in self.kernel_size]
             images = tf.pad(images, [[0, 0], *around, [0, 0]])
+
+        # the products, in the form that is asked for
+        form = self.form
         if form == "auto":
             form = fastest(images.shape, self.kernel.shape, self.stride)
         if form == "direct":
@@ -57,6 +59,8 @@ class Convolution(tf.keras.layers.Layer):
         else:
             tile = best_tile(images.shape, self.kernel.shape, self.stride)
             y = fourier.convolve(images, self.kernel, self.stride, tile)
+
+        # bias and activation
         if self.divisor != 1:
             y /= self.divisor
         return self.activation(y + self.bias)

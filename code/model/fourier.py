@@ -15,9 +15,9 @@ approximation beyond rounding:
        y = A [(B x) * (G w)]     B: [R, n n], G: [R, taps taps], A: [out out, R]
 
    where * is a product of matrices over the channels for each of the R rows. The paper's network
-   has 148 rows, and 4 * 256 channels of the phases. The direct convolution has 36 * 81 such
-   products, but over 256 channels: as much work as 729 of the others, 4.9 times as much. With the
-   transforms, 2.9 times are left. Gradients come from automatic differentiation.
+   has 148 such products, over the 4 * 256 channels of the phases. The direct convolution has
+   36 * 81 over 256 channels. That is as much work as 729 of the others, or 4.9 times as much. The
+   transforms are work, too: 2.9 times are left. Gradients come from automatic differentiation.
 
 R grows with the number of positions computed at once, and with it the transformed kernel. So a
 large result is computed in *tiles*: each is the convolution of a piece of the image, and the pieces
@@ -61,52 +61,67 @@ def geometry(size: Size, kernel: Size, stride: int, tile: Size | None = None) ->
 
 def convolve(images: tf.Tensor, kernel: tf.Tensor, stride: int,
              tile: Size | None = None) -> tf.Tensor:
-    """A convolution without padding, to float32 rounding the numbers of tf.nn.conv2d.
+    """Returns a convolution without padding: to float32 rounding, the numbers of tf.nn.conv2d.
 
     images [N, H, W, C], kernel [k_h, k_w, O, C] -> [N, out_h, out_w, O] with out = (H - k) //
     stride + 1. tile: the positions of the result that are computed at once; None: all.
     """
     sizes = geometry(images.shape[1:3], kernel.shape[:2], stride, tile)
     A, B, G = (matrix.astype(np.float32) for matrix in dft.matrices(sizes.tile, sizes.taps))
-    # T N stands for columns, rows, N of the tiles, in this order, which `join` takes apart again.
+
+    # Transform both. T N stands for columns and rows of the tiles, then the images, in this order.
     X = transform_images(images, B, sizes, stride)           # [R, T N, s s C]
     W = transform_kernel(kernel, G, sizes.taps, stride)      # [R, O, s s C]
+
+    # One product of matrices for each row of the transform.
     Y = tf.matmul(X, W, transpose_b=True)                    # [R, T N, O]
+
+    # Transform back, and put the tiles side by side.
     TN, O = tf.shape(X)[1], kernel.shape[2]
     y = tf.matmul(A, tf.reshape(Y, [-1, TN * O]))            # [tile tile, T N O]
     return join(y, sizes, tf.shape(images)[0], O)
 
 
 def transform_images(images: tf.Tensor, B: np.ndarray, sizes: Geometry, stride: int) -> tf.Tensor:
-    """The phases of the images, side by side as channels, cut into the pieces of T tiles, times B.
+    """Returns the phases of the images, as channels, cut into the pieces of T tiles, times B.
 
     images [N, H, W, C], B [R, n n] -> [R, T N, s s C]
     """
     N, (H, W, C), s = tf.shape(images)[0], images.shape[1:], stride
+
     # The tiles need h x w pixels of each phase. Further pixels are dropped, missing ones are zero.
     h, w = ((count - 1) * tile + n
             for count, tile, n in zip(sizes.tiles, sizes.tile, sizes.n, strict=True))
     used_h, used_w = min(H, h * s), min(W, w * s)
     missing = [[0, 0], [0, h * s - used_h], [0, w * s - used_w], [0, 0]]
-    x = tf.pad(images[:, :used_h, :used_w], missing)
-    # The phases beside the channels, the points of the transform in front.
+    x = tf.pad(images[:, :used_h, :used_w], missing)         # [N, h s, w s, C]
+
+    # Phases: the pixel (h s + p, w s + q) is the pixel (h, w) of the phase (p, q). The phases stand
+    # beside the channels, the points of the transform in front.
     x = tf.reshape(x, [N, h, s, w, s, C])
     x = tf.transpose(x, [1, 3, 0, 2, 4, 5])                  # [h, w, N, s, s, C]
+
+    # Tiles, and the transform of each.
     x = cut(x, sizes)                                        # [n, n, columns, rows, N, s, s, C]
-    x = tf.reshape(x, [math.prod(sizes.n), -1])
-    X = in_two_passes(x, sizes.n) if math.prod(sizes.n) > MOST_POINTS_AT_ONCE else tf.matmul(B, x)
+    points = math.prod(sizes.n)
+    x = tf.reshape(x, [points, -1])
+    X = in_two_passes(x, sizes.n) if points > MOST_POINTS_AT_ONCE else tf.matmul(B, x)
     return tf.reshape(X, [len(B), -1, s * s * C])
 
 
 def in_two_passes(x: tf.Tensor, n: Size) -> tf.Tensor:
-    """B x as a transform over the height and one over the width. x [n n, M] -> [R, M]
+    """Returns B x [R, M] by a transform over the height and one over the width. x [n n, M]
 
     For n x n points, B has about 1.5 n^4 numbers, these passes have about 3 n^3 of them.
     """
     first, second = dft.passes(n)
+
+    # Over the height: one product for all columns of points.
     M = x.shape[1] or tf.shape(x)[1]
     x = tf.reshape(x, [n[0], n[1] * M])
     z = tf.matmul(first.astype(np.float32), x)               # [n, n M], real and imaginary parts
+
+    # Over the width: each row of bins has a matrix of its own.
     parts, start = [], 0
     for matrix in second:
         count = matrix.shape[1] // n[1]                      # 1 if the bin is real, otherwise 2
@@ -117,7 +132,7 @@ def in_two_passes(x: tf.Tensor, n: Size) -> tf.Tensor:
 
 
 def transform_kernel(kernel: tf.Tensor, G: np.ndarray, taps: Size, stride: int) -> tf.Tensor:
-    """The phases of the kernel, side by side as channels, times G.
+    """Returns the phases of the kernel, side by side as channels, times G.
 
     kernel [k_h, k_w, O, C], G [R, taps taps] -> [R, O, s s C]
     """
@@ -135,7 +150,7 @@ def transform_kernel(kernel: tf.Tensor, G: np.ndarray, taps: Size, stride: int) 
 # ---- tiles ----
 
 def cut(x: tf.Tensor, sizes: Geometry) -> tf.Tensor:
-    """The pieces of an image [h, w, ...] that the tiles read -> [n, n, columns, rows, ...]
+    """Returns the pieces of an image [h, w, ...] that tiles read: [n, n, columns, rows, ...].
 
     Neighbours overlap by taps - 1 points. A single piece is the image itself, [n, n, ...].
     """
@@ -147,7 +162,7 @@ def cut(x: tf.Tensor, sizes: Geometry) -> tf.Tensor:
 
 
 def join(y: tf.Tensor, sizes: Geometry, N: tf.Tensor, O: int) -> tf.Tensor:
-    """The tiles of N images, side by side. [tile tile, columns rows N O] -> [N, out_h, out_w, O]"""
+    """Joins the tiles of N images. [tile tile, columns rows N O] -> [N, out_h, out_w, O]"""
     (rows, columns), (height, width), out = sizes.tiles, sizes.tile, sizes.out
     if sizes.tiles == (1, 1):
         return tf.transpose(tf.reshape(y, [*out, N, O]), [2, 0, 1, 3])
@@ -167,7 +182,7 @@ class Costs(NamedTuple):
 
 
 def costs(image_shape: tuple, kernel_shape: tuple, stride: int, tile: Size | None = None) -> Costs:
-    """image_shape (H, W, C), kernel_shape (k_h, k_w, O, C), tile as in `convolve` -> Costs"""
+    """Counts. image_shape (H, W, C), kernel_shape (k_h, k_w, O, C), tile as in `convolve`"""
     *kernel, filters, channels = kernel_shape
     sizes = geometry(image_shape[:2], kernel, stride, tile)
     direct = math.prod(sizes.out) * math.prod(kernel) * channels * filters

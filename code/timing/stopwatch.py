@@ -21,17 +21,21 @@ CLASSES = 10
 
 def answers(settings: dict, side: int, labels: int) -> dict[str, Callable]:
     """Returns {question: what finds the answer} of a network for [side, side, 1] random pixels."""
+    # the network, as a training has it
     cfg = Config(TRAIN, settings)
     tf.keras.utils.set_random_seed(cfg.SEED)
     network, optimizer = model.build(cfg, (side, side, 1), CLASSES), make_optimizer(cfg)
     train = make_train_step(network, optimizer, cfg, Devices())
     test = make_test_step(network, cfg, Devices())
+
+    # a batch of random images
     random = np.random.default_rng(0)
     images = random.uniform(size=(cfg.BATCH_SIZE, side, side, 1)).astype(np.float32)
     sources = None if labels == 1 else np.stack([images] * labels, axis=1)
     labels = random.integers(0, CLASSES, (cfg.BATCH_SIZE, labels), np.int32)
     batch = Batch(images, labels, sources)
 
+    # the answers
     def compile_s():  # the first step, less what a step takes
         test(batch)
         return (ms_of(lambda: train(batch)) - ms_of(lambda: train(batch))) / 1000

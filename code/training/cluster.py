@@ -18,8 +18,11 @@ def join() -> tf.distribute.MultiWorkerMirroredStrategy:
     workers = count_workers(os.environ.get("TF_CONFIG", ""))
     say(f"waiting until all of the {workers} workers of TF_CONFIG are there; "
         "Ctrl-C ends the wait")
-    # TensorFlow's wait lets no Python run, so SIGINT ends the process as the system does it.
-    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    # TensorFlow's wait lets no Python run, so SIGINT ends the process as the system does it,
+    # unless whoever started the process made it ignore SIGINT.
+    before = signal.getsignal(signal.SIGINT)
+    if before != signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         return tf.distribute.MultiWorkerMirroredStrategy()
     except tf.errors.OpError as error:

@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
+import oracle
 from data.augment import random_shift
 from data.dataset import (
     Batch,
@@ -123,21 +124,11 @@ def test_every_example_once_per_epoch(n, batch_size):
     assert n == 1 or len({tuple(epoch) for epoch in epochs}) > 1, "each epoch in another order"
 
 
-def moved(image: np.ndarray, down: int, right: int) -> np.ndarray:
-    """Pixel by pixel. uint8 [H, W, C] -> float32 [H, W, C]"""
-    height, width, _ = image.shape
-    result = np.zeros(image.shape, np.float32)
-    for y, x in itertools.product(range(height), range(width)):
-        if 0 <= y - down < height and 0 <= x - right < width:
-            result[y, x] = image[y - down, x - right].astype(np.float32) / np.float32(255)
-    return result
-
-
 @pytest.mark.parametrize("most", [1, 2])
 def test_shift_moves_and_never_wraps(most):
     """Every image is its original moved by one of the offsets. All occur about as often."""
     split, counts = split_of(10), dict.fromkeys(itertools.product(range(-most, most + 1), repeat=2), 0)
-    candidates = {(label, *offset): moved(split.images[label], *offset)
+    candidates = {(label, *offset): scale(oracle.moved(split.images[label], *offset))
                   for label in range(10) for offset in counts}
     for step in range(20):
         made = batch(split, 0, step, 50, most)

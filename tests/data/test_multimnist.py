@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import data
+import oracle
 import registry
 import toy
 from config import TRAIN, Config
@@ -26,21 +27,11 @@ def digits(count=30, seed=0):
     return overlay.with_border(Split(images, labels), BORDER)
 
 
-def moved(image, down, right):
-    """Pixel by pixel; zeros come in."""
-    result = np.zeros_like(image)
-    height, width, _ = image.shape
-    for y, x in itertools.product(range(height), range(width)):
-        if 0 <= y - down < height and 0 <= x - right < width:
-            result[y, x] = image[y - down, x - right]
-    return result
-
-
 def places(split, source, label, most):
     """-> every (digit, down, right) of that label that looks like the source"""
     return [(n, *shift) for n in np.flatnonzero(split.labels[:, 0] == label)
             for shift in itertools.product(range(-most, most + 1), repeat=2)
-            if np.array_equal(moved(split.images[n], *shift), source)]
+            if np.array_equal(oracle.moved(split.images[n], *shift), source)]
 
 
 def dataset_of(split, most=2, each=3):

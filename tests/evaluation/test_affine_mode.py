@@ -1,18 +1,14 @@
 """--mode affine at toy size, and several networks side by side: --ckpt A,B."""
-import os
-import shutil
 
 import numpy as np
 import pytest
 
-import config
 import toy
 from data.dataset import Dataset, Split, scale
 from data.datasets import affnist
 from data.making import affine
 from evaluation.modes import affine as mode
 from evaluation.statistics.intervals import of_clusters, wilson
-from settings import split_paths
 from untrusted import mat
 
 SIZES = ["--num_images", 12, "--affnist_images", 20]
@@ -129,12 +125,3 @@ def test_affnists_own_images_are_never_called_synthetic(evaluate, tmp_path, call
     assert "affNIST accuracy" in ended.out and "synthetic" not in ended.out.replace(str(tmp_path), "") + text
     (title, drawn_rows), = drawn
     assert title == "affNIST, test" and [row.name for row in drawn_rows] == ["affNIST"]
-
-
-def test_a_path_with_a_comma_is_one_path_where_it_exists(house, tmp_path):
-    shutil.copytree(house[0] / "cnn", tmp_path / "a" / "cnn,again")
-    rule = config.EVAL["CKPT"].rule
-    assert rule.convert(f"{tmp_path}/a/cnn,again") == f"{tmp_path}/a/cnn,again"
-    assert rule.convert(f"{tmp_path}/a/cnn,more") == f"{tmp_path}/a/cnn,{os.getcwd()}/more"
-    assert split_paths(f"{tmp_path}/a/cnn,again/ckpt-30") == [f"{tmp_path}/a/cnn,again/ckpt-30"]
-    assert split_paths("/a,/b") == ["/a", "/b"]

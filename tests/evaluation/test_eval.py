@@ -27,7 +27,6 @@ from evaluation import report
 from evaluation.figures import charts, sheets, side_by_side
 from evaluation.modes import adversarial, cap_tweak, reconstruct
 from evaluation.modes import test as test_mode
-from evaluation.network.predictor import Predictor
 from evaluation.statistics.intervals import of_clusters
 from runs import checkpoints
 from runs.config import RunConfig
@@ -407,7 +406,7 @@ def test_adversarial_and_again_with_the_same_numbers(evaluate, attack, targeted,
     assert ended.status == 0 and len(found["examples"]) == pairs
     others = {"examples.png", "success.png", "detection.png", "l2_by_class.png",
               "success_by_class.png" if targeted else "share_by_class.png"}
-    assert len(found["figures"]) == pairs + len(others) and others <= set(found["figures"])
+    assert set(found["figures"]) == others
     assert found["success_rate"] > 0, "otherwise this test says little"
     undetected = found["success_rate"] * (1 - found["detection_rate"])
     assert found["undetected_success_rate"] == pytest.approx(undetected)
@@ -511,14 +510,6 @@ def test_what_cannot_be_evaluated_is_refused_in_one_line(evaluate, run, scores_a
     assert len(ended.errors) == 1 and ended.errors[0].startswith("eval.py: error: ") and words in ended.errors[0]
 
 
-def test_a_network_that_gets_nothing_right_cannot_be_attacked(evaluate, monkeypatch):
-    predict = Predictor.predict
-    monkeypatch.setattr(Predictor, "predict", lambda self, images, labels, title=None: (
-        predict(self, images, labels)._replace(predicted=(labels + 1) % 3)))
-    ended = evaluate("--mode", "adversarial", "--num_images", "5")
-    assert ended.status == 2 and "received none of 5" in ended.errors[0] and ended.out == ""
-
-
 # ---- files ----
 
 def test_files_of_the_evaluation_before_do_not_stay(evaluate, tmp_path):
@@ -569,7 +560,7 @@ def test_a_network_of_scores_alone_is_tested_and_attacked(evaluate, scores_alone
 
 
 def test_names_of_classes_stand_in_the_figures(evaluate, run, monkeypatch, calls):
-    rows_of_images, pair, tweaks = calls(sheets, "rows_of_images"), calls(sheets, "pair"), calls(cap_tweak, "table")
+    rows_of_images, table, tweaks = calls(sheets, "rows_of_images"), calls(sheets, "table"), calls(cap_tweak, "table")
     names = "Sandal", "Ankle boot", "T-shirt/top or so"
     dataset = dataclasses.replace(run[2], class_names=names)
     monkeypatch.setattr(data, "load", lambda cfg, **_: dataset)
@@ -578,8 +569,7 @@ def test_names_of_classes_stand_in_the_figures(evaluate, run, monkeypatch, calls
     captions = [caption for _, rows in rows_of_images for row in rows for caption in row.captions]
     assert "Sandal" in captions and any(caption.startswith("T-shirt/to…\n(0.") for caption in captions)
     assert any("class Ankle boot: what each dimension" in title for title, *_ in tweaks)
-    assert any("Sandal to Ankle boot: " in title for title, *_ in pair)
-    assert any("class Ankle boot" in captions for *_, captions in pair)
+    assert [columns for _, _, columns, *_ in table] == [["Sandal", "Ankle boot", "T-shirt/to…"]]
     assert reconstruct.caption("7", 0.987) == "7 (0.99)" and reconstruct.caption("Sandal", 0.987) == "Sandal\n(0.99)"
 
 

@@ -196,13 +196,3 @@ def test_one_pass_has_more_than_one_gradient(way):
         whole = tf.add_n(lengths)
     parts = [tape.gradient(length, u_hat) for length in lengths]
     np.testing.assert_allclose(tape.gradient(whole, u_hat), sum(parts), atol=1e-6)
-
-
-def test_the_gradient_of_squash():
-    s, dv = tf.constant(normal(7, E)), normal(7, E, seed=1)
-    with tf.GradientTape() as tape:
-        tape.watch(s)
-        v = capsules.squash(s)
-    expected = tape.gradient(v, s, dv)
-    np.testing.assert_allclose(routing.squash_gradient(s, dv, axis=-1), expected, rtol=1e-4, atol=1e-6)
-    assert np.isfinite(routing.squash_gradient(s * 0, dv, axis=-1)).all()

@@ -12,7 +12,6 @@ import toy
 import toy_runs
 from data.dataset import Batch
 from model.networks import cnn
-from runs import checkpoints
 from settings import ROOT
 from training.devices import Devices
 from training.optimizer import make_optimizer
@@ -154,17 +153,6 @@ def test_the_noise_follows_from_seed_and_step(small):
 
 
 # ---- runs ----
-
-def test_a_checkpoint_of_the_network_alone_has_all_of_it(small, tmp_path):
-    saved, other = network(), network()
-    for variable in saved.variables:
-        variable.assign(variable + 1)
-    checkpoints.write(tmp_path, "best", 1, {}, model=saved)
-    checkpoints.read(tmp_path / "best-1", {}, model=other)
-    assert len(other.variables) == 10
-    for received, expected in zip(other.variables, saved.variables, strict=True):
-        np.testing.assert_array_equal(received, expected)
-
 
 FLAGS = ["--model", "cnn", "--cnn_layers", "pooled", "--jit", "on"]
 

@@ -145,21 +145,17 @@ def test_the_papers_network_needs_148_products_instead_of_729():
     assert costs.kernel * 4 == 155_189_248, "155 MB"
 
 
+@pytest.mark.parametrize("tile", [None, (2, 3)])
 @pytest.mark.parametrize("size, kernel, stride, channels, filters", SHAPES)
-def test_costs_are_those_of_the_matrices(size, kernel, stride, channels, filters):
-    A, B, G = dft.matrices(*fourier.geometry(size, kernel, stride)[:2])
+def test_costs_are_those_of_the_matrices_of_each_tile(size, kernel, stride, channels, filters, tile):
+    sizes = fourier.geometry(size, kernel, stride, tile)
+    A, B, G = dft.matrices(sizes.tile, sizes.taps)
     phases = stride * stride * channels
-    costs = fourier.costs((*size, channels), (*kernel, filters, channels), stride)
-    assert costs.fourier == B.size * phases + len(B) * phases * filters + A.size * filters
+    costs = fourier.costs((*size, channels), (*kernel, filters, channels), stride, tile)
+    of_tile = B.size * phases + len(B) * phases * filters + A.size * filters
+    assert costs.fourier == np.prod(sizes.tiles) * of_tile
     assert costs.kernel == len(G) * phases * filters
-    assert costs.direct == A.shape[0] * np.prod(kernel) * channels * filters
-
-
-def test_costs_of_tiles_are_those_of_their_matrices():
-    A, B, G = dft.matrices((4, 5), (5, 5))
-    costs = fourier.costs((20, 20, 3), (9, 9, 4, 3), 2, tile=(4, 5))
-    assert costs.fourier == 2 * 2 * (B.size * 12 + len(B) * 12 * 4 + A.size * 4)
-    assert costs.kernel == len(G) * 12 * 4
+    assert costs.direct == np.prod(sizes.out) * np.prod(kernel) * channels * filters
 
 
 # ---- the layer ----
@@ -232,15 +228,12 @@ def test_auto_takes_fourier_for_the_papers_network_but_not_for_a_handful_of_imag
     assert chosen == ["patches"] * 3 + ["fourier"] * 4
 
 
-@pytest.mark.parametrize("batch", [1, 8, 20, 100, 10_000, None])
-def test_the_papers_network_is_computed_without_tiles(batch):
-    assert convolution.best_tile((batch, *PRIMARY[0]), *PRIMARY[1:]) == (6, 6)
-
-
-def test_large_results_are_computed_in_tiles():
+@pytest.mark.parametrize("images, kernel, stride, tile", [
+    *(((batch, *PRIMARY[0]), *PRIMARY[1:], (6, 6)) for batch in (1, 8, 20, 100, 10_000, None)),
+    ((100, 32, 32, 256), *PRIMARY[1:], (6, 6)), ((100, 32, 32, 256), (5, 5, 256, 256), 1, (7, 7))])
+def test_the_papers_network_is_computed_without_tiles_and_larger_results_in_tiles(images, kernel, stride, tile):
     """Those of 40 x 40 pixels, and of the MNIST baseline's second convolution, padded to 32 x 32."""
-    assert convolution.best_tile((100, 32, 32, 256), *PRIMARY[1:]) == (6, 6)
-    assert convolution.best_tile((100, 32, 32, 256), (5, 5, 256, 256), 1) == (7, 7)
+    assert convolution.best_tile(images, kernel, stride) == tile
 
 
 @pytest.mark.parametrize("batch", [1, 100, 100_000, None])
@@ -248,14 +241,6 @@ def test_auto_never_takes_fourier_where_it_saves_no_products(batch):
     image, kernel, stride = CONV1
     assert fastest((batch, *image), kernel, stride) == "patches"
     assert fastest((batch, 20, 20, 64), (2, 2, 64, 64), 1) == "patches"
-
-
-def test_the_larger_the_kernel_for_its_image_the_more_images_fourier_needs():
-    def least(size):
-        return next(batch for batch in range(1, 200)
-                    if fastest((batch, size, size, 256), (9, 9, 256, 256), 2) == "fourier")
-
-    assert least(28) < least(20) < least(16)
 
 
 def test_the_choice_is_that_of_the_batch_that_is_traced(monkeypatch):

@@ -8,31 +8,14 @@ from model.losses import margin_loss, reconstruction_loss
 from model.network import Output
 
 
-def margin(lengths, targets, m_pos=0.9, m_neg=0.1, weight=0.5):
-    losses = margin_loss(tf.constant([lengths]), tf.constant([targets]), m_pos, m_neg, weight)
-    return float(losses[0])
-
-
-def test_margin_loss_is_equation_4():
-    lengths = tf.constant([[0.8, 0.3, 0.05], [0.95, 0.1, 0.6]])
-    targets = tf.constant([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
-    by_hand = [(0.9 - 0.8) ** 2 + 0.5 * (0.3 - 0.1) ** 2,
-               0.5 * (0.95 - 0.1) ** 2 + (0.9 - 0.6) ** 2]
-    np.testing.assert_allclose(margin_loss(lengths, targets, 0.9, 0.1, 0.5), by_hand, rtol=1e-5)
-
-
-def test_margin_loss_has_one_term_per_class_that_is_present():
-    assert margin([0.5, 0.7, 0.1], [1.0, 1.0, 0.0]) == pytest.approx(0.16 + 0.04, rel=1e-5)
-
-
-def test_margin_loss_uses_its_constants():
-    loss = margin([0.5, 0.5], [1.0, 0.0], m_pos=0.7, m_neg=0.2, weight=2.0)
-    assert loss == pytest.approx(0.04 + 0.18, rel=1e-5)
-
-
-def test_a_capsule_longer_than_m_plus_or_shorter_than_m_minus_costs_nothing():
-    assert margin([0.99, 0.01], [1.0, 0.0]) == 0
-    assert margin([0.9, 0.1], [1.0, 0.0]) == pytest.approx(0, abs=1e-12)
+@pytest.mark.parametrize("lengths, present, constants, by_hand", [
+    ([0.8, 0.3, 0.05], [1, 0, 0], (0.9, 0.1, 0.5), (0.9 - 0.8) ** 2 + 0.5 * (0.3 - 0.1) ** 2),
+    ([0.5, 0.7, 0.1], [1, 1, 0], (0.9, 0.1, 0.5), 0.16 + 0.04),      # a term for each class that is present
+    ([0.5, 0.5], [1, 0], (0.7, 0.2, 2.0), 0.04 + 0.18), ([0.99, 0.01], [1, 0], (0.9, 0.1, 0.5), 0)])
+def test_margin_loss_is_equation_4(lengths, present, constants, by_hand):
+    """Also for each image of a batch."""
+    losses = margin_loss(tf.constant(2 * [lengths]), tf.constant(2 * [present], tf.float32), *constants)
+    np.testing.assert_allclose(losses, 2 * [by_hand], rtol=1e-5)
 
 
 def test_reconstruction_loss_sums_over_labels_pixels_and_channels():
@@ -53,9 +36,3 @@ def test_the_loss_of_capsnet_is_margin_plus_weighted_reconstruction():
     assert float(terms["margin"][0]) == pytest.approx(by_hand, rel=1e-5)
     assert float(terms["reconstruction"][0]) == pytest.approx(8 * 0.25)
     assert float(terms["loss"][0]) == pytest.approx(by_hand + 0.125 * 8 * 0.25, rel=1e-5)
-
-
-def test_by_default_the_constants_are_the_papers():
-    network = toy.network()
-    constants = network.m_pos, network.m_neg, network.absent_weight, network.reconstruction_weight
-    assert constants == (0.9, 0.1, 0.5, 0.0005)

@@ -302,12 +302,6 @@ def test_a_new_run_needs_a_new_folder(folder):
         assert [path.read_text() for path in mine.iterdir()] == ["step 3 is mine"]
 
 
-def test_two_runs_in_one_folder(folder):
-    for _ in range(2):  # the lock ends with its owner
-        with claim.locked(folder), pytest.raises(InputError, match="another process is training there"):
-            run("--ckpt", folder)
-
-
 # ---- damage ----
 
 def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(folder, straight, capsys):

@@ -156,6 +156,18 @@ def test_ctrl_c_ends_a_chief_that_waits_for_the_others(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize(("before", "meanwhile"), [
+    (signal.default_int_handler, signal.SIG_DFL), (signal.SIG_IGN, signal.SIG_IGN)])
+def test_a_wait_that_began_with_sigint_ignored_ignores_it(before, meanwhile, monkeypatch):
+    monkeypatch.setattr(tf.distribute, "MultiWorkerMirroredStrategy", lambda: signal.getsignal(signal.SIGINT))
+    monkeypatch.setattr(cluster, "count_workers", lambda text: 2)
+    usual = signal.signal(signal.SIGINT, before)
+    try:
+        assert cluster.join() == meanwhile and signal.getsignal(signal.SIGINT) == before
+    finally:
+        signal.signal(signal.SIGINT, usual)
+
+
 def test_a_workers_own_error_is_not_the_loss_of_another():
     """Such as a lack of memory, or an assertion of the network."""
     worker, error = devices.Workers.__new__(devices.Workers), tf.errors.ResourceExhaustedError

@@ -60,20 +60,6 @@ def test_a_step_is_adam_on_the_mean_loss_of_its_batch(dataset, size):
         np.testing.assert_allclose(variable - old, expected, atol=3e-5, err_msg=variable.path)
 
 
-def test_an_image_with_several_labels_has_a_source_for_each(dataset):
-    """The reconstruction of each label's capsule is compared with its source, not with the image."""
-    cfg, network = toy.settings(), toy.network()
-    images = training_batch(dataset, seed=0, step=0, batch_size=10).images
-    labels = np.tile(np.array([[0, 2]], np.int32), [10, 1])
-    sources = np.stack([images / 2, images / 3], axis=1)                   # [10, 2, H, W, C]
-    batch = Batch(images, labels, sources)
-    expected = network.loss_terms(network(images, labels), labels, sources)
-    trained = steps.make_train_step(network, make_optimizer(cfg), cfg, ONE)
-    tested = steps.make_test_step(network, cfg, ONE)(batch)
-    np.testing.assert_allclose(tested["loss"], np.sum(expected["loss"]), rtol=1e-5)
-    np.testing.assert_allclose(trained(batch)["loss"], np.mean(expected["loss"]), rtol=1e-5)
-
-
 def test_a_step_that_is_not_finite_changes_nothing(dataset, monkeypatch):
     """Nor one whose gradient alone is not."""
     cfg, network = toy.settings(), toy.network()

@@ -5,8 +5,8 @@ making/crops.py for what the network sees of them. The archive is known by its p
 six .bin files unpacked from it, for which none is published, are taken, too: of these the size and
 the labels are checked.
 
-The paper (section 7) has 10.6 % errors with the mean of 7 networks, 64 types of primary capsules, and
-a none-of-the-above class in the routing. We have not measured it:
+The paper (section 7) has 10.6 % errors with the mean of 7 networks, 64 types of primary capsules,
+and a none-of-the-above class in the routing. We have not measured it:
 
     python code/train.py --dataset cifar10 --seed S --train_dir output/cifar10-S       # S = 0 to 6
     python code/eval.py --ensemble --ckpt output/cifar10-0,output/cifar10-1,...
@@ -32,8 +32,8 @@ SETTINGS = {
         "--shift; validation and test have the central crop", "paper, sec. 7; smallnorb: 32",
         between(17, 48)),
     "FLIP": Setting(
-        True, "cifar10, smallnorb: mirror half of the training images", "authors' code for CIFAR-10",
-        SWITCH),
+        True, "cifar10, smallnorb: mirror half of the training images",
+        "authors' code for CIFAR-10", SWITCH),
     "BRIGHTNESS": Setting(
         63, "cifar10, smallnorb: the most that training adds to or takes from all pixels of an "
         "image, of 255", "authors' code for CIFAR-10", between(0, 255)),

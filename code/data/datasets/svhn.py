@@ -2,14 +2,15 @@
 
 Netzer, Wang, Coates, Bissacco, Wu, Ng 2011, Reading digits in natural images with unsupervised
 feature learning. Only the small training set of 73,257 images is used, as in the paper, not the
-531,131 extra ones. Both files are known by their published MD5. In them the label 10 is the digit 0.
+531,131 extra ones. Both files are known by their published MD5. Their label 10 is the digit 0.
 
-The paper (section 7) has 4.3 % errors, with 64 channels of the first convolution, 16 types of primary
-capsules of 6 dimensions, and class capsules of 8. It names no random changes of the images, and no
-none-of-the-above class: --shift and --none_of_the_above add them. We have not measured it:
+The paper (section 7) has 4.3 % errors, with 64 channels of the first convolution, 16 types of
+primary capsules of 6 dimensions, and class capsules of 8. It names no random changes of the images,
+and no none-of-the-above class: --shift and --none_of_the_above add them. We have not measured it:
 
     python code/train.py --dataset svhn
 """
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,9 @@ DEFAULTS = {"CONV1_CHANNELS": 64, "PRIMARY_CAPS_CHANNELS": 16, "PRIMARY_DIM": 6,
             "SHIFT": 0}
 
 SITE = "http://ufldl.stanford.edu/housenumbers/"
-TRAIN = files.Published("SVHN", "svhn", f"{SITE}train_32x32.mat", "e26dedcc434d2e4c54c9b2d4a06d8373")
-TEST = files.Published("SVHN", "svhn", f"{SITE}test_32x32.mat", "eb5a983be6a315427106f1b164d9cef3")
+SVHN = partial(files.Published, "SVHN", "svhn")
+TRAIN = SVHN(f"{SITE}train_32x32.mat", "e26dedcc434d2e4c54c9b2d4a06d8373")
+TEST = SVHN(f"{SITE}test_32x32.mat", "eb5a983be6a315427106f1b164d9cef3")
 SIDE = 32
 MAX_BYTES = 2 ** 28   # of one file; the larger one has 182,040,794
 

@@ -46,9 +46,8 @@ def _matrices(*entries: np.ndarray) -> np.ndarray:
 
 def identity(count: int, **changes: float) -> Transforms:
     """Returns that many transforms that change nothing except what is given, alike for all."""
-    values = {"rotation": 0, "shear": 0, "horizontal": 1, "vertical": 1, "right": 0, "down": 0}
-    return Transforms(**{name: np.full(count, float(value))
-                         for name, value in {**values, **changes}.items()})
+    values = Transforms(rotation=0, shear=0, horizontal=1, vertical=1, right=0, down=0)
+    return Transforms(*(np.full(count, float(value)) for value in values._replace(**changes)))
 
 
 def apply(images: np.ndarray, transforms: Transforms, side: int,

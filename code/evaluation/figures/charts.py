@@ -50,11 +50,12 @@ def curves(title: str, train: History, val: History) -> Figure:
 
     Training batches are drawn as means over at most STRETCHES stretches, validation as it is.
     """
+    def means(values):
+        return [part.mean() for part in np.array_split(values, min(STRETCHES, len(values)))]
+
     figure, axes = chart(title, 8, 3.4, ncols=2)
-    stretches = np.array_split(np.arange(len(train.steps)), min(STRETCHES, len(train.steps)))
-    of_train = History(*([values[stretch].mean() for stretch in stretches] for values in train))
     for one, kind, label in zip(axes, ("losses", "errors"), ("loss", "error rate"), strict=True):
-        one.plot(of_train.steps, getattr(of_train, kind), "-", color=ORANGE, linewidth=1,
+        one.plot(means(train.steps), means(getattr(train, kind)), "-", color=ORANGE, linewidth=1,
                  label="training batches")
         one.plot(val.steps, getattr(val, kind), "o-", color=BLUE, markersize=3, label="validation")
         one.set(xlabel="training steps", ylabel=label, yscale="log")

@@ -8,7 +8,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from evaluation.figures.charts import chart
 from evaluation.figures.style import BODY, RED
 
 SIDE = 0.7              # inches, width of an image; the unit of all positions
@@ -88,24 +87,6 @@ def table(title: str, rows: Sequence[str], columns: Sequence[str],
     # the images
     for (row, column), cell in cells.items():
         put(axes, cell, x[column], y[row])
-    return figure
-
-
-def pair(title: str, image: np.ndarray, adversarial: np.ndarray, captions: Sequence[str]) -> Figure:
-    """Draws an image [H, W, C], its adversarial neighbour, their difference, each with a caption.
-
-    The difference of several channels is that of the channel that differs most.
-    """
-    difference = adversarial - image
-    largest = np.abs(difference).argmax(axis=-1, keepdims=True)                # [H, W, 1]
-    difference = np.take_along_axis(difference, largest, axis=-1)[..., 0]      # [H, W]
-    figure, (*both, last) = chart(title, 5, 2, ncols=3)
-    for axes, one in zip(both, (image, adversarial), strict=True):
-        axes.imshow(shown(one), cmap="gray", vmin=0, vmax=1)
-    last.imshow(difference, cmap="PuOr", vmin=-1, vmax=1)
-    for axes, caption in zip((*both, last), captions, strict=True):
-        axes.set_axis_off()
-        axes.set_title(caption)
     return figure
 
 

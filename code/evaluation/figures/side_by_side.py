@@ -37,10 +37,12 @@ def styles_of(predictors: dict[str, Predictor]) -> dict[str, Style]:
     The 13th network has the first one's marker again.
     """
     kept = [name for name, row in {**config.MODEL, **config.LOSS}.items() if not row.may_change]
-    models = [tuple(one.trained[name] for name in kept) for one in predictors.values()]
-    different = list(dict.fromkeys(models))
-    return {name: Style(COLOURS[different.index(model) % len(COLOURS)], MARKERS[n % len(MARKERS)])
-            for n, (name, model) in enumerate(zip(predictors, models, strict=True))}
+    styles, colours = {}, {}
+    for name, predictor in predictors.items():
+        model = tuple(predictor.trained[setting] for setting in kept)
+        colour = colours.setdefault(model, COLOURS[len(colours) % len(COLOURS)])
+        styles[name] = Style(colour, MARKERS[len(styles) % len(MARKERS)])
+    return styles
 
 
 def curve(axes: Axes, x: np.ndarray, y: np.ndarray, style: Style, label: str, line: str = "-",
@@ -84,10 +86,13 @@ def accuracy_curves(title: str, panels: list[Panel], styles: dict[str, Style],
 
     The legend takes the place that is left over in the last row.
     """
+    # a place for each panel, and one for the legend
     columns = 3
     rows = math.ceil((len(panels) + 1) / columns)
     figure, axes = chart(title, 3.4 * columns, 0.7 + 2.7 * rows, nrows=rows, ncols=columns,
                          sharey=True, squeeze=False)
+
+    # the panels
     handles = {}  # of all networks by label: not every one is in every panel
     for one, panel in zip(axes.flat, panels, strict=False):
         for name, found in panel.networks.items():
@@ -99,6 +104,8 @@ def accuracy_curves(title: str, panels: list[Panel], styles: dict[str, Style],
         one.grid()
         lines, labels = one.get_legend_handles_labels()
         handles |= dict(zip(labels, lines, strict=True))
+
+    # the legend
     for one in axes.flat[len(panels):]:
         one.set_axis_off()
     figure.supylabel(ylabel)

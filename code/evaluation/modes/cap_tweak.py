@@ -50,7 +50,8 @@ def candidates(dataset: Dataset, cfg) -> np.ndarray:
     A class is known by its name, or else by its number. InputError if it is not, or has no images.
     """
     labels, names, target = dataset.test.labels[:, 0], dataset.class_names, cfg.TWEAK_TARGET
-    numbers = {str(j): j for j in range(len(names))} | {name: j for j, name in enumerate(names)}
+    numbers = {str(j): j for j in range(len(names))}
+    numbers |= {name: j for j, name in enumerate(names)}  # which may be another's number
     if target == "-1" and target not in names:
         return np.arange(len(labels))
     if target not in numbers:
@@ -140,8 +141,7 @@ def figure_of_class(grid: np.ndarray, values: np.ndarray, effects: Effects, j: i
              "at least")
     cells = {(e, k): Cell(grid[e, k], None if values[k] else ORANGE)  # as the image is: framed
              for e, k in np.ndindex(grid.shape[:2])}
-    dimensions = range(len(grid))
-    notes = [effects.strongest(j, e) or "nothing significant" for e in dimensions]
-    return table(title, [f"dimension {e}" for e in dimensions],
-                 [f"{value:+.3g}" if value else "0" for value in values], cells,
-                 "added to the dimension", notes=notes)
+    rows = [f"dimension {e}" for e in range(len(grid))]
+    notes = [effects.strongest(j, e) or "nothing significant" for e in range(len(grid))]
+    columns = [f"{value:+.3g}" if value else "0" for value in values]
+    return table(title, rows, columns, cells, "added to the dimension", notes=notes)

@@ -22,7 +22,7 @@ from evaluation.network.predictor import Predictor
 from evaluation.pairs import figures as pair_figures
 from evaluation.pairs import overlap
 from evaluation.report import Numbers, Report
-from evaluation.statistics.intervals import of_clusters, wilson
+from evaluation.statistics.intervals import of_clusters
 from model.compile import compiled
 from model.network import Network, top_k
 from output import progress
@@ -53,16 +53,18 @@ def check(cfg):
     """InputError if one network is to be an ensemble."""
     count = len(split_paths(cfg.CKPT))
     if cfg.ENSEMBLE and count < 2:
-        raise InputError(f"--ensemble: expected several networks, by --ckpt A,B,C, received {count}")
+        raise InputError("--ensemble: expected several networks, by --ckpt A,B,C, "
+                         f"received {count}")
 
 
 def check_networks(loaded: list[Loaded], cfg):
     """InputError unless the scores of an ensemble's networks mean the same."""
-    first = subject_of(loaded[0])
-    for one in loaded[1:] if cfg.ENSEMBLE else []:
-        if subject_of(one) != first:
-            raise InputError(f"--ensemble: expected networks like {loaded[0].prefix}, {first:.300}; "
-                             f"received {one.prefix}, {subject_of(one):.300}")
+    first, *others = loaded
+    for one in others if cfg.ENSEMBLE else []:
+        if subject_of(one) != subject_of(first):
+            raise InputError(f"--ensemble: expected networks like {first.prefix}, "
+                             f"{subject_of(first):.300}; received {one.prefix}, "
+                             f"{subject_of(one):.300}")
 
 
 def subject_of(loaded: Loaded) -> str:
@@ -87,15 +89,16 @@ def run(predictors: dict[str, Predictor], dataset: Dataset, cfg,
 
     # measure
     test, several = dataset.test, len(predictors) > 1
+    digits = overlap.members(test)  # of which the intervals are, because pairs may share them
     judged = {name: judge(predictor, test, cfg.ENSEMBLE) for name, predictor in predictors.items()}
     numbers, intervals, by_overlap = {"images": len(test.labels)}, {}, {}
     for name, found in judged.items():
         wrong = ~found.hits.all(axis=1)
         means = {term: values.mean(dtype=float) for term, values in found.terms.items()}
         mine = {"accuracy": means["accuracy"], "error": 1 - means["accuracy"], **means}
-        intervals[name] = interval(wrong, found, test)
+        intervals[name] = of_clusters(wrong, digits)
         if found.overlap is not None:
-            some, digits = found.hits.any(axis=1), overlap.members(test)
+            some = found.hits.any(axis=1)
             mine["one_right_or_both_rate"] = some.mean()
             by_overlap[name] = {"edges": overlap.EDGES, **overlap.by_overlap(
                 found.overlap, ~wrong, some, digits)}
@@ -142,6 +145,7 @@ def judge(predictor: Predictor, split: Examples, all_scores: bool = False) -> Ju
                   "scores": scores}
         return {**answer, "all_scores": output.scores} if all_scores else answer
 
+    # batch by batch
     ask = compiled(ask, predictor.trained)
     parts, overlaps = [], []
     for batch in progress(batches(split, size), "test", math.ceil(total / size)):
@@ -149,6 +153,8 @@ def judge(predictor: Predictor, split: Examples, all_scores: bool = False) -> Ju
         parts.append(tf.nest.map_structure(lambda one: one.numpy(), ask(padded)))
         if K == 2 and batch.sources is not None:
             overlaps.append(overlap.overlap(batch.sources))
+
+    # of all N images; what filled up the last batch is cut off
     answers = tf.nest.map_structure(lambda *some: np.concatenate(some)[:total], *parts)
     return Judged(**answers, hits=hits_of(answers["predicted"], split.labels),
                   overlap=np.concatenate(overlaps) if overlaps else None)
@@ -158,13 +164,6 @@ def hits_of(predicted: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Returns whether each predicted class is a label of its image. Both are [N, K]."""
     return (predicted[:, :, None] == labels[:, None]).any(axis=2)
 
-
-def interval(wrong: np.ndarray, judged: Judged, split: Examples) -> list[float]:
-    """Returns the 95 % interval of the error rate; wrong [N]. Digits, not pairs, are independent.
-    """
-    if judged.overlap is not None:
-        return of_clusters(wrong, overlap.members(split))
-    return wilson(wrong.mean(), len(wrong))
 
 
 def measure_ensemble(predictors: dict[str, Predictor], judged: dict[str, Judged],
@@ -176,7 +175,7 @@ def measure_ensemble(predictors: dict[str, Predictor], judged: dict[str, Judged]
     wrong = ~hits_of(predicted, split.labels).all(axis=1)
     return {"networks": list(predictors), "averaged": kind_of_scores(predictors[some].network),
             "accuracy": 1 - wrong.mean(), "error": wrong.mean(),
-            "error_interval": interval(wrong, judged[some], split)}
+            "error_interval": of_clusters(wrong, overlap.members(split))}
 
 
 def per_class(labels: np.ndarray, judged: Judged, dataset: Dataset) -> list[dict]:

@@ -86,7 +86,7 @@ def segmentation_by_overlap(title: str, found: dict) -> Figure:
     styles = (Style(BLUE, "o"), Style(RED, "s"), Style("black", "^"), Style(ORANGE, "v"))
     for measure, upper, lower in zip(MEASURES, *axes, strict=True):
         for kind, style in zip(KINDS, styles, strict=True):
-            curve(upper, middle, found[kind][measure]["mean"], style, kind)
+            curve(upper, middle, found[kind][measure], style, kind)
         finish(upper, "", measure.replace("_", " "))
         upper.set_ylim(bottom=0)
         charts.histogram(lower, found["pairs"], OVERLAP, "pairs")

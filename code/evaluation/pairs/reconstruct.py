@@ -34,9 +34,10 @@ def run(predictor: Predictor, dataset: Dataset, cfg, report: Report) -> tuple[di
             ("wrong", ~drawn.right, "misclassified; bold: not the labels")):
         first = np.flatnonzero(which)[:SHOWN]
         if len(first):
-            report.draw(name, pair_figures.sheet(
-                f"{dataset.name}: {words}", Batch(*(array[first] for array in batch)),
-                segmentation.Drawn(*(array[first] for array in drawn)), dataset))
+            pairs = Batch(*(array[first] for array in batch))
+            shown = segmentation.Drawn(*(array[first] for array in drawn))
+            title = f"{dataset.name}: {words}"
+            report.draw(name, pair_figures.sheet(title, pairs, shown, dataset))
 
     # the most of it, to print
     accuracy = right.mean()
@@ -44,5 +45,5 @@ def run(predictor: Predictor, dataset: Dataset, cfg, report: Report) -> tuple[di
     for part, measure, kind in itertools.product(("right", "wrong"), segmentation.MEASURES,
                                                  segmentation.KINDS):
         name = f"{measure}_{part}_{kind.replace(' ', '_')}"
-        numbers[name] = tables[part][kind][measure]["mean"]
+        numbers[name] = tables[part][kind][measure]
     return numbers, {"segmentation": tables}

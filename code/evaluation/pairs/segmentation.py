@@ -117,14 +117,12 @@ def tables(measured: np.ndarray, right: np.ndarray, overlaps: np.ndarray) -> dic
 
 
 def table(measured: np.ndarray) -> dict:
-    """Returns how many pairs there are, and mean and standard deviation of each measure.
+    """Returns how many pairs there are, and the mean of each measure; NaN if there are none.
 
-    measured [N, KINDS, MEASURES]: of N pairs. NaN where there are too few.
+    measured [N, KINDS, MEASURES]: of N pairs
     """
     found = {"pairs": len(measured)}
     for k, kind in enumerate(KINDS):
-        found[kind] = {}
-        for measure, values in zip(MEASURES, measured[:, k].T, strict=True):
-            sd = values.std(ddof=1) if len(values) > 1 else np.nan
-            found[kind][measure] = {"mean": mean(values), "sd": sd}
+        means = map(mean, measured[:, k].T)
+        found[kind] = dict(zip(MEASURES, means, strict=True))
     return found

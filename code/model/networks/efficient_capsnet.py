@@ -65,7 +65,7 @@ class EfficientCapsNet(CapsNet):
     """
 
     def start(self, cfg) -> Start:
-        # Our kernels are [k, k, filters, C], so the inputs of a filter are what Keras calls fan-out.
+        # Our kernels are [k, k, filters, C]: the inputs of a filter are what Keras calls fan-out.
         he = partial(tf.keras.initializers.VarianceScaling, 2.0, "fan_out", "truncated_normal")
         glorot = tf.keras.initializers.GlorotUniform
         return Start(he, primary=glorot, W=tf.keras.initializers.HeNormal, dense=glorot)
