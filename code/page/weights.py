@@ -38,8 +38,8 @@ def describe_capsules(network: capsnet.CapsNet, name: str) -> tuple[dict, dict[s
     conv1, primary, digits = network.conv1, network.primary_caps, network.digit_caps
     cfg = digits.routing.cfg
     file = ROUTINGS / f"{cfg.ROUTING}.js"
-    expect(file.is_file(), name, f"a routing that the page can compute, in {file.relative_to(ROOT)}",
-           f"--routing {cfg.ROUTING}, which has no such file")
+    expect(file.is_file(), name, f"the page's code of --routing {cfg.ROUTING} in "
+           f"{file.relative_to(ROOT)}", "no such file")
 
     # sizes
     _, D, J, E = digits.W.shape

@@ -114,7 +114,7 @@ def test_what_the_page_cannot_show_is_refused(run, tmp_path, monkeypatch):
 
     network = toy.network()
     network.digit_caps.routing.cfg = SimpleNamespace(ROUTING="loudest")
-    with pytest.raises(InputError, match="^net: .* in code/page/web/routings/loudest.js, received --routing loudest"):
+    with pytest.raises(InputError, match="^net: .* --routing loudest in code/page/web/routings/loudest.js, received"):
         weights.describe(network, "net")
 
 
