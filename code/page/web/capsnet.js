@@ -10,7 +10,6 @@ import { convolve, dense } from "./sums.js";
 export class CapsNet {
   /**
    * @param about image [H, W, C], classes J, kernel, strides, primaryDim D, classDim E, settings
-   *   of the routing
    * @param {Object<string, Float32Array>} arrays the weights by name
    */
   constructor(about, arrays) {

@@ -72,13 +72,9 @@ export function capsulesOf(c, uHat, { bias, J, E }) {
 }
 
 /**
- * Procedure 1, from the layer's prior or from zeros, with any step from logits to couplings.
+ * Procedure 1 from the layer's prior, or from zeros. -> the couplings [I, J] of each iteration
  *
- * @param {Float32Array} uHat [I, J, E]
- * @param layer bias [J, E], prior [I, J] or none, J, E
- * @param {number} iterations
- * @param {function(Float64Array): Float32Array} toCouplings line 4: b [I, J] -> c [I, J]
- * @returns {Float32Array[]} the couplings of each iteration
+ * toCouplings: its line 4, of logits b [I, J] -> c [I, J]
  */
 export function iterate(uHat, layer, iterations, toCouplings) {
   const b = Float64Array.from(layer.prior ?? new Float32Array(uHat.length / layer.E));
