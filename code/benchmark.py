@@ -53,6 +53,8 @@ def rows(quick: bool = False, pattern: str = "*") -> dict[str, Row]:
             if size <= 32:  # `auto` takes it for larger ones on a CPU
                 table[f"batch {size}, fourier"] = Row({"BATCH_SIZE": size, "CONV_WAY": "fourier"})
         table |= {f"{n} routing iterations": Row({"ROUTING_ITERS": n}) for n in range(1, 6)}
+        table |= {f"routing {name}": Row({"ROUTING": name})
+                  for name in registry.names("model.routings") if name != "dynamic"}
         table |= {f"{side} x {side} pixels": Row(side=side) for side in (36, 40, 48)}
         table |= {f"efficient_capsnet, {side}": Row({"MODEL": "efficient_capsnet"}, side)
                   for side in (28, 36, 40)}

@@ -39,6 +39,15 @@ def when(browser, condition: str):
     return found
 
 
+def ask(browser, kind: str, question: dict):
+    """-> the worker's answer, with lists of numbers"""
+    return browser.execute_async_script("""
+        const [kind, question, done] = arguments;
+        if (question.image) question.image = Float32Array.from(question.image);
+        explorer.client.ask(kind, question).then((answer) => done(JSON.parse(JSON.stringify(answer,
+            (_, value) => ArrayBuffer.isView(value) ? Array.from(value) : value))));""", kind, question)
+
+
 def save(folder: Path, network, cfg):
     """Writes the network as a run that has ended."""
     folder.mkdir(parents=True)

@@ -14,8 +14,9 @@ import numpy as np
 from settings import InputError
 
 WEB = Path(__file__).resolve().parent / "web"
+ROUTINGS = WEB / "routings"  # by the names of model/routings/
 HEADINGS = {"capsules": "Inside a capsule network", "chain": "What a network makes of it"}
-IMPORT = re.compile(r'^import (\{[^}]*\}) from "\./([a-z0-9]+)\.js";$', re.M)
+IMPORT = re.compile(r'^import (\{[^}]*\}) from "\.\.?/([a-z0-9]+)\.js";$', re.M)
 EXPORT = re.compile(r"^export (?=(?:function|const|class) (\w+))", re.M)
 
 
@@ -29,7 +30,7 @@ def page(about: dict, arrays: dict[str, np.ndarray]) -> bytes:
         "STYLE": (WEB / "style.css").read_text(encoding="utf-8"),
         "HEADING": HEADINGS[about["kind"]],
         "NETWORK": (WEB / f"{about['kind']}.html").read_text(encoding="utf-8"),
-        "WORKER": f"{bundle('worker')};",
+        "WORKER": f"{bundle('worker', about.get('routing', 'dynamic'))};",
         "CODE": f"{bundle('main')};",
         "BYTES": str(len(content)),
         "CRC32": str(zlib.crc32(content)),
@@ -41,16 +42,18 @@ def page(about: dict, arrays: dict[str, np.ndarray]) -> bytes:
 
 # ---- the code ----
 
-def bundle(entry: str) -> str:
+def bundle(entry: str, routing: str = "dynamic") -> str:
     """Returns one JavaScript expression, whose value has what the module `entry` exports.
 
     Each module that it needs becomes a function, called once, in the order of the imports, and
     $NAME is what it exports. Imports and exports have the one form that IMPORT and EXPORT match.
+    The module "routing" is that of the network: `routing` is its name.
     """
     functions = {}
 
     def visit(name: str):
-        text = (WEB / f"{name}.js").read_text(encoding="utf-8")
+        path = ROUTINGS / f"{routing}.js" if name == "routing" else WEB / f"{name}.js"
+        text = path.read_text(encoding="utf-8")
         for _, needed in IMPORT.findall(text):
             if needed not in functions:
                 visit(needed)

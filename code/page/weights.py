@@ -7,10 +7,12 @@ from model.convolution import Convolution
 from model.network import Chain, Network
 from model.networks import capsnet
 from model.patches import columns_of
+from page.assemble import ROUTINGS
+from registry import settings_of
+from settings import ROOT
 
 # What web/chain.js computes.
 ACTIVATIONS = (tf.keras.activations.relu, tf.keras.activations.linear)
-ROUTINGS = ("dynamic", "max_min", "attention", "uniform")  # what web/capsules.js computes
 
 
 def describe(network: Network, name: str) -> tuple[dict, dict[str, np.ndarray]]:
@@ -20,10 +22,7 @@ def describe(network: Network, name: str) -> tuple[dict, dict[str, np.ndarray]]:
     weights have a row for each of its inputs. InputError if it is neither. name: of the network
     """
     if type(network) is capsnet.CapsNet:  # a subclass may compute something else
-        routing = network.digit_caps.routing.cfg.ROUTING
-        expect(routing in ROUTINGS, name, f"a routing that the page can compute, one of "
-               f"{', '.join(ROUTINGS)}", f"--routing {routing}")
-        described, arrays = describe_capsules(network)
+        described, arrays = describe_capsules(network, name)
     else:
         chain = network.chain()
         expect(chain is not None, name, "a network whose layers the page can compute, as --model "
@@ -34,12 +33,16 @@ def describe(network: Network, name: str) -> tuple[dict, dict[str, np.ndarray]]:
     return {**about, **described}, arrays
 
 
-def describe_capsules(network: capsnet.CapsNet) -> tuple[dict, dict[str, np.ndarray]]:
+def describe_capsules(network: capsnet.CapsNet, name: str) -> tuple[dict, dict[str, np.ndarray]]:
     """As `describe`."""
-    # sizes
     conv1, primary, digits = network.conv1, network.primary_caps, network.digit_caps
     cfg = digits.routing.cfg
-    I, D, J, E = digits.W.shape
+    file = ROUTINGS / f"{cfg.ROUTING}.js"
+    expect(file.is_file(), name, f"the page's code of --routing {cfg.ROUTING} in "
+           f"{file.relative_to(ROOT)}", "no such file")
+
+    # sizes
+    _, D, J, E = digits.W.shape
     types = primary.conv.filters // D
     H, W, _ = network.image_shape
     for conv in (conv1, primary.conv):
@@ -53,14 +56,14 @@ def describe_capsules(network: capsnet.CapsNet) -> tuple[dict, dict[str, np.ndar
         "primaryDim": D,
         "classDim": E,
         "routing": cfg.ROUTING,
-        "iterations": cfg[digits.routing.ITERATIONS] if digits.routing.ITERATIONS else 1,
-        "noneOfTheAbove": cfg.NONE_OF_THE_ABOVE,
+        "settings": {key: cfg[key] for key in settings_of("model.routings", cfg.ROUTING)},
     }
 
     # weights
-    prior = np.zeros((I, J), np.float32) if digits.prior is None else digits.prior.numpy()
-    bias = np.zeros((J, E), np.float32) if digits.bias is None else digits.bias.numpy()
-    arrays = {"W": digits.W.numpy(), "prior": prior, "bias": bias}
+    arrays = {"digits.bias": np.zeros((J, E), np.float32)}  # if it has none of its own
+    for attribute, value in vars(digits).items():
+        if isinstance(value, tf.keras.Variable):
+            arrays[f"digits.{attribute}"] = value.numpy()
     for layer, conv in (("conv1", conv1), ("primary", primary.conv)):
         arrays.update(arrays_of(layer, columns_of(conv.kernel) / conv.divisor, conv.bias))
     for layer in ("hidden1", "hidden2", "pixels"):

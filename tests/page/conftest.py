@@ -1,48 +1,26 @@
-"""A headless Chromium, and pages of small networks to open in it."""
-import shutil
-
+"""Pages of small networks, and their modules, in a headless Chromium."""
 import numpy as np
 import pytest
 
 import data
 import toy
-from browsing import desktop, lively, save, write_page
+from browsing import lively, save, write_page
 from data.dataset import Dataset, Split
 from model.networks import cnn
 from page import assemble
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-DRIVER = shutil.which("chromedriver")
 IMAGE_SHAPE = (24, 22, 1)  # 4 x 3 places
 CHAINS = {  # layers, images
     "softmax": (cnn.Layers((5, 3), (6, 4), (8, 6), pooled=False, dropped=(False, True), exclusive=True), (18, 17, 1)),
     "sigmoid": (cnn.Layers((3, 5), (6, 8), (9,), pooled=True, dropped=(False,), exclusive=False), (18, 19, 3))}
 
 
-@pytest.fixture(scope="session")
-def browser():
-    """Chromium at desktop size. Every test that opens a page in it ends with an empty console."""
-    webdriver = pytest.importorskip("selenium.webdriver")
-    if not (CHROMIUM and DRIVER):
-        pytest.skip("no chromium or chromedriver here: the page is not tested in a browser")
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for flag in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options, webdriver.ChromeService(DRIVER))
-    driver.set_script_timeout(60)
-    desktop(driver)
-    yield driver
-    driver.quit()
-
-
 @pytest.fixture
 def evaluate(browser):
     """evaluate(module, expression) -> the value of the expression, in which m is a module of the page"""
-    def call(module, expression, *arguments):
+    def call(module, expression, *arguments, **routing):
         browser.get("data:text/html,")
-        code = f"const m = {assemble.bundle(module)}; const [a, b, c] = arguments; return {expression};"
+        code = f"const m = {assemble.bundle(module, **routing)}; const [a, b, c] = arguments; return {expression};"
         return browser.execute_script(code, *arguments)
 
     return call

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 import toy
-from browsing import desktop, open_page, when, write_page
+from browsing import ask, desktop, open_page, when, write_page
 from data.dataset import scale
 from model import capsules
 from page import measure
@@ -26,15 +26,6 @@ def empty_console(browser):
     desktop(browser)
     yield
     assert browser.get_log("browser") == []
-
-
-def ask(browser, kind: str, question: dict):
-    """-> the worker's answer, with lists of numbers"""
-    return browser.execute_async_script("""
-        const [kind, question, done] = arguments;
-        if (question.image) question.image = Float32Array.from(question.image);
-        explorer.client.ask(kind, question).then((answer) => done(JSON.parse(JSON.stringify(answer,
-            (_, value) => ArrayBuffer.isView(value) ? Array.from(value) : value))));""", kind, question)
 
 
 def text(browser, name: str) -> str:

@@ -112,6 +112,11 @@ def test_what_the_page_cannot_show_is_refused(run, tmp_path, monkeypatch):
         refused(tmp_path, "expected a network whose layers the page can compute.*received one that is neither",
                 "--ckpt", run)
 
+    network = toy.network()
+    network.digit_caps.routing.cfg = SimpleNamespace(ROUTING="loudest")
+    with pytest.raises(InputError, match="^net: .* --routing loudest in code/page/web/routings/loudest.js, received"):
+        weights.describe(network, "net")
+
 
 def test_a_chain_of_layers_that_the_page_cannot_compute_is_refused():
     layers, same, valid = tf.keras.layers, Convolution(2, 3, same=True), Convolution(2, 3)

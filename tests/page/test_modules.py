@@ -9,7 +9,7 @@ import toy
 from browsing import lively
 from model import capsules, routing
 from model.patches import columns_of
-from page import weights
+from page import assemble, weights
 
 
 def test_every_float16_is_read(evaluate):
@@ -102,20 +102,24 @@ def test_little_or_no_ink_is_no_error(evaluate, strokes):
     assert np.isfinite(ink).all() and (max(ink) > 0.8) == bool(strokes)
 
 
-@pytest.mark.parametrize("changes", [{"ROUTING": "dynamic", "NONE_OF_THE_ABOVE": True}, {"ROUTING": "max_min"},
-                                     {"ROUTING": "attention"}, {"ROUTING": "uniform"}])
-def test_every_routing_of_ours_has_the_couplings_and_capsules_of_tensorflow(evaluate, changes):
-    network = lively(toy.network(**changes))
+# ours, and those that were added with a file for the page
+ROUTINGS = {"dynamic", "max_min", "attention", "uniform", *(path.stem for path in assemble.ROUTINGS.glob("*.js"))}
+
+
+@pytest.mark.parametrize("changes", [{"NONE_OF_THE_ABOVE": True, "PRIOR_TRAINING": True, "ROUTING_ITERS": 4},
+                                     *({"ROUTING": name} for name in sorted(ROUTINGS))])
+def test_every_routing_of_the_page_has_the_couplings_and_capsules_of_tensorflow(evaluate, changes):
+    network = lively(toy.network(INIT="authors", **changes))
     layer = network.digit_caps
-    u = capsules.squash(tf.random.normal([1, layer.W.shape[0], layer.W.shape[1]]))
     described, arrays = weights.describe(network, "toy")
+    u = capsules.squash(tf.random.normal([1, layer.W.shape[0], layer.W.shape[1]]))
     received = evaluate(
-        "capsules", "m.route(a.how, m.votes(Float32Array.from(a.u), Float32Array.from(a.W), b), "
-        "Float32Array.from(a.prior), Float32Array.from(a.bias), a.J, a.E).map(({c, v}) => [[...c], [...v]])",
-        {"how": described, "u": np.ravel(u).tolist(), "J": toy.CLASSES, "E": described["classDim"],
-         **{name: arrays[name].ravel().tolist() for name in ("W", "prior", "bias")}}, described["primaryDim"])
+        "capsnet", "new m.CapsNet(a, Object.fromEntries(b.map(([name, array]) => [name, Float32Array.from(array)])))"
+        ".route(Float32Array.from(c)).map(({c, v}) => [[...c], [...v]])", described,
+        [[name, array.ravel().tolist()] for name, array in arrays.items()], np.ravel(u).tolist(),
+        routing=described["routing"])
     expected = layer.routing.couplings(routing.votes(u, layer.W), layer)
     assert len(received) == len(expected)
     for (c, _), mine in zip(received, expected, strict=True):
-        np.testing.assert_allclose(c, np.ravel(mine), atol=1e-4)
-    np.testing.assert_allclose(received[-1][1], np.ravel(layer(u)), atol=1e-4)
+        np.testing.assert_allclose(c, np.ravel(mine), atol=1e-5)
+    np.testing.assert_allclose(received[-1][1], np.ravel(layer(u)), atol=1e-5)

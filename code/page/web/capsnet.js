@@ -1,12 +1,15 @@
 // The network: an image becomes capsules, and a capsule an image.
+//
+// In place of routing.js, page/assemble.py puts the file of routings/ for the network.
 
-import { length, route, squash, votes } from "./capsules.js";
+import { agree, capsulesOf, length, squash, votes } from "./capsules.js";
 import { layer, relu, sigmoid } from "./layers.js";
+import { couplings } from "./routing.js";
 import { convolve, dense } from "./sums.js";
 
 export class CapsNet {
   /**
-   * @param about image [H, W, C], classes J, kernel, strides, primaryDim D, classDim E, iterations
+   * @param about image [H, W, C], classes J, kernel, strides, primaryDim D, classDim E, settings
    * @param {Object<string, Float32Array>} arrays the weights by name
    */
   constructor(about, arrays) {
@@ -15,9 +18,8 @@ export class CapsNet {
     this.primary = layer(arrays, "primary");
     this.hidden = [layer(arrays, "hidden1"), layer(arrays, "hidden2")];
     this.pixels = layer(arrays, "pixels");
-    this.W = arrays.W;
-    this.prior = arrays.prior;
-    this.bias = arrays.bias;
+    this.digits = layer(arrays, "digits");
+    Object.assign(this.digits, { settings: about.settings, J: about.classes, E: about.classDim });
   }
 
   /**
@@ -33,12 +35,20 @@ export class CapsNet {
     const w = Math.floor((W - kernel) / strides[0]) + 1;
     const channels = this.conv1.bias.length;
     const s = convolve(features, [h, w, channels], this.primary, kernel, strides[1]);
-    const uHat = votes(squash(s, primaryDim), this.W, primaryDim);       // [I, J, E]
-    const history = route(this.about, uHat, this.prior, this.bias, classes, classDim);
+    const history = this.route(squash(s, primaryDim));
     const { v } = history[history.length - 1];
     const scores = new Float32Array(classes);
     for (let j = 0; j < classes; j++) scores[j] = length(v, j * classDim, classDim);
     return { scores, history };
+  }
+
+  /** The routing: u [I, D] -> the history of `predict` */
+  route(u) {
+    const { digits } = this, uHat = votes(u, digits.W, this.about.primaryDim);  // [I, J, E]
+    return couplings(uHat, digits).map((c) => {
+      const v = capsulesOf(c, uHat, digits);
+      return { c, v, agreement: agree(uHat, v, digits.E) };
+    });
   }
 
   /**

@@ -4,7 +4,7 @@
 
 import { dense } from "./sums.js";
 
-const EPSILON = 1e-9; // inside every root, as in training
+export const EPSILON = 1e-9; // inside every root, as in training
 
 /** The Euclidean length of the capsule in capsules[start .. start + size - 1]. */
 export function length(capsules, start, size) {
@@ -51,26 +51,8 @@ export function couple(b, J, noneOfTheAbove = false) {
   return c;
 }
 
-/** The logits of each primary capsule scaled to 0 to 1, or 1 where all are equal: routings/max_min.py. */
-function normalise(b, J) {
-  const c = new Float32Array(b.length);
-  for (let start = 0; start < b.length; start += J) {
-    const mine = b.subarray(start, start + J);
-    const low = Math.min(...mine), high = Math.max(...mine);
-    for (let j = 0; j < J; j++) c[start + j] = high > low ? (mine[j] - low) / (high - low + EPSILON) : 1;
-  }
-  return c;
-}
-
-/** The sum of the votes of all primary capsules: uHat [I, J, E] -> [J, E]. */
-function sum(uHat, J, E) {
-  const total = new Float64Array(J * E);
-  for (let n = 0; n < uHat.length; n++) total[n % (J * E)] += uHat[n];
-  return total;
-}
-
 /** The agreement uHat_j|i . v_j: uHat [I, J, E], v [J, E] -> [I, J]. */
-function agree(uHat, v, E) {
+export function agree(uHat, v, E) {
   const agreement = new Float32Array(uHat.length / E), J = v.length / E;
   for (let n = 0; n < agreement.length; n++) {
     const j = n % J;
@@ -79,36 +61,28 @@ function agree(uHat, v, E) {
   return agreement;
 }
 
-/**
- * The routings of model/routings. Procedure 1 is "dynamic"; the others change its couplings.
- *
- * @param {{routing: string, iterations: number, noneOfTheAbove: boolean}} how
- * @param {Float32Array} uHat [I, J, E]
- * @param {Float32Array} prior the initial logits [I, J], or what attention adds to its couplings
- * @param {Float32Array} bias of the class capsules [J, E]
- * @returns {{c: Float32Array, v: Float32Array, agreement: Float32Array}[]} of each iteration: c
- *   [I, J], v [J, E], and the agreement uHat . v [I, J]
- */
-export function route({ routing, iterations, noneOfTheAbove }, uHat, prior, bias, J, E) {
-  const I = prior.length / J, isAttention = routing === "attention";
-  const b = isAttention
-    ? Float64Array.from(agree(uHat, sum(uHat, J, E), E), (a) => a / Math.sqrt(E))
-    : Float64Array.from(prior);
-  const history = [];
-  while (history.length < iterations) {
-    const c = routing === "max_min" ? normalise(b, J) : couple(b, J, noneOfTheAbove); // line 4
-    if (isAttention) for (let n = 0; n < c.length; n++) c[n] += prior[n];
-    const s = Float64Array.from(bias);                                   // line 5
-    for (let i = 0; i < I; i++) {
-      for (let j = 0; j < J; j++) {
-        const weight = c[i * J + j], from = (i * J + j) * E;
-        for (let e = 0; e < E; e++) s[j * E + e] += weight * uHat[from + e];
-      }
-    }
-    const v = Float32Array.from(squash(s, E));                           // line 6
-    const agreement = agree(uHat, v, E);
-    history.push({ c, v, agreement });
-    for (let n = 0; n < b.length; n++) b[n] += agreement[n];             // line 7
+/** The class capsules by equations 2, left, and 1: c [I, J], uHat [I, J, E] -> v [J, E]. */
+export function capsulesOf(c, uHat, { bias, J, E }) {
+  const s = Float64Array.from(bias);                                     // [J, E]
+  for (let n = 0; n < c.length; n++) {
+    const to = n % J * E;
+    for (let e = 0; e < E; e++) s[to + e] += c[n] * uHat[n * E + e];
   }
-  return history;
+  return Float32Array.from(squash(s, E));
+}
+
+/**
+ * Procedure 1 from the layer's prior, or from zeros. -> the couplings [I, J] of each iteration
+ *
+ * toCouplings: its line 4, of logits b [I, J] -> c [I, J]
+ */
+export function iterate(uHat, layer, iterations, toCouplings) {
+  const b = Float64Array.from(layer.prior ?? new Float32Array(uHat.length / layer.E));
+  const found = [toCouplings(b)];
+  while (found.length < iterations) {
+    const v = capsulesOf(found[found.length - 1], uHat, layer);          // lines 5 and 6
+    agree(uHat, v, layer.E).forEach((a, n) => { b[n] += a; });           // line 7
+    found.push(toCouplings(b));
+  }
+  return found;
 }

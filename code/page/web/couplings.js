@@ -28,15 +28,13 @@ export class Couplings {
   /**
    * @param {Object<string, HTMLElement>} parts steps, map, scale, types, words, and the selects
    *   type and kind
-   * @param about positions [h, w], types T, classes J, classDim E, iterations r
+   * @param about positions [h, w], types T, classes J, classDim E
    */
   constructor(parts, about) {
     this.parts = parts;
     this.about = about;
-    this.iteration = about.iterations - 1;
     this.kind = "coupling";
     this.type = null; // all types together
-    this.steps = Array.from({ length: about.iterations }, (_, n) => this.step(n));
     this.maps = Array.from({ length: about.types }, (_, t) => this.mapOfType(t));
     for (const [value, { title }] of Object.entries(KINDS)) {
       parts.kind.append(make("option", { value }, title));
@@ -85,6 +83,8 @@ export class Couplings {
   update(history, j) {
     this.history = history;
     this.j = j;
+    this.iteration ??= history.length - 1;
+    this.steps ??= history.map((_, n) => this.step(n));
     this.draw();
   }
 

@@ -2,9 +2,10 @@
 
 import { convolve } from "./sums.js";
 
-/** -> a layer of the arrays called NAME.weights and NAME.bias */
+/** -> a layer of the arrays called NAME.weights, NAME.bias and so on */
 export function layer(arrays, name) {
-  return { weights: arrays[`${name}.weights`], bias: arrays[`${name}.bias`] };
+  const mine = Object.entries(arrays).filter(([key]) => key.startsWith(`${name}.`));
+  return Object.fromEntries(mine.map(([key, array]) => [key.slice(name.length + 1), array]));
 }
 
 /** Changes x to max(x, 0) and returns it. */
