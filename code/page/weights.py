@@ -3,6 +3,7 @@ import numpy as np
 import tensorflow as tf
 
 from data.readers.files import expect
+from model import capsules
 from model.convolution import Convolution
 from model.network import Chain, Network
 from model.networks import capsnet
@@ -40,6 +41,8 @@ def describe_capsules(network: capsnet.CapsNet, name: str) -> tuple[dict, dict[s
     file = ROUTINGS / f"{cfg.ROUTING}.js"
     expect(file.is_file(), name, f"the page's code of --routing {cfg.ROUTING} in "
            f"{file.relative_to(ROOT)}", "no such file")
+    expect(digits.routing.squash is capsules.squash, name, "the squash of equation 1, as the page "
+           "computes it", f"another one of --routing {cfg.ROUTING}")
 
     # sizes
     _, D, J, E = digits.W.shape

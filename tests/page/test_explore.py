@@ -117,6 +117,11 @@ def test_what_the_page_cannot_show_is_refused(run, tmp_path, monkeypatch):
     with pytest.raises(InputError, match="^net: .* --routing loudest in code/page/web/routings/loudest.js, received"):
         weights.describe(network, "net")
 
+    network = toy.network()
+    network.digit_caps.routing.squash = tf.identity
+    with pytest.raises(InputError, match="^net: expected the squash of equation 1"):
+        weights.describe(network, "net")
+
 
 def test_a_chain_of_layers_that_the_page_cannot_compute_is_refused():
     layers, same, valid = tf.keras.layers, Convolution(2, 3, same=True), Convolution(2, 3)
