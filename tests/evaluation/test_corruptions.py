@@ -32,6 +32,10 @@ def test_corruptions_have_the_sizes_they_say():
     assert (covered.sum(axis=(1, 2, 3)) == 36).all(), "6 x 6 of 30 x 20 pixels"
     assert len({tuple(np.argwhere(image).min(axis=0)) for image in covered}) > 3, "elsewhere in each image"
 
+    anywhere = corruptions.occlusion(np.zeros((300, 9, 8, 1), np.float32), 5, random)[..., 0] == 0.5
+    first = [np.argwhere(image).min(axis=0) for image in anywhere]                 # squares of 4 x 4
+    assert {tuple(place) for place in first} == {(row, column) for row in range(6) for column in range(5)}
+
     point = np.zeros((3, 21, 21, 2), np.float32)
     point[1, 10, 10, 0] = 1
     blurred = corruptions.blur(point, 4, None)

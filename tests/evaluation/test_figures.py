@@ -120,7 +120,10 @@ def test_effects(classes):
     standard = RANDOM.normal(size=(classes, 8, 7))
     standard[0, 0] = np.nan
     names = ["thickness", "slant", "width", "height", "shift right", "shift down", "area"]
-    pixels(charts.effects("title", standard, list(map(str, range(classes))), names))
+    figure = charts.effects("title", standard, list(map(str, range(classes))), names)
+    pixels(figure)
+    shown = [axes for axes in figure.axes if axes.get_visible() and axes.get_title()]
+    assert len(shown) == sum(axes.get_visible() for axes in figure.axes) - 1 == classes, "and the colour bar"
     pixels(charts.effects("nothing significant", np.full((1, 8, 7), np.nan), ["0"], names))
 
 

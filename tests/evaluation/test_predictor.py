@@ -50,3 +50,10 @@ def test_the_margin_is_the_distance_to_the_longest_other_at_any_length():
     scores = tf.constant([[5.0, 1, -3], [5, 1, -3], [-4, -7, -9]])
     found = objectives.margin(None, None, Output(scores), tf.constant([0, 1, 2]))
     np.testing.assert_allclose(found, [4, -4, -5])
+
+
+def test_the_distance_to_the_reconstruction_also_where_they_are_equal():
+    image = tf.ones((2, 3, 3, 1))
+    drawn = tf.stack([image[:1], image[:1] - 1], axis=1)[0][:, None]
+    found = objectives.reconstruction_distance(image, Output(None, reconstruction=drawn))
+    np.testing.assert_allclose(found, [0, 3], atol=1e-3)
