@@ -18,7 +18,7 @@ LEAST_INK = 0.25     # of the brightest ink: what counts when its box is measure
 FAINTEST = 0.1       # of the brightest ink: what is fainter becomes black
 HALFTONE = (0.15, 0.7)  # of the brightest ink: at the border it is a shadow, not a stroke's end
 LEAST_PART = 0.15    # of the largest piece of ink: a smaller piece of a photograph is dirt
-SLOPES = np.tan(np.deg2rad(sorted(range(-12, 13), key=abs)))  # of lines, in rows for each column
+SLOPES = np.tan(np.deg2rad(np.linspace(-12, 12, 49)))  # of lines, in rows for each column
 SMALL = 64           # pixels of the longer side of a picture in which the paper is found
 
 
@@ -76,8 +76,9 @@ def ink_of(picture: np.ndarray) -> np.ndarray:
         ink = largest_part(without_lines(ink_on_paper(picture)), inside=True)
     elif reaches_across or not even:
         cleaned = without_lines(ink)
-        if np.sum(cleaned != ink) > max(ink.shape):  # fewer are the edge of a stroke
-            ink = largest_part(cleaned)
+        if np.sum(cleaned != ink) < max(ink.shape):  # so few are the edge of a stroke
+            cleaned = ink
+        ink = largest_part(cleaned, inside=True)
     return np.where(ink < FAINTEST, 0, ink)
 
 
@@ -119,10 +120,10 @@ def without_lines(ink: np.ndarray) -> np.ndarray:
         ink = np.pad(ink, ((margin, margin), (0, 0)))
         rows, rest = along_lines(ink), np.empty_like(ink)
         ink = np.take_along_axis(ink, rows, axis=0)  # with level lines
-        long = opening(ink, (1, ink.shape[1] * 6 // 10))
-        strokes = ndimage.maximum_filter1d(opening(long, (thick, 1)), 4 * thick + 1, axis=0)
+        wider = ndimage.maximum_filter1d(ink, 3, axis=0)  # lines with their blurred edges
+        long = opening(wider, (1, ink.shape[1] * 6 // 10))
+        strokes = ndimage.maximum_filter1d(opening(long, (thick + 2, 1)), 4 * thick + 1, axis=0)
         lines = (long > FAINTEST) & (strokes <= FAINTEST)
-        lines = ndimage.maximum_filter1d(lines, 3, axis=0)  # with their blurred edges
         gaps = np.where(lines, 0, ink)
         closed = ndimage.grey_closing(gaps, (2 * thick + 1, 1), mode="constant")
         np.put_along_axis(rest, rows, np.where(lines, closed, ink), axis=0)
@@ -137,14 +138,14 @@ def along_lines(ink: np.ndarray) -> np.ndarray:
     """
     row, column = np.indices(ink.shape, sparse=True)
 
-    def rows_of(slope):
+    def rows_of(slope, column):
         return (row + np.rint(slope * column).astype(int)) % len(ink)
 
-    def unevenness(slope):
-        level = np.take_along_axis(ink[:, ::8], rows_of(slope)[:, ::8], axis=0)
+    def unevenness(slope):  # every eighth column is enough
+        level = np.take_along_axis(ink[:, ::8], rows_of(slope, column[:, ::8]), axis=0)
         return np.sum(np.diff(level.sum(axis=1)) ** 2)
 
-    return rows_of(max(SLOPES, key=unevenness))
+    return rows_of(max(SLOPES, key=unevenness), column)
 
 
 def opening(ink: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -162,7 +163,7 @@ def largest_part(ink: np.ndarray, inside: bool = False) -> np.ndarray:
     mass[0] = 0  # the background
     within = mass.copy()
     within[np.unique(border_of(parts))] = 0
-    if inside and within.any():
+    if inside and within.max() > LEAST_PART * mass.max():
         mass = within
     kept = np.isin(parts, np.flatnonzero(mass >= LEAST_PART * mass.max()))
     ink = np.where(ndimage.binary_dilation(kept, iterations=2), ink, 0)  # with its blurred edge
