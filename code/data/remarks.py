@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from data.dataset import Dataset
+from data.dataset import Dataset, Split
 from output import say
 
 NAMED = 3       # most images or classes that a line names
-DARKEST = 128   # of 255: images without a brighter pixel leave half of the range unused
+NARROW = 128    # of 255: shades that lie closer together leave half of the range unused
 
 
 def some(names: Sequence[str]) -> str:
@@ -26,23 +26,32 @@ def say_blank(names: Sequence[str], count: int, where: Any):
             f"on them: {some(names)}")
 
 
-def say_dark(dataset: Dataset, where: Any):
-    """Says that the images use a small part of the range, as if they were of fewer bits."""
-    images = dataset.train.images if len(dataset.train.labels) else dataset.test.images
-    brightest = int(images.max())
-    if brightest < DARKEST:
-        say(f"{where}: the brightest pixel is {brightest} of 255, so the images are dark to a "
-            "network; multiply all pixels until white is 255 (65,535 in files of 16 bits)")
+def say_narrow(dataset: Dataset, where: Any):
+    """Says which split uses a small part of the range, the first of them if there are several.
+
+    Such are images of fewer bits than their files have, and faint ink.
+    """
+    for words, split in splits_of(dataset).items():
+        low, high = int(split.images.min()), int(split.images.max())
+        if high - low < NARROW:
+            say(f"{where}: among the {words}images the darkest pixel is {low} and the brightest "
+                f"pixel is {high} of 255, so a network sees little; prepare all images alike, until "
+                "black is 0 and white 255 (65,535 in files of 16 bits)")
+            return
+
+
+def splits_of(dataset: Dataset) -> dict[str, Split]:
+    """Returns the splits that have images, by the words for them."""
+    splits = {"training ": dataset.train, "validation ": dataset.val, "test ": dataset.test}
+    return {words: split for words, split in splits.items() if len(split.labels)}
 
 
 def say_lacking(dataset: Dataset, where: Any):
     """Says which classes have no images at all, or none in a split that has others."""
     # for each split that has images, the classes that it lacks
-    splits = {"training ": dataset.train, "validation ": dataset.val, "test ": dataset.test}
     lacking = {}
-    for words, split in splits.items():
-        if len(split.labels):
-            lacking[words] = np.setdiff1d(np.arange(dataset.classes), split.labels)
+    for words, split in splits_of(dataset).items():
+        lacking[words] = np.setdiff1d(np.arange(dataset.classes), split.labels)
 
     # a class that all of them lack is named once
     nowhere = functools.reduce(np.intersect1d, lacking.values())

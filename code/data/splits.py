@@ -40,7 +40,7 @@ def as_dataset(name: str, where: Any, splits: dict[str, Split], class_names: tup
         augment=random_shift(cfg.SHIFT, splits["train"].images.shape[1:]),
         test_files=tuple(files["test"]) if files else None,
     )
-    remarks.say_dark(dataset, where)
+    remarks.say_narrow(dataset, where)
     remarks.say_lacking(dataset, where)
     return dataset
 

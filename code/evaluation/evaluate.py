@@ -53,7 +53,7 @@ def evaluate(given: dict) -> int:
     found = data.load(images, test_only_ok=True)
     dataset = in_order_of(loaded[0].run, found)
     for one in loaded:
-        check_fit(one, found)
+        check_fit(one, dataset)
         check_order(one, loaded[0], dataset)
         check_unseen(one, images, dataset)
     check_mode(mode, loaded, dataset, cfg)
@@ -130,10 +130,12 @@ def check_fit(loaded: Loaded, dataset: Dataset):
 
 
 def in_order_of(run: RunConfig, dataset: Dataset) -> Dataset:
-    """Returns the dataset with its classes in the network's order, if both have the same names."""
+    """Returns the dataset with the network's classes, in its order, if it has no other names."""
     names = run.class_names
-    if names == dataset.class_names or sorted(names) != sorted(dataset.class_names):
+    if names == dataset.class_names or not set(dataset.class_names) <= set(names):
         return dataset
+    if names[:dataset.classes] == dataset.class_names:  # the labels are the same
+        return dataclasses.replace(dataset, class_names=names)
     place = np.array([names.index(name) for name in dataset.class_names], np.int32)  # [J]
     train, val, test = (split._replace(labels=place[split.labels])
                         for split in (dataset.train, dataset.val, dataset.test))

@@ -1,4 +1,5 @@
 """Starts a network from the weights of another one, layer by layer: --init_from."""
+import math
 from typing import NamedTuple
 
 from model.network import Network
@@ -23,7 +24,7 @@ def transfer(path: str, network: Network) -> Inherited:
     left = [name for name in own if name not in taken]
     if not taken:
         raise InputError(f"--init_from {path}: expected a network with a layer of the same name "
-                         f"and shape, one of {', '.join(own)}; received {', '.join(theirs)}")
+                         f"and shape, one of {described(own)}; received {described(theirs)}")
     for name in taken:
         for weight, variable in own[name].items():
             variable.assign(theirs[name][weight].numpy())
@@ -39,6 +40,12 @@ def layers(network: Network) -> dict[str, dict]:
         _, *parts, weight = variable.path.split("/")  # the first part is the network's own name
         found.setdefault("/".join(parts), {})[weight] = variable
     return found
+
+
+def described(found: dict[str, dict]) -> str:
+    """Returns the layers with the shapes of their largest weights, in words."""
+    largest = {name: max(shapes(layer).values(), key=math.prod) for name, layer in found.items()}
+    return ", ".join(f"{name} {list(shape)}" for name, shape in largest.items())
 
 
 def shapes(layer: dict) -> dict[str, tuple]:

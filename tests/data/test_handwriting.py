@@ -97,8 +97,9 @@ def seven(paper=235.0, ink=40):
     return page
 
 
-def ruled(page, width=2, shade=100):
-    lines = (np.indices(page.shape)[0] + 20) % 30 < width
+def ruled(page, width=2, shade=100, slope=0.0):
+    row, column = np.indices(page.shape)
+    lines = (row + slope * column + 20) % 30 < width
     return np.where(lines, np.minimum(page, shade), page)
 
 
@@ -107,10 +108,13 @@ def framed(page, width=10, shade=20):
 
 
 SHADOW = np.linspace(1, 0.5, 200)
+VIGNETTE = 1 - ((np.indices((200, 200)) / 100 - 1) ** 2).sum(axis=0) / 4  # half of the light in the corners
 PHOTOGRAPHS = {
     "a shadow": seven() * SHADOW, "a shadow from above": seven() * SHADOW[:, None],
     "the edge of a shadow": seven() * np.where(np.indices((200, 200)).sum(axis=0) > 230, 0.6, 1),
     "pencil in a shadow": seven(ink=170) * SHADOW, "ruled": ruled(seven()), "faintly ruled": ruled(seven(), 1, 190),
+    "slanted lines": ruled(seven(), slope=0.15), "slanted squares": ruled(ruled(seven(), slope=-0.1).T, slope=0.1).T,
+    "a vignette": seven() * VIGNETTE, "a dark side": np.pad(seven()[:, 12:], ((0, 0), (12, 0)), constant_values=20),
     "squared": ruled(ruled(seven(), 1, 180).T, 1, 180).T, "a frame": framed(seven()),
     "a frame in a shadow": framed(seven()) * SHADOW, "light on dark in a shadow": 255 - seven() * SHADOW,
     "a frame within": np.pad(framed(seven()[5:-5, 5:-5], 2), 5, constant_values=235)}
@@ -120,7 +124,8 @@ PHOTOGRAPHS = {
 def test_a_photograph_is_as_a_clean_picture(name):
     clean = as_mnist(seven().astype(np.uint8), 28).astype(int)
     found = as_mnist(PHOTOGRAPHS[name].astype(np.uint8), 28).astype(int)
-    assert np.abs(found - clean).mean() < 13, "as if moved by a pixel at most"
+    moved = [np.roll(found, (y, x), axis=(0, 1)) for y in (-1, 0, 1) for x in (-1, 0, 1)]
+    assert min(np.abs(one - clean).mean() for one in moved) < 9, "moved by a pixel at most"
 
 
 def test_a_picture_cut_out_along_its_ink_stays_whole():

@@ -101,16 +101,17 @@ def test_images_of_other_types_are_taken_if_nothing_is_lost(tmp_path, images, ex
     np.testing.assert_array_equal(train.images[..., 0], expected)
 
 
-def test_one_rule_holds_for_the_pixels_of_all_splits(tmp_path):
+def test_one_rule_holds_for_the_pixels_of_all_splits(tmp_path, capsys):
     nearly_black = np.where(IMAGES > 127, 1.0, 0.0)
     dataset = load(npz(tmp_path, x_train=IMAGES / 1, y_train=LABELS, x_test=nearly_black, y_test=LABELS))
     assert dataset.test.images.max() == 1
+    assert "among the test images the darkest pixel is 0 and the brightest pixel is 1 of" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("images, words", [
     (IMAGES // 16, "the brightest pixel is 15 of 255"), (IMAGES // 128, "the brightest pixel is 1 of 255"),
     (IMAGES // 16 / 1, "the brightest pixel is 15 of 255"), (IMAGES // 2, "the brightest pixel is 127 of 255"),
-    (IMAGES // 2 + 1, ""),
+    (255 - IMAGES // 16, "the darkest pixel is 240 and the brightest pixel is 255 of"), (np.minimum(IMAGES, 128), ""),
     (np.where(np.arange(40).reshape(-1, 1, 1) % 20 == 3, 9, IMAGES).astype(np.uint8),
      "6 of 120 images have a single shade, with nothing to see on them: x_train[3], x_train[23], x_val[3], ...")])
 def test_images_that_look_like_a_mistake_are_said(tmp_path, capsys, images, words):
@@ -123,8 +124,8 @@ REFUSED = {
     "NaN": ({"x_train": np.full(IMAGES.shape, np.nan, np.float32)}, ["x_train", "uint8", "float32", "nan"]),
     **{f"{images.dtype}, {images.max():g}": ({"x_train": images}, ["x_train uint8", "scale them", str(images.dtype)])
        for images in (IMAGES / 300, IMAGES + 0.2, IMAGES - 99.0, IMAGES * np.uint16(257), IMAGES.astype(np.int16) - 1)},
-    "channels first": ({"x_train": np.resize(IMAGES, (40, 3, 20, 18))}, ["17x17", "[40, 3, 20, 18]"]),
-    "images last": ({"x_train": np.resize(IMAGES, (20, 18, 40))}, ["N images in x_train", "[20, 18, 40]"]),
+    "channels first": ({"x_train": np.resize(IMAGES, (40, 3, 20, 18))}, ["17x17", "[40, 3, 20, 18]", "transpose"]),
+    "images last": ({"x_train": np.resize(IMAGES, (20, 18, 40))}, ["N images in x_train", "[20, 18, 40]", "transpose"]),
     "text": ({"x_train": np.full(IMAGES.shape, "a")}, ["x_train of numbers", "<U1"]),
     "flat": ({"x_train": IMAGES.reshape(40, -1)}, ["x_train", "[N, H, W]", "[40, 360]"]),
     "no channel": ({"x_train": IMAGES[..., None][..., :0]}, ["x_train", "[40, 20, 18, 0]"]),
@@ -138,7 +139,7 @@ REFUSED = {
     "more classes than examples": ({"y_train": LABELS + 40}, ["number of examples, 40", "43"]),
     "halves as labels": ({"y_train": LABELS / 2}, ["y_train", "whole numbers", "float64 [40]"]),
     "infinite labels": ({"y_train": np.where(LABELS == 3, np.inf, LABELS)}, ["y_train", "whole numbers"]),
-    "names as labels": ({"y_train": LABELS.astype(str)}, ["y_train", "whole numbers", "<U21 [40]"]),
+    "names as labels": ({"y_train": LABELS.astype(str)}, ["y_train", "whole numbers", "<U21 [40]", "np.unique(y_"]),
     "several labels": ({"y_train": np.ones((40, 4))}, ["y_train", "one-hot [N, J]", "[40, 4]"]),
     "too low": ({"x_train": IMAGES[:, :16]}, ["17x17", "[40, 16, 18]"]),
     "too narrow": ({"x_train": IMAGES[:, :, :16]}, ["17x17", "[40, 20, 16]"]),

@@ -299,6 +299,11 @@ def test_equal_names_of_classes_are_matched_whatever_their_order(evaluate, run, 
     assert [row["recall"] for row in found["per_class"]["run"]] == [
         row["recall"] for row in expected["per_class"]["run"]]
     assert "has changed" not in ended.out, "the digest is that of the order of the training"
+    few = names["y_test"] < 2  # a test set alone, without the last class
+    np.savez(tmp_path / "few.npz", x_test=arrays["x_test"][few], y_test=names["y_test"][few])
+    ended = evaluate("--ckpt", copy, "--dataset", tmp_path / "few.npz")
+    rows = zip(ended.results["per_class"]["run"], found["per_class"]["run"], strict=True)
+    assert [one["recall"] == other["recall"] for one, other in rows] == [False, True, True]
     dataset = evaluation.in_order_of(RunConfig(None, None, 3, "", ("2", "0", "1")), data.load(
         toy.settings(DATASET=str(tmp_path / "bars.npz"))))
     for part in ("train", "val", "test"):

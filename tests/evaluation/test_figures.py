@@ -1,5 +1,6 @@
 """Every figure opens, shows something, and is tidy whatever there is to show: by its pixels."""
 import io
+import warnings
 from types import SimpleNamespace
 
 import numpy as np
@@ -90,6 +91,10 @@ def test_curves(lines):
     val = charts.History(steps[::50], losses[::50], errors[::50])
     figure = charts.curves("title", train, val)
     pixels(figure)
+    with warnings.catch_warnings():  # matplotlib would say that nothing has a logarithm
+        warnings.simplefilter("error")
+        pixels(charts.curves("no errors", train, val._replace(errors=0 * val.errors)))
+        pixels(charts.curves("no errors at all", *(one._replace(errors=0 * one.errors) for one in (train, val))))
     assert [axes.get_ylabel() for axes in figure.axes] == ["loss", "error rate"]
     for axes, values in zip(figure.axes, (losses, errors), strict=True):
         drawn, passes = (line.get_ydata() for line in axes.lines)

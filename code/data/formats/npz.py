@@ -73,6 +73,7 @@ def as_split(images: np.ndarray, labels: np.ndarray, part: str, where: Any) -> S
     received = f"{images.dtype} {list(images.shape)}"
     expect(images.dtype.kind in "biuf" and images.ndim in (3, 4), where,
            f"x_{part} of numbers [N, H, W] or [N, H, W, C]", received)
+    received += "; np.transpose brings the axes into that order"
     expect(len(images) == len(labels), where, f"N images in x_{part} [N, H, W, C], as many as "
            f"labels in y_{part}, {len(labels):,}", received)
     images = images if images.ndim == 4 else images[..., None]
@@ -116,7 +117,8 @@ def as_labels(labels: np.ndarray, part: str, where: Any) -> np.ndarray:
         labels = labels.argmax(axis=1)
     expect(labels.ndim == 1 and is_number and np.isfinite(labels).all()
            and (labels == np.rint(labels)).all(), where,
-           f"y_{part} of whole numbers [N], or one-hot [N, J]", received)
+           f"y_{part} of whole numbers [N], or one-hot [N, J]",
+           f"{received}; np.unique(y_{part}, return_inverse=True)[1] has numbers for names")
     expect(len(labels) > 0, where, f"labels in y_{part}", "none")
     low, high = int(labels.min()), int(labels.max())
     expect(low >= 0 and high < MAX_CLASSES, where,

@@ -4,6 +4,8 @@ MNIST's digits are bright on black. Each was scaled, with its proportions, until
 had 20 of 28 pixels, and placed by its centre of mass (LeCun, Cortes, Burges). That centre lies in
 pixel 14 of 0 to 27: in the test images it is at 14.49 and 14.51 pixels from the upper left corner.
 """
+import math
+
 import numpy as np
 from PIL import Image
 from scipy import ndimage
@@ -16,6 +18,7 @@ LEAST_INK = 0.25     # of the brightest ink: what counts when its box is measure
 FAINTEST = 0.1       # of the brightest ink: what is fainter becomes black
 HALFTONE = (0.15, 0.7)  # of the brightest ink: at the border it is a shadow, not a stroke's end
 LEAST_PART = 0.15    # of the largest piece of ink: a smaller piece of a photograph is dirt
+SLOPES = np.tan(np.deg2rad(np.linspace(-12, 12, 49)))  # of lines, in rows for each column
 SMALL = 64           # pixels of the longer side of a picture in which the paper is found
 
 
@@ -73,8 +76,9 @@ def ink_of(picture: np.ndarray) -> np.ndarray:
         ink = largest_part(without_lines(ink_on_paper(picture)), inside=True)
     elif reaches_across or not even:
         cleaned = without_lines(ink)
-        if np.sum(cleaned != ink) > max(ink.shape):  # fewer are the edge of a stroke
-            ink = largest_part(cleaned)
+        if np.sum(cleaned != ink) < max(ink.shape):  # so few are the edge of a stroke
+            cleaned = ink
+        ink = largest_part(cleaned, inside=True)
     return np.where(ink < FAINTEST, 0, ink)
 
 
@@ -112,14 +116,36 @@ def without_lines(ink: np.ndarray) -> np.ndarray:
     if thick < 2:  # too few pixels to tell a line from a stroke
         return ink
     for _ in range(2):  # lines along the rows, then, turned, along the columns
-        long = opening(ink, (1, ink.shape[1] * 6 // 10))
-        strokes = ndimage.maximum_filter1d(opening(long, (thick, 1)), 4 * thick + 1, axis=0)
+        margin = math.ceil(SLOPES.max() * ink.shape[1])
+        ink = np.pad(ink, ((margin, margin), (0, 0)))
+        rows, rest = along_lines(ink), np.empty_like(ink)
+        ink = np.take_along_axis(ink, rows, axis=0)  # with level lines
+        wider = ndimage.maximum_filter1d(ink, 3, axis=0)  # lines with their blurred edges
+        long = opening(wider, (1, ink.shape[1] * 6 // 10))
+        strokes = ndimage.maximum_filter1d(opening(long, (thick + 2, 1)), 4 * thick + 1, axis=0)
         lines = (long > FAINTEST) & (strokes <= FAINTEST)
-        lines = ndimage.maximum_filter1d(lines, 3, axis=0)  # with their blurred edges
-        rest = np.where(lines, 0, ink)
-        closed = ndimage.grey_closing(rest, (2 * thick + 1, 1), mode="constant")
-        ink = np.where(lines, closed, ink).T
+        gaps = np.where(lines, 0, ink)
+        closed = ndimage.grey_closing(gaps, (2 * thick + 1, 1), mode="constant")
+        np.put_along_axis(rest, rows, np.where(lines, closed, ink), axis=0)
+        ink = rest[margin:-margin].T
     return ink
+
+
+def along_lines(ink: np.ndarray) -> np.ndarray:
+    """Returns the rows [H, W] to read the ink [H, W] from, so that its lines lie level.
+
+    Then the sums of the rows differ most from one to the next.
+    """
+    row, column = np.indices(ink.shape, sparse=True)
+
+    def rows_of(slope, column):
+        return (row + np.rint(slope * column).astype(int)) % len(ink)
+
+    def unevenness(slope):  # every eighth column is enough
+        level = np.take_along_axis(ink[:, ::8], rows_of(slope, column[:, ::8]), axis=0)
+        return np.sum(np.diff(level.sum(axis=1)) ** 2)
+
+    return rows_of(max(SLOPES, key=unevenness), column)
 
 
 def opening(ink: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -137,7 +163,7 @@ def largest_part(ink: np.ndarray, inside: bool = False) -> np.ndarray:
     mass[0] = 0  # the background
     within = mass.copy()
     within[np.unique(border_of(parts))] = 0
-    if inside and within.any():
+    if inside and within.max() > LEAST_PART * mass.max():
         mass = within
     kept = np.isin(parts, np.flatnonzero(mass >= LEAST_PART * mass.max()))
     ink = np.where(ndimage.binary_dilation(kept, iterations=2), ink, 0)  # with its blurred edge

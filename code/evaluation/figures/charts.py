@@ -58,11 +58,18 @@ def curves(title: str, train: History, val: History) -> Figure:
         one.plot(means(train.steps), means(getattr(train, kind)), "-", color=ORANGE, linewidth=1,
                  label="training batches")
         one.plot(val.steps, getattr(val, kind), "o-", color=BLUE, markersize=3, label="validation")
-        one.set(xlabel="training steps", ylabel=label, yscale="log")
+        one.set(xlabel="training steps", ylabel=label)
+        make_logarithmic(one)
         one.locator_params(axis="x", nbins=6)  # numbers of five digits stay apart
         one.grid()
         one.legend()
     return figure
+
+
+def make_logarithmic(axes: Axes):
+    """Makes the y axis logarithmic, unless no curve has a point above 0, as without an error."""
+    if any((curve.get_ydata() > 0).any() for curve in axes.lines):
+        axes.set_yscale("log")
 
 
 def short_names(class_names: Sequence[str]) -> list[str]:

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 import config
-from evaluation.figures.charts import History, chart
+from evaluation.figures.charts import History, chart, make_logarithmic
 from evaluation.figures.style import BLUE, ORANGE, RED
 from evaluation.network.predictor import Predictor
 
@@ -56,9 +56,11 @@ def curve(axes: Axes, x: np.ndarray, y: np.ndarray, style: Style, label: str, li
         axes.fill_between(x, low, high, color=style.colour, alpha=0.2, linewidth=0)
 
 
-def finish(axes: Axes, xlabel: str, ylabel: str, yscale: str = "linear"):
+def finish(axes: Axes, xlabel: str, ylabel: str, logarithmic: bool = False):
     """Names the axes, and adds a grid and a legend."""
-    axes.set(xlabel=xlabel, ylabel=ylabel, yscale=yscale)
+    axes.set(xlabel=xlabel, ylabel=ylabel)
+    if logarithmic:
+        make_logarithmic(axes)
     axes.grid(which="both")
     axes.legend()
 
@@ -76,7 +78,7 @@ def validation_curves(title: str, histories: dict[str, dict[str, History]],
         if len(average.steps):
             curve(axes, average.steps, average.errors, styles[name],
                   f"{name}, average of the weights", line="--")
-    finish(axes, "training steps", "error rate on validation", "log")
+    finish(axes, "training steps", "error rate on validation", logarithmic=True)
     return figure
 
 

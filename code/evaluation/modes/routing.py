@@ -135,7 +135,7 @@ def draw_logits(title: str, found: dict[str, Couplings], styles: dict[str, Style
         change = one.logit_change.mean(axis=0)                                 # [r]
         if len(change) > 1:  # otherwise the routing has no iterations
             curve(axes, np.arange(1, len(change) + 1), change, styles[name], name)
-    finish(axes, "routing iteration", "mean change of a logit", "log")
+    finish(axes, "routing iteration", "mean change of a logit", logarithmic=True)
     axes.xaxis.get_major_locator().set_params(integer=True)
     return figure
 
@@ -153,7 +153,7 @@ def draw_training(title: str, trainings: dict[str, list[dict]], styles: dict[str
         for number, key in enumerate(changes, 1):
             curve(axes, steps, np.array([row[key] for row in rows]), styles[name],
                   f"{name}, iteration {number}", line=("-", "--", ":", "-.")[(number - 1) % 4])
-    finish(axes, "training steps", "mean change of a logit", "log")
+    finish(axes, "training steps", "mean change of a logit", logarithmic=True)
     return figure
 
 
