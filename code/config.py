@@ -144,8 +144,8 @@ TRAINING = {
 }
 TRAIN = registry.merged(MODEL, LOSS, DATA, TRAINING)
 
-# Other defaults for the user's own images. Where few classes are dark on light, the first steps at
-# the whole rate make every class capsule 1 long, for good. A warm-up of 20 steps does not cure it.
+# Other defaults for the user's own images. With few classes, dark on light, the first steps at the
+# full rate make every class capsule 1 long, for good. A warm-up of 20 steps does not prevent it.
 OWN_IMAGES = {"WARMUP": 100}
 
 # Other defaults for the settings named. A run records the settings, not the preset.

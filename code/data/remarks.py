@@ -29,14 +29,14 @@ def say_blank(names: Sequence[str], count: int, where: Any):
 def say_narrow(dataset: Dataset, where: Any):
     """Says which split uses a small part of the range, the first of them if there are several.
 
-    Such are images of fewer bits than their files have, and faint ink.
+    Such are images of fewer bits than their files have, and images of faint ink.
     """
     for words, split in splits_of(dataset).items():
         low, high = int(split.images.min()), int(split.images.max())
         if high - low < NARROW:
             say(f"{where}: among the {words}images the darkest pixel is {low} and the brightest "
-                f"pixel is {high} of 255, so a network sees little; prepare all images alike, until "
-                "black is 0 and white 255 (65,535 in files of 16 bits)")
+                f"pixel is {high} of 255, so a network sees little; prepare all images alike, "
+                "until black is 0 and white 255 (65,535 in files of 16 bits)")
             return
 
 

@@ -178,8 +178,8 @@ def say_differences(loaded: Loaded, images: Config, found: Dataset, dataset: Dat
     run, prefix = loaded.run, loaded.prefix
     if run.class_names != found.class_names:
         matched = run.class_names == dataset.class_names
-        say(f"{prefix} has other classes, {some(run.class_names)}, than {found.name}, "
-            f"{some(found.class_names)}: they are "
+        say(f"{prefix} has other classes, {some(run.class_names)} ({len(run.class_names)}), than "
+            f"{found.name}, {some(found.class_names)} ({found.classes}): they are "
             f"{'matched by name' if matched else 'compared in this order'}")
 
     # Without a test split of their own, other images are split in another way, too.
@@ -209,4 +209,3 @@ def say_differences(loaded: Loaded, images: Config, found: Dataset, dataset: Dat
             f"{words[1]} one. The numbers say little unless the images are inverted, 255 - x; "
             "predict.py inverts pictures for networks of handwriting, eval.py takes them as they "
             "are")
-

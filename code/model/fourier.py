@@ -96,7 +96,7 @@ def transform_images(images: tf.Tensor, B: np.ndarray, sizes: Geometry, stride: 
     missing = [[0, 0], [0, h * s - used_h], [0, w * s - used_w], [0, 0]]
     x = tf.pad(images[:, :used_h, :used_w], missing)         # [N, h s, w s, C]
 
-    # Phases: the pixel (h s + p, w s + q) is the pixel (h, w) of the phase (p, q). The phases stand
+    # Phases: the pixel (u s + p, v s + q) is the pixel (u, v) of the phase (p, q). The phases stand
     # beside the channels, the points of the transform in front.
     x = tf.reshape(x, [N, h, s, w, s, C])
     x = tf.transpose(x, [1, 3, 0, 2, 4, 5])                  # [h, w, N, s, s, C]
@@ -182,7 +182,7 @@ class Costs(NamedTuple):
 
 
 def costs(image_shape: tuple, kernel_shape: tuple, stride: int, tile: Size | None = None) -> Costs:
-    """Counts. image_shape (H, W, C), kernel_shape (k_h, k_w, O, C), tile as in `convolve`"""
+    """Counts products. image_shape [H, W, C], kernel_shape [k_h, k_w, O, C]; tile: see `convolve`"""
     *kernel, filters, channels = kernel_shape
     sizes = geometry(image_shape[:2], kernel, stride, tile)
     direct = math.prod(sizes.out) * math.prod(kernel) * channels * filters

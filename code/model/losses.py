@@ -6,7 +6,7 @@ def margin_loss(lengths: tf.Tensor, targets: tf.Tensor, m_pos: float, m_neg: flo
                 weight: float) -> tf.Tensor:
     """Returns equation 4 [B], summed over the classes. Several classes may be present.
 
-    A class that is present should be at least m+ long. One that is absent may be m- long.
+    A class that is present should be at least m+ long, an absent one at most m-.
 
     lengths [B, J]: of the class capsules; targets [B, J]: T, 1 where a class is present, otherwise
     0; m_pos, m_neg: m+ and m-; weight: lambda, of the absent classes

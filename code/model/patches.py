@@ -35,7 +35,7 @@ def convolve_for_fourier(images: tf.Tensor, kernel: tf.Tensor, stride: int, s: i
     """Returns the same numbers, fast to read for fourier.py's next convolution, of stride s.
 
     fourier.py cuts the result into s x s phases. The position (i, j) = (u s + p, v s + q) is the
-    place (u, v) of the phase (p, q). It wants u and v in front, then the image N, then p and q.
+    place (u, v) of the phase (p, q). It reads u and v first, then the image N, then p and q.
     This product makes its rows in that order, so XLA drops the transposes between the two. That
     saves 4 to 6 % of a prediction of 100 images of MNIST, and 1 % of a training step. h and w are
     multiples of s.

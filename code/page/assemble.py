@@ -47,7 +47,7 @@ def bundle(entry: str, routing: str = "dynamic") -> str:
 
     Each module that it needs becomes a function, called once, in the order of the imports, and
     $NAME is what it exports. Imports and exports have the one form that IMPORT and EXPORT match.
-    The module "routing" is that of the network: `routing` is its name.
+    For the module "routing" it takes routings/NAME.js: `routing` is that NAME.
     """
     functions = {}
 

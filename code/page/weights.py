@@ -62,7 +62,7 @@ def describe_capsules(network: capsnet.CapsNet, name: str) -> tuple[dict, dict[s
         "settings": {key: cfg[key] for key in settings_of("model.routings", cfg.ROUTING)},
     }
 
-    # weights
+    # weights: of the class capsules all, also those that the routing has added
     arrays = {"digits.bias": np.zeros((J, E), np.float32)}  # if it has none of its own
     for attribute, value in vars(digits).items():
         if isinstance(value, tf.keras.Variable):

@@ -139,7 +139,7 @@ REFUSED = {
     "more classes than examples": ({"y_train": LABELS + 40}, ["number of examples, 40", "43"]),
     "halves as labels": ({"y_train": LABELS / 2}, ["y_train", "whole numbers", "float64 [40]"]),
     "infinite labels": ({"y_train": np.where(LABELS == 3, np.inf, LABELS)}, ["y_train", "whole numbers"]),
-    "names as labels": ({"y_train": LABELS.astype(str)}, ["y_train", "whole numbers", "<U21 [40]", "np.unique(y_"]),
+    "names as labels": ({"y_train": LABELS.astype(str)}, ["y_train", "whole numbers", "<U21 [40]", "NAMES, y_train"]),
     "several labels": ({"y_train": np.ones((40, 4))}, ["y_train", "one-hot [N, J]", "[40, 4]"]),
     "too low": ({"x_train": IMAGES[:, :16]}, ["17x17", "[40, 16, 18]"]),
     "too narrow": ({"x_train": IMAGES[:, :, :16]}, ["17x17", "[40, 20, 16]"]),

@@ -263,7 +263,7 @@ def test_it_says_where_a_network_may_not_be_meant_for_the_images(evaluate, run, 
     ended = evaluate("--ckpt", copy, "--dataset", tmp_path / "bars.npz")
     assert ended.status == 0
     assert f"{copy}/ckpt-40: {tmp_path}/bars.npz has changed since the training" in ended.out
-    assert "has other classes, ant, bee, cow, than bars, 0, 1, 2: they are compared in this order" in ended.out
+    assert "has other classes, ant, bee, cow (3), than bars, 0, 1, 2 (3): they are compared in this order" in ended.out
     ended = evaluate("--ckpt", copy)
     assert ended.status == 0 and "has changed" not in ended.out, "other images, and the user says so"
 
@@ -293,7 +293,7 @@ def test_equal_names_of_classes_are_matched_whatever_their_order(evaluate, run, 
     names = {f"y_{part}": (arrays[f"y_{part}"] + 2) % 3 for part in ("train", "val", "test")}  # named by it
     np.savez(tmp_path / "bars.npz", **{**arrays, **names})
     ended = evaluate("--ckpt", copy, "--dataset", tmp_path / "bars.npz")
-    assert ended.out.count("has other classes, 2, 0, 1, than bars, 0, 1, 2: they are matched by name") == 1
+    assert ended.out.count("has other classes, 2, 0, 1 (3), than bars, 0, 1, 2 (3): they are matched by name") == 1
     found = ended.results
     assert found["accuracy"] == expected["accuracy"] and found["class_names"] == ["2", "0", "1"]
     assert [row["recall"] for row in found["per_class"]["run"]] == [

@@ -118,7 +118,8 @@ def as_labels(labels: np.ndarray, part: str, where: Any) -> np.ndarray:
     expect(labels.ndim == 1 and is_number and np.isfinite(labels).all()
            and (labels == np.rint(labels)).all(), where,
            f"y_{part} of whole numbers [N], or one-hot [N, J]",
-           f"{received}; np.unique(y_{part}, return_inverse=True)[1] has numbers for names")
+           f"{received}; np.searchsorted(NAMES, y_{part}) numbers names, alike in every split if "
+           "NAMES is the sorted list of all of them")
     expect(len(labels) > 0, where, f"labels in y_{part}", "none")
     low, high = int(labels.min()), int(labels.max())
     expect(low >= 0 and high < MAX_CLASSES, where,

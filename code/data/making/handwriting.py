@@ -116,9 +116,9 @@ def without_lines(ink: np.ndarray) -> np.ndarray:
     if thick < 2:  # too few pixels to tell a line from a stroke
         return ink
     for _ in range(2):  # lines along the rows, then, turned, along the columns
-        margin = math.ceil(SLOPES.max() * ink.shape[1])
+        margin = math.ceil(SLOPES.max() * ink.shape[1])  # so far a column is moved at most
         ink = np.pad(ink, ((margin, margin), (0, 0)))
-        rows, rest = along_lines(ink), np.empty_like(ink)
+        rows = along_lines(ink)
         ink = np.take_along_axis(ink, rows, axis=0)  # with level lines
         wider = ndimage.maximum_filter1d(ink, 3, axis=0)  # lines with their blurred edges
         long = opening(wider, (1, ink.shape[1] * 6 // 10))
@@ -126,7 +126,8 @@ def without_lines(ink: np.ndarray) -> np.ndarray:
         lines = (long > FAINTEST) & (strokes <= FAINTEST)
         gaps = np.where(lines, 0, ink)
         closed = ndimage.grey_closing(gaps, (2 * thick + 1, 1), mode="constant")
-        np.put_along_axis(rest, rows, np.where(lines, closed, ink), axis=0)
+        rest = np.empty_like(ink)
+        np.put_along_axis(rest, rows, np.where(lines, closed, ink), axis=0)  # where it was
         ink = rest[margin:-margin].T
     return ink
 
@@ -156,7 +157,7 @@ def opening(ink: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 def largest_part(ink: np.ndarray, inside: bool = False) -> np.ndarray:
     """Returns the largest connected ink [H, W], scaled to 1, with parts that are nearly as large.
 
-    inside: leave out what reaches the border, if anything else is there. InputError if no ink is.
+    inside: leave out what reaches the border, unless only dirt is left. InputError without ink.
     """
     parts, count = ndimage.label(ink > LEAST_INK * ink.max(), np.ones((3, 3)))
     mass = ndimage.sum_labels(ink, parts, range(count + 1))

@@ -67,7 +67,7 @@ def curves(title: str, train: History, val: History) -> Figure:
 
 
 def make_logarithmic(axes: Axes):
-    """Makes the y axis logarithmic, unless no curve has a point above 0, as without an error."""
+    """Makes the y axis logarithmic if a curve has a point above 0; error rates may all be 0."""
     if any((curve.get_ydata() > 0).any() for curve in axes.lines):
         axes.set_yscale("log")
 

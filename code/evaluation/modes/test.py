@@ -165,7 +165,6 @@ def hits_of(predicted: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return (predicted[:, :, None] == labels[:, None]).any(axis=2)
 
 
-
 def measure_ensemble(predictors: dict[str, Predictor], judged: dict[str, Judged],
                      split: Examples) -> dict:
     """Returns accuracy and error, with its interval, of the mean of the networks' scores."""

@@ -48,9 +48,9 @@ def attack_examples(predictor: Predictor, attack: Callable, sample: Sample, data
         cells[(k, goal) if cfg.TARGETED else (1, k)] = sheets.Cell(attacked.images[n], frame)
     columns = [shorten(dataset.class_names[j], MOST_LETTERS)
                for j in (shown if cfg.TARGETED else labels)]
-    rows, names = ["before", "after"], ("true class", "")
+    title, rows, xlabel, ylabel = f"{title}\nframed: failed", ["before", "after"], "true class", ""
     if cfg.TARGETED:
         rows = [columns[j] for j in labels]
-        names = "target (on the diagonal: before)", "true class"
-    report.draw("examples", sheets.table(f"{title}\nframed: failed", rows, columns, cells, *names))
+        xlabel, ylabel = "target (on the diagonal: before)", "true class"
+    report.draw("examples", sheets.table(title, rows, columns, cells, xlabel, ylabel))
     return examples

@@ -35,7 +35,7 @@ export function votes(u, W, D) {
   return uHat;
 }
 
-/** Equation 3: a softmax over the classes, b [I, J] -> c [I, J]; or over one more, of the logit 0. */
+/** Equation 3: a softmax over the classes, or over one more of the logit 0: b [I, J] -> c [I, J] */
 export function couple(b, J, noneOfTheAbove = false) {
   const c = new Float32Array(b.length);
   for (let start = 0; start < b.length; start += J) {

@@ -12,7 +12,8 @@ function normalise(b, J) {
   for (let start = 0; start < b.length; start += J) {
     const mine = b.subarray(start, start + J);
     const low = Math.min(...mine), high = Math.max(...mine);
-    for (let j = 0; j < J; j++) c[start + j] = high > low ? (mine[j] - low) / (high - low + EPSILON) : 1;
+    const scaled = (x) => (high > low ? (x - low) / (high - low + EPSILON) : 1);
+    c.set(mine.map(scaled), start);
   }
   return c;
 }
