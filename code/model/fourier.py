@@ -182,7 +182,7 @@ class Costs(NamedTuple):
 
 
 def costs(image_shape: tuple, kernel_shape: tuple, stride: int, tile: Size | None = None) -> Costs:
-    """Counts products. image_shape [H, W, C], kernel_shape [k_h, k_w, O, C]; tile: see `convolve`"""
+    """Counts. image_shape [H, W, C], kernel_shape [k_h, k_w, O, C]; tile as in `convolve`"""
     *kernel, filters, channels = kernel_shape
     sizes = geometry(image_shape[:2], kernel, stride, tile)
     direct = math.prod(sizes.out) * math.prod(kernel) * channels * filters

@@ -449,10 +449,11 @@ def test_the_detector_by_hand(evaluate, run, monkeypatch):
     assert found["detection_rate"] == pytest.approx(suspect.mean())
     assert found["undetected_success_rate"] == pytest.approx((~suspect).sum() / len(moved.success))
 
-    # without validation images it is that of the training images
+    # without validation images it is that of the training images, without both that of the test images
     none = dataset.val.take(slice(0, 0))
-    monkeypatch.setattr(data, "load", lambda cfg, **_: dataclasses.replace(load(cfg), val=none))
-    assert evaluate(*flags).results["detection_threshold"] == threshold(dataset.train)
+    for absent, split in (({"val": none}, dataset.train), ({"val": none, "train": none}, dataset.test)):
+        monkeypatch.setattr(data, "load", lambda cfg, absent=absent, **_: dataclasses.replace(load(cfg), **absent))
+        assert evaluate(*flags).results["detection_threshold"] == threshold(split)
 
 
 def test_each_way_to_attack_has_a_folder_of_its_own():

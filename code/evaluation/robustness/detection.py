@@ -11,6 +11,7 @@ from data.dataset import Dataset, scale
 from evaluation import sampling
 from evaluation.attacking.engine import distances
 from evaluation.network.predictor import Predictions, Predictor
+from output import say
 
 FALSE_POSITIVES = 0.05  # fraction of natural images that the detector may flag
 IMAGES = 1000           # natural images that the threshold is found on, at most
@@ -26,10 +27,15 @@ def find_threshold(predictor: Predictor, dataset: Dataset, cfg) -> float:
     """Returns the distance above which the detector calls an image suspect, a 95 % quantile.
 
     It is that of IMAGES validation images, spread evenly over the classes. Where none were held
-    out, it is that of training images, which are reconstructed a little better. Of several networks
-    it is the split of the first one, which another may have been trained on.
+    out, it is that of training images, which are reconstructed a little better. Of a test split
+    alone it is that of the test images, and a line says so. Of several networks it is the split of
+    the first one, which another may have been trained on.
     """
     split = dataset.val if len(dataset.val.labels) else dataset.train
+    if not len(split.labels):
+        split = dataset.test
+        say(f"{dataset.name} has test images alone: the threshold of the detector is theirs, and "
+            f"flags {FALSE_POSITIVES:.0%} of them")
     chosen = sampling.spread_evenly(split.labels[:, 0], IMAGES, cfg.SEED)
     images = scale(split.take(chosen).images)
     predictions = predictor.predict(images, title="images for the threshold")
