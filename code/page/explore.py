@@ -7,7 +7,7 @@ import config
 import data
 from data.dataset import Dataset
 from data.readers.files import expect
-from evaluation.evaluate import check_fit
+from evaluation.evaluate import check_fit, in_order_of
 from evaluation.network.predictor import Predictor
 from evaluation.sampling import spread_evenly
 from output import check_writable, say, write_whole, writing
@@ -42,6 +42,7 @@ def explore(given: dict, out: str, effects_file: str | None):
 
     # Measure it on its test images.
     dataset, missing = load_images(trained, given, (network.image_shape, class_names))
+    dataset = in_order_of(loaded.run, dataset)
     check_fit(loaded, dataset)
     predictor = Predictor(network, trained, config.EVAL["BATCH_SIZE"].default)
     measured = measure.measure(predictor, dataset)
@@ -78,7 +79,7 @@ def load_images(trained: Config, given: dict, kind: tuple) -> tuple[Dataset, str
     """
     named = {name: value for name, value in given.items() if name in config.DATA}
     try:
-        return data.load(trained.changed(**named)), None
+        return data.load(trained.changed(**named), test_only_ok=True), None
     except InputError as error:
         if named or kind != GLYPHS or trained.DATASET not in config.DATASETS:
             raise

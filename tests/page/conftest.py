@@ -49,7 +49,7 @@ def page_of(folder, network, labels_each, **cfg):
     dataset = Dataset("bars", split, split, split, tuple("abcd"))
     save(folder / "run", network, toy.settings(DATASET="glyphs", **cfg))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(data, "load", lambda cfg: dataset)
+        patch.setattr(data, "load", lambda *_, **__: dataset)
         assert write_page(folder / "page.html", "--ckpt", folder / "run") == 0
     return folder / "page.html"
 

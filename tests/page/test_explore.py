@@ -49,6 +49,20 @@ def test_it_says_how_to_open_the_page(run, tmp_path, capsys):
     assert "http:" not in html and "https:" not in html and "src=" not in html, "nothing is loaded from elsewhere"
 
 
+def test_classes_are_matched_by_name(run, tmp_path, monkeypatch):
+    """The network has them in another order, and one more."""
+    images, labels = toy.images(20, 0, toy.IMAGE_SHAPE, 2)
+    np.savez(tmp_path / "two.npz", x_test=images, y_test=labels)
+    found = checkpoints.load(run)
+    found = found._replace(run=found.run._replace(class_names=("2", "1", "0")))
+    measured = []
+    monkeypatch.setattr(checkpoints, "load", lambda path: found)
+    monkeypatch.setattr(measure, "ranges_of", lambda capsules, labels: (
+        measured.append(labels), np.zeros((3, 1, 4)))[1])
+    assert write_page(tmp_path / "page.html", "--ckpt", run, "--dataset", tmp_path / "two.npz") == 0
+    np.testing.assert_array_equal(measured[0][:, 0], 2 - labels)
+
+
 def test_the_ranges_are_those_over_the_images_of_the_class():
     random = np.random.default_rng(0)
     capsules = random.normal(size=(50, 3, 2))
@@ -74,7 +88,7 @@ def test_the_frame_is_the_size_and_the_place_of_the_ink():
 def test_where_the_images_are_not_at_hand_the_glyphs_take_their_place(monkeypatch):
     load = data.load
 
-    def offline(cfg):
+    def offline(cfg, **_):
         if cfg.DATASET != "glyphs":
             raise InputError("no images")
         return load(cfg)
