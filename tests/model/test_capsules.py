@@ -151,7 +151,7 @@ def by_every_way(u, W, more, iterations):
 
 
 @pytest.mark.parametrize("xla", [False, True])
-@pytest.mark.parametrize("iterations, with_more", [(1, False), (1, True), (2, True), (3, False), (4, True)])
+@pytest.mark.parametrize("iterations, with_more", [(1, False), (1, True), (3, True)])
 def test_plain_dynamic_and_static_agree_in_value_and_gradient(xla, iterations, with_more):
     u, W, more = normal(B, I, D), normal(I, D, J, E), (normal(I, J), normal(J, E)) if with_more else ()
     expected = loss_and_gradients(u, W, more, "plain", iterations)
