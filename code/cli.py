@@ -136,6 +136,9 @@ def set_environment():
 def start_tensorflow():
     """Imports TensorFlow without the lines that it prints about missing GPUs.
 
+    It takes seconds, so a command calls this when its flags are known to be right, and imports what
+    needs TensorFlow after it.
+
     No setting silences all of these lines, so standard error goes to a file meanwhile. If the
     import fails, they are shown.
     """

@@ -13,7 +13,6 @@ def main() -> int:
     parser.add_settings("settings of a dataset; not given: as in training", config.OF_DATASETS)
     given, _ = parser.parse(config.EVAL_ALL)
 
-    # TensorFlow, which takes seconds to import, only after the flags are known to be right
     cli.start_tensorflow()
     from evaluation.evaluate import evaluate
     return evaluate(given)

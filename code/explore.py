@@ -25,7 +25,6 @@ def main() -> int:
                              "(default: that in figs/cap_tweak, if it is of these weights)")
     given, args = parser.parse({**settings, **config.OF_DATASETS})
 
-    # TensorFlow, which takes seconds to import, only after the flags are known to be right
     cli.start_tensorflow()
     from page.explore import explore
     explore({"CKPT": config.EVAL["CKPT"].default, **given}, args.out, args.effects)

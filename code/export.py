@@ -20,7 +20,6 @@ def main() -> int:
                         help="where to write it, in a new place (default output/NAME)")
     _, args = parser.parse({})
 
-    # TensorFlow, which takes seconds to import, only after the flags are known to be right
     cli.start_tensorflow()
     from serving.export import export
     return export(args.ckpt, args.format, args.out)

@@ -25,7 +25,6 @@ def main() -> int:
                         help="write a .png with the images and their reconstructions")
     _, args = parser.parse({})
 
-    # TensorFlow, which takes seconds to import, only after the flags are known to be right
     cli.start_tensorflow()
     from serving.predict import predict
     return predict(args.images, args.ckpt, args.as_is, args.json, args.figure)

@@ -15,7 +15,6 @@ def main() -> int:
                        help="a new folder, or one that has nothing except *.md")
     _, args = parser.parse({})
 
-    # TensorFlow, which takes seconds to import, only after the flags are known to be right
     cli.start_tensorflow()
     from runs.release import release
     return release(args.ckpt, args.to)

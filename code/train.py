@@ -51,7 +51,6 @@ def main() -> int:
         routing = given.get("ROUTING", config.cfg.ROUTING)
         registry.check_owned(given, "model.routings", "--routing", routing)
 
-    # TensorFlow, which takes seconds to import, only after the flags are known to be right
     cli.start_tensorflow()
     from training.session import train
     return train(given, args)

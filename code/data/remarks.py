@@ -54,10 +54,12 @@ def say_lacking(dataset: Dataset, where: Any):
         lacking[words] = np.setdiff1d(np.arange(dataset.classes), split.labels)
 
     # a class that all of them lack is named once
-    nowhere = functools.reduce(np.intersect1d, lacking.values())
+    rows = {"": functools.reduce(np.intersect1d, lacking.values())}
+    for words, labels in lacking.items():
+        rows[words] = np.setdiff1d(labels, rows[""])
+
     found = []
-    for words, labels in [("", nowhere), *lacking.items()]:
-        labels = np.setdiff1d(labels, nowhere) if words else labels
+    for words, labels in rows.items():
         if len(labels):
             names = some([dataset.class_names[label] for label in labels])
             found.append(f"{len(labels):,} of {dataset.classes:,} classes have no {words}images: "

@@ -182,14 +182,13 @@ def test_an_ensemble_says_what_the_mean_of_the_scores_says(evaluate, run, make_r
     assert found.keys() - alone.keys() == new and all(found[name] == alone[name] for name in ("run", "per_class"))
 
 
-def test_an_ensemble_of_pairs_says_the_two_classes_of_the_largest_mean(monkeypatch):
+def test_an_ensemble_of_pairs_says_the_two_classes_of_the_largest_mean():
     """The interval is that of pairs that share digits."""
     scores = np.array([[[.9, .8, 0, 0], [.6, .5, .1, .7]], [[0, .1, .9, 0], [.2, .6, .8, 0]]])   # [networks, N, J]
-    pairs, digits = SimpleNamespace(labels=np.array([[1, 0], [0, 2]])), np.array([[0, 1], [1, 2]])
-    monkeypatch.setattr(test_mode.overlap, "members", lambda split: digits)
+    labels, digits = np.array([[1, 0], [0, 2]]), np.array([[0, 1], [1, 2]])
     judged = {str(n): test_mode.Judged({}, None, None, None, np.zeros(2), one) for n, one in enumerate(scores)}
     predictors = dict.fromkeys("01", SimpleNamespace(network=SimpleNamespace(capabilities=frozenset())))
-    found = test_mode.measure_ensemble(predictors, judged, pairs)
+    found = test_mode.measure_ensemble(predictors, judged, labels, digits)
     assert found["error"] == 0.5 and found["averaged"] == "logits", "the means are .45 .45 .45 0 and .4 .55 .45 .35"
     assert found["error_interval"] == pytest.approx(of_clusters(np.array([False, True]), digits))
 

@@ -105,7 +105,7 @@ def run(predictors: dict[str, Predictor], dataset: Dataset, cfg,
         numbers |= {name: mine} if several else mine
     details = {}
     if cfg.ENSEMBLE:
-        details["ensemble"] = measure_ensemble(predictors, judged, test)
+        details["ensemble"] = measure_ensemble(predictors, judged, test.labels, digits)
         numbers["ensemble_error_rate"] = details["ensemble"]["error"]
 
     # draw and tabulate
@@ -166,15 +166,18 @@ def hits_of(predicted: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def measure_ensemble(predictors: dict[str, Predictor], judged: dict[str, Judged],
-                     split: Examples) -> dict:
-    """Returns accuracy and error, with its interval, of the mean of the networks' scores."""
+                     labels: np.ndarray, digits: np.ndarray) -> dict:
+    """Returns accuracy and error, with its interval, of the mean of the networks' scores.
+
+    labels [N, K]; digits [N, 2]: see overlap.members
+    """
     some = next(iter(predictors))
     mean = np.mean([one.all_scores for one in judged.values()], axis=0)        # [N, J]
-    predicted = top_k(mean, split.labels.shape[1]).numpy()
-    wrong = ~hits_of(predicted, split.labels).all(axis=1)
+    predicted = top_k(mean, labels.shape[1]).numpy()
+    wrong = ~hits_of(predicted, labels).all(axis=1)
     return {"networks": list(predictors), "averaged": kind_of_scores(predictors[some].network),
             "accuracy": 1 - wrong.mean(), "error": wrong.mean(),
-            "error_interval": of_clusters(wrong, overlap.members(split))}
+            "error_interval": of_clusters(wrong, digits)}
 
 
 def per_class(labels: np.ndarray, judged: Judged, dataset: Dataset) -> list[dict]:

@@ -31,9 +31,9 @@ def find_threshold(predictor: Predictor, dataset: Dataset, cfg) -> float:
     alone it is that of the test images, and a line says so. Of several networks it is the split of
     the first one, which another may have been trained on.
     """
-    split = dataset.val if len(dataset.val.labels) else dataset.train
-    if not len(split.labels):
-        split = dataset.test
+    splits = dataset.val, dataset.train, dataset.test
+    split = next(one for one in splits if len(one.labels))
+    if split is dataset.test:
         say(f"{dataset.name} has test images alone: the threshold of the detector is theirs, and "
             f"flags {FALSE_POSITIVES:.0%} of them")
     chosen = sampling.spread_evenly(split.labels[:, 0], IMAGES, cfg.SEED)
