@@ -11,8 +11,6 @@ import tensorflow as tf
 import toy
 from browsing import ask, desktop, open_page, when, write_page
 from data.dataset import scale
-from model import capsules
-from page import measure
 from runs import checkpoints
 from settings import ROOT
 
@@ -85,29 +83,13 @@ def rounded(network):
 # ---- the numbers ----
 
 @pytest.mark.parametrize("name", ["toy_page", "page_of_pairs"])
-def test_lengths_reconstruction_and_each_step_of_the_routing_are_tensorflows(browser, request, name):
+def test_lengths_and_reconstruction_are_tensorflows(browser, request, name):
     network, path = request.getfixturevalue(name)
     open_page(browser, path)
     images = np.random.default_rng(0).random((5, *network.image_shape), np.float32)
     assert compare(browser, network, images) < 5e-3, "float16 weights"
     with rounded(network):
         assert compare(browser, network, images) < 1e-5, "the same weights"
-
-    layer, image = network.digit_caps, images[:1]
-    history = ask(browser, "predict", {"image": image.ravel().tolist()})["history"]
-    assert len(history) == (3 if name == "toy_page" else 1)
-    u_hat = capsules.votes(network.primary_caps(network.conv1(image)), layer.W)
-    b = tf.zeros_like(u_hat[..., 0]) if layer.prior is None else layer.prior[None]
-    for step in history:
-        c = capsules.couple(b)
-        v = capsules.squash(capsules.weigh(c, u_hat) + (0 if layer.bias is None else layer.bias))
-        agreement = capsules.agree(u_hat, v)
-        b += agreement
-        coefficients = np.reshape(step["c"], (-1, network.classes))
-        np.testing.assert_allclose(coefficients.sum(axis=1), 1, atol=1e-6)
-        for received, expected in ((coefficients, c), (step["v"], v), (step["agreement"], agreement)):
-            np.testing.assert_allclose(np.ravel(received), np.ravel(expected), atol=5e-3)
-    assert np.abs(coefficients - 1 / network.classes).max() > 0.01, "nothing has been routed"
 
     # of the questions that wait, only the newest is answered
     answered = browser.execute_async_script("""
@@ -420,7 +402,7 @@ DIGITS = {
 
 def test_the_released_network_in_the_page(browser, tmp_path, monkeypatch):
     """As in TensorFlow for 10 images; digits drawn with the mouse are read."""
-    monkeypatch.setattr(measure, "MOST_IMAGES", 100)
+    monkeypatch.setattr("page.explore.MOST_IMAGES", 100)
     images = "mnist" if MNIST_IS_THERE else "glyphs"
     assert write_page(tmp_path / "page.html", "--dataset", images) == 0
     assert 21e6 < (tmp_path / "page.html").stat().st_size < 23e6
