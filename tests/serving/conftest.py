@@ -3,6 +3,7 @@ import pytest
 
 import cli
 import toy
+from model.networks import cnn
 from runs import checkpoints
 from runs.config import RunConfig, save_config
 
@@ -19,6 +20,12 @@ def toy_run(tmp_path_factory):
         checkpoints.write(folder, "ckpt", 6, saved.identity(), model=network)
         return folder
     return make
+
+
+@pytest.fixture
+def small_cnn(monkeypatch):
+    """--model cnn has few parameters."""
+    monkeypatch.setitem(cnn.LAYERS, "mnist", cnn.Layers((5,), (4,), (16,), True, (False,), True))
 
 
 @pytest.fixture
