@@ -12,8 +12,7 @@ from page.assemble import ROUTINGS
 from registry import settings_of
 from settings import ROOT
 
-# What web/chain.js computes.
-ACTIVATIONS = (tf.keras.activations.relu, tf.keras.activations.linear)
+ACTIVATIONS = (tf.keras.activations.relu, tf.keras.activations.linear)  # of web/chain.js
 
 
 def describe(network: Network, name: str) -> tuple[dict, dict[str, np.ndarray]]:

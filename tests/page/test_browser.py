@@ -293,27 +293,19 @@ def test_a_network_without_capsules_shows_its_probabilities(browser, page_of_cha
     assert text(browser, "answer") == (best[0] if exclusive else f"{best[0]} and {best[1]}")
     assert ("Together they are 1" in text(browser, "probabilities")) == exclusive
 
-    # a drawing
+    # nothing, and the first image again
     click(browser, "#clear")
     when(browser, "explorer.output === null")
     assert text(browser, "answer") == "–" and "–" in text(browser, "bars")
-    stroke(browser, (0.2, 0.3), (0.8, 0.3))
-    after = when(browser, "explorer.output && explorer.pad.pointer === null && Array.from(explorer.output.scores)")
-    assert np.abs(np.subtract(after, scores)).max() > 1e-3 and "ms" in text(browser, "time")
     click(browser, "#undo")
-    when(browser, "explorer.output === null")
+    assert when(browser, "explorer.output && Array.from(explorer.output.scores)") == scores
 
     # small screens
     for width in (390, 700):
         desktop(browser, width, 844, mobile=True)
         assert browser.execute_script("return document.scrollingElement.scrollWidth") <= width
-        right = browser.execute_script("return document.querySelector('.answer').getBoundingClientRect().right")
-        assert right <= width
-    check_bars(browser)
 
-
-def check_bars(browser):
-    """All have one scale, whatever the names."""
+    # all bars have one scale, whatever the names
     desktop(browser)
     tracks = browser.execute_script("""
         const names = document.querySelectorAll("#bars .name"), tracks = [...document.querySelectorAll(".track")];
@@ -342,7 +334,6 @@ def test_the_page_has_names_fits_a_phone_and_its_text_has_contrast(browser, toy_
         for back, fronts in {"card": ["ink", "quiet", "accent"], "paper": ["ink", "quiet", "accent"],
                              "track": ["ink"]}.items():
             assert all(contrast(colours[front], colours[back]) >= 4.5 for front in fronts), (scheme, back)
-    check_bars(browser)
 
 
 def contrast(one: str, other: str) -> float:

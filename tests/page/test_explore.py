@@ -15,8 +15,6 @@ from model.networks import cnn
 from model.networks.capsnet import CapsNet
 from page import effects, measure, weights
 from runs import checkpoints
-from runs.checkpoints import Loaded
-from runs.config import load_config
 from settings import ROOT, InputError
 from untrusted import refusal
 
@@ -85,18 +83,15 @@ def test_the_frame_is_the_size_and_the_place_of_the_ink():
 
 # ---- refusals ----
 
-def test_what_the_page_cannot_show_is_refused(run, tmp_path, monkeypatch):
+def test_what_the_page_cannot_show_is_refused(run, tmp_path):
     refused(tmp_path, "expected a network for images", "--ckpt", run, "--dataset", "glyphs")
 
     class Other(CapsNet):
         """Built upon it, it may compute something else."""
 
-    saved = load_config(run)._replace(settings=toy.settings())
     for network in (Other(toy.settings(), toy.IMAGE_SHAPE, toy.CLASSES), Network(toy.IMAGE_SHAPE, toy.CLASSES)):
-        loaded = Loaded(network, saved, run / "ckpt-1")
-        monkeypatch.setattr("runs.checkpoints.load", lambda path, loaded=loaded: loaded)
-        refused(tmp_path, "expected a network whose layers the page can compute.*received one that is neither",
-                "--ckpt", run)
+        with pytest.raises(InputError, match="^net: expected a network whose layers the page can compute"):
+            weights.describe(network, "net")
 
     network = toy.network()
     network.digit_caps.routing.squash = tf.identity
@@ -117,8 +112,7 @@ def test_a_chain_of_layers_that_the_page_cannot_compute_is_refused():
             weights.describe_chain(Chain([Step(kind, layer)], "softmax"), "net")
 
 
-def test_an_out_that_cannot_be_written_is_refused(run, tmp_path, monkeypatch):
-    refused(tmp_path, "--out: cannot write .*File name too long", "--ckpt", run, "--out", tmp_path / ("a" * 300))
+def test_an_out_that_cannot_be_written_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
     for out in (tmp_path, tmp_path / "file" / "page.html"):  # before anything is computed: there is no such network
         refused(tmp_path, "--out: expected a file in a folder to write in", "--ckpt", tmp_path, "--out", out)
