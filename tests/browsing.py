@@ -48,11 +48,10 @@ def ask(browser, kind: str, question: dict):
             (_, value) => ArrayBuffer.isView(value) ? Array.from(value) : value))));""", kind, question)
 
 
-def save(folder: Path, network, cfg):
+def save(folder: Path, network, cfg, names="0123"):
     """Writes the network as a run that has ended."""
     folder.mkdir(parents=True)
-    names = tuple(map(str, range(network.classes)))
-    run = RunConfig(cfg, network.image_shape, network.classes, "0123", names)
+    run = RunConfig(cfg, network.image_shape, network.classes, "0123", tuple(names[:network.classes]))
     save_config(folder, run)
     checkpoints.write(folder, "ckpt", 1, run.identity(), model=network)
     return folder

@@ -1,7 +1,7 @@
 """One HTML file from the files in web/, a header and arrays.
 
-A browser reads no other file from a page that was opened without a server. So the modules become
-one script, the worker's script is a text from which the page starts it, and the arrays are base64.
+A page that is opened without a server may read no other file. So the modules become one script,
+the worker's script is a text from which the page starts it, and the arrays are base64.
 """
 import base64
 import json
@@ -11,8 +11,6 @@ from pathlib import Path
 
 import numpy as np
 
-from settings import InputError
-
 WEB = Path(__file__).resolve().parent / "web"
 ROUTINGS = WEB / "routings"  # by the names of model/routings/
 HEADINGS = {"capsules": "Inside a capsule network", "chain": "What a network makes of it"}
@@ -21,10 +19,7 @@ EXPORT = re.compile(r"^export (?=(?:function|const|class) (\w+))", re.M)
 
 
 def page(about: dict, arrays: dict[str, np.ndarray]) -> bytes:
-    """Returns the whole file. about: what JSON can hold; arrays: see `pack`.
-
-    about["kind"] is that of the network: what the page shows of it is in web/KIND.html.
-    """
+    """Returns the whole file. about: what JSON can hold; its "kind" is the NAME of web/NAME.html."""
     content = pack(about, arrays)
     parts = {
         "STYLE": (WEB / "style.css").read_text(encoding="utf-8"),
@@ -39,8 +34,6 @@ def page(about: dict, arrays: dict[str, np.ndarray]) -> bytes:
     html = (WEB / "page.html").read_text(encoding="utf-8")
     return re.sub("@@([A-Z0-9]+)@@", lambda match: parts[match[1]], html).encode()
 
-
-# ---- the code ----
 
 def bundle(entry: str, routing: str = "dynamic") -> str:
     """Returns one JavaScript expression, whose value has what the module `entry` exports.
@@ -65,21 +58,15 @@ def bundle(entry: str, routing: str = "dynamic") -> str:
     return "\n".join(['(() => {\n"use strict";', *functions.values(), f"return ${entry};\n}})()"])
 
 
-# ---- the arrays ----
-
 def pack(about: dict, arrays: dict[str, np.ndarray]) -> bytes:
     """Returns the header's length (4 bytes), the header (JSON), the arrays: see web/payload.js.
 
-    float32 arrays become float16, uint8 arrays stay. InputError if a number has no place there.
+    float32 arrays become float16, uint8 arrays stay.
     """
     places, parts, size = {}, [], 0
     for name, array in arrays.items():
         if array.dtype != np.uint8:
-            with np.errstate(over="ignore"):
-                array = array.astype("<f2")
-            if not np.isfinite(array).all():
-                raise InputError(f"the network's weights {name}: expected finite numbers up to "
-                                 "65504, as float16 holds them")
+            array = array.astype("<f2")
         parts.append(array.tobytes())
         places[name] = {"type": array.dtype.name, "from": size, "to": size + len(parts[-1])}
         size += len(parts[-1])

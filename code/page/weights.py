@@ -12,23 +12,19 @@ from page.assemble import ROUTINGS
 from registry import settings_of
 from settings import ROOT
 
-# What web/chain.js computes.
-ACTIVATIONS = (tf.keras.activations.relu, tf.keras.activations.linear)
+ACTIVATIONS = (tf.keras.activations.relu, tf.keras.activations.linear)  # of web/chain.js
 
 
 def describe(network: Network, name: str) -> tuple[dict, dict[str, np.ndarray]]:
     """Returns what the page has to know of the network, and the weights by name.
 
     "kind" says who computes it: "capsules" is web/capsnet.js, "chain" is web/chain.js. A layer's
-    weights have a row for each of its inputs. InputError if it is neither. name: of the network
+    weights have a row for each of its inputs. InputError if neither can. name: of the network
     """
     if type(network) is capsnet.CapsNet:  # a subclass may compute something else
         described, arrays = describe_capsules(network, name)
     else:
-        chain = network.chain()
-        expect(chain is not None, name, "a network whose layers the page can compute, as --model "
-               "capsnet and cnn have", "one that is neither a CapsNet nor a chain of layers")
-        described, arrays = describe_chain(chain, name)
+        described, arrays = describe_chain(network.chain(), name)
     about = {"image": network.image_shape, "classes": network.classes,
              "parameters": network.count_params()}
     return {**about, **described}, arrays
@@ -46,7 +42,6 @@ def describe_capsules(network: capsnet.CapsNet, name: str) -> tuple[dict, dict[s
 
     # sizes
     _, D, J, E = digits.W.shape
-    types = primary.conv.filters // D
     H, W, _ = network.image_shape
     for conv in (conv1, primary.conv):
         H, W = ((side - capsnet.KERNEL) // conv.stride + 1 for side in (H, W))
@@ -55,7 +50,7 @@ def describe_capsules(network: capsnet.CapsNet, name: str) -> tuple[dict, dict[s
         "kernel": capsnet.KERNEL,
         "strides": [conv1.stride, primary.conv.stride],
         "positions": [H, W],
-        "types": types,
+        "types": primary.conv.filters // D,
         "primaryDim": D,
         "classDim": E,
         "routing": cfg.ROUTING,
@@ -75,13 +70,14 @@ def describe_capsules(network: capsnet.CapsNet, name: str) -> tuple[dict, dict[s
     return described, arrays
 
 
-def describe_chain(chain: Chain, name: str) -> tuple[dict, dict[str, np.ndarray]]:
-    """As `describe`. name: of the network"""
+def describe_chain(chain: Chain | None, name: str) -> tuple[dict, dict[str, np.ndarray]]:
+    """As `describe`."""
+    expect(chain is not None, name, "a network whose layers the page can compute, as --model "
+           "capsnet and cnn have", "one that is neither a CapsNet nor a chain of layers")
     steps, arrays = [], {}
     for kind, layer in chain.steps:
-        expect(is_known(kind, layer), name, "steps that the page can compute: max_pool without a "
-               "layer, and with ReLU or no activation a model.convolution.Convolution with "
-               "same=True or a Keras Dense with bias", f"{kind} by {layer}")
+        expect(is_known(kind, layer), name, "steps that the page can compute, as in "
+               "model.network.Step", f"{kind} by {layer}")
         step = {"kind": kind}
         if layer is not None:
             step["layer"] = layer.name
@@ -92,8 +88,7 @@ def describe_chain(chain: Chain, name: str) -> tuple[dict, dict[str, np.ndarray]
                 weights = columns_of(layer.kernel)
             arrays.update(arrays_of(layer.name, weights, layer.bias))
         steps.append(step)
-    described = {"kind": "chain", "steps": steps, "probabilities": chain.probabilities}
-    return described, arrays
+    return {"kind": "chain", "steps": steps, "probabilities": chain.probabilities}, arrays
 
 
 def is_known(kind: str, layer: tf.keras.layers.Layer | None) -> bool:

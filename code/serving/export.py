@@ -3,8 +3,6 @@
 The file's function takes "images", float32 [N, H, W, C] in [0, 1] for any N, and gives "scores"
 [N, J]. A network with capsules also gives "capsules" [N, J, E], and one with a decoder
 "reconstruction" [N, 1, H, W, C] of the longest capsule. Images of another shape are an error.
-The names of the classes stand in labels.txt in a folder, or NAME.labels.txt beside a file, one a
-line, in the order of the scores.
 """
 import importlib.util
 import os
@@ -22,15 +20,13 @@ import cli
 import model
 import registry
 from data.readers.files import expect
-from model.network import Network
+from model.network import Network, Output
 from output import say, writing
 from runs import checkpoints
 from settings import ROOT
 
 READERS = registry.CODE / "serving" / "readers"
-# The largest difference allowed between the file's numbers and the network's. Where a number of the
-# network is above 1, as logits are, it is this share of the largest one.
-TOLERANCE = 1e-5
+TOLERANCE = 1e-5  # the largest difference allowed, or a share of the largest number if above 1
 BATCHES = (1, 7)  # images at once, when it is measured: a file takes any number
 
 
@@ -55,8 +51,7 @@ def export(ckpt: str, kind: str, out: str | None) -> int:
     for path in (target, labels):
         expect(not os.path.exists(path), "--out", "a path where nothing is", path)
 
-    # Write the plain form of the network beside its place, compare it with the fast form, and move
-    # it there.
+    # Write the plain form beside its place, compare it with the fast form, and move it there.
     function = as_function(network, run.settings)
     with writing(target, "--out"):
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -85,63 +80,52 @@ def as_function(network: Network, trained) -> Callable:
     """
     plain = model.build(trained.changed(CONV_WAY="direct", ROUTING_WAY="plain"),
                         network.image_shape, network.classes)
-    plain.set_weights(network.get_weights())
-    trainable = [variable.numpy() for variable in plain.trainable_variables]
-    other = [variable.numpy() for variable in plain.non_trainable_variables]
+    trainable = [variable.numpy() for variable in network.trainable_variables]
+    other = [variable.numpy() for variable in network.non_trainable_variables]
 
     @tf.function(input_signature=[tf.TensorSpec([None, *network.image_shape], name="images")])
     def answer(images):
         # With another shape, TensorFlow's convolution would end the whole process.
         images = tf.ensure_shape(images, [None, *network.image_shape])
-        # The arrays become constants of the graph here.
-        weights = [tf.constant(value) for value in trainable]
-        output, _ = plain.stateless_call(weights, [tf.constant(value) for value in other], images)
-        return {name: value for name, value in output._asdict().items() if value is not None}
+        output, _ = plain.stateless_call(trainable, other, images)
+        return outputs_of(output)
 
     return answer
+
+
+def outputs_of(output: Output) -> dict[str, tf.Tensor]:
+    """Returns what the network has of it, by name."""
+    return {name: value for name, value in output._asdict().items() if value is not None}
 
 
 def largest_difference(path: Path, kind: str, network: Network) -> float:
     """Returns the largest difference between the numbers of the exported file and the network's.
 
-    The file is read without our code. RuntimeError if TOLERANCE does not allow the difference.
+    AssertionError if TOLERANCE does not allow it, or if the file gives other shapes or NaN.
     """
     worst = 0.0
     for count in BATCHES:
         images = np.random.default_rng(count).random((count, *network.image_shape), np.float32)
-        expected = {name: value.numpy() for name, value in network(images)._asdict().items()
-                    if value is not None}
         received = read(path, kind, images)
-        wanted, found = shapes_of(expected), shapes_of(received)
-        if wanted != found:
-            raise RuntimeError(f"{kind}: has {found}, expected {wanted}")
-        for name, value in expected.items():
-            difference = float(np.abs(received[name] - value).max())
-            most = TOLERANCE * max(1.0, float(np.abs(value).max()))
-            if not difference <= most:  # so that NaN fails, too
-                raise RuntimeError(f"{kind}: {name} differs from the network's by {difference}, "
-                                   f"expected {most} at most")
-            worst = max(worst, difference)
+        for name, expected in outputs_of(network(images)).items():
+            most = TOLERANCE * max(1.0, float(np.abs(expected).max()))
+            np.testing.assert_allclose(received[name], expected, rtol=0, atol=most,
+                                       equal_nan=False, err_msg=f"{kind}: {name}")
+            worst = max(worst, float(np.abs(received[name] - expected).max()))
     return worst
-
-
-def shapes_of(arrays: dict[str, np.ndarray]) -> dict[str, tuple[int, ...]]:
-    return {name: array.shape for name, array in sorted(arrays.items())}
 
 
 def read(path: Path, kind: str, images: np.ndarray) -> dict[str, np.ndarray]:
     """Returns {name: array}, the outputs of the exported file for the images.
 
-    A new process runs it, isolated from our modules (-I). RuntimeError, with what that process
-    printed, if it fails.
+    A new process without our code (-I) asks it. RuntimeError, with what it printed, if it fails.
+    path: in a temporary folder, where the arrays are left.
     """
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        given, taken = Path(folder) / "images.npy", Path(folder) / "outputs.npz"
-        np.save(given, images)
-        command = [sys.executable, "-I", str(READERS / f"ask_{kind}.py"), str(path), str(given),
-                   str(taken)]
-        process = subprocess.run(command, capture_output=True, text=True, cwd=folder)
-        if process.returncode:
-            raise RuntimeError(f"{kind}: the exported file cannot be used:\n{process.stderr}")
-        with np.load(taken, allow_pickle=False) as outputs:
-            return dict(outputs)
+    given, taken = path.with_name("images.npy"), path.with_name("outputs.npz")
+    np.save(given, images)
+    command = [sys.executable, "-I", READERS / f"ask_{kind}.py", path, given, taken]
+    process = subprocess.run(command, capture_output=True, text=True, cwd=path.parent)
+    if process.returncode:
+        raise RuntimeError(f"{kind}: the exported file cannot be used:\n{process.stderr}")
+    with np.load(taken, allow_pickle=False) as outputs:
+        return dict(outputs)

@@ -11,7 +11,7 @@ from page import assemble
 
 IMAGE_SHAPE = (24, 22, 1)  # 4 x 3 places
 CHAINS = {  # layers, images
-    "softmax": (cnn.Layers((5, 3), (6, 4), (8, 6), pooled=False, dropped=(False, True), exclusive=True), (18, 17, 1)),
+    "softmax": (cnn.Layers((5, 4), (6, 4), (8, 6), pooled=False, dropped=(False, True), exclusive=True), (18, 17, 1)),
     "sigmoid": (cnn.Layers((3, 5), (6, 8), (9,), pooled=True, dropped=(False,), exclusive=False), (18, 19, 3))}
 
 

@@ -11,8 +11,6 @@ import tensorflow as tf
 import toy
 from browsing import ask, desktop, open_page, when, write_page
 from data.dataset import scale
-from model import capsules
-from page import measure
 from runs import checkpoints
 from settings import ROOT
 
@@ -85,29 +83,13 @@ def rounded(network):
 # ---- the numbers ----
 
 @pytest.mark.parametrize("name", ["toy_page", "page_of_pairs"])
-def test_lengths_reconstruction_and_each_step_of_the_routing_are_tensorflows(browser, request, name):
+def test_lengths_and_reconstruction_are_tensorflows(browser, request, name):
     network, path = request.getfixturevalue(name)
     open_page(browser, path)
     images = np.random.default_rng(0).random((5, *network.image_shape), np.float32)
     assert compare(browser, network, images) < 5e-3, "float16 weights"
     with rounded(network):
         assert compare(browser, network, images) < 1e-5, "the same weights"
-
-    layer, image = network.digit_caps, images[:1]
-    history = ask(browser, "predict", {"image": image.ravel().tolist()})["history"]
-    assert len(history) == (3 if name == "toy_page" else 1)
-    u_hat = capsules.votes(network.primary_caps(network.conv1(image)), layer.W)
-    b = tf.zeros_like(u_hat[..., 0]) if layer.prior is None else layer.prior[None]
-    for step in history:
-        c = capsules.couple(b)
-        v = capsules.squash(capsules.weigh(c, u_hat) + (0 if layer.bias is None else layer.bias))
-        agreement = capsules.agree(u_hat, v)
-        b += agreement
-        coefficients = np.reshape(step["c"], (-1, network.classes))
-        np.testing.assert_allclose(coefficients.sum(axis=1), 1, atol=1e-6)
-        for received, expected in ((coefficients, c), (step["v"], v), (step["agreement"], agreement)):
-            np.testing.assert_allclose(np.ravel(received), np.ravel(expected), atol=5e-3)
-    assert np.abs(coefficients - 1 / network.classes).max() > 0.01, "nothing has been routed"
 
     # of the questions that wait, only the newest is answered
     answered = browser.execute_async_script("""
@@ -311,27 +293,19 @@ def test_a_network_without_capsules_shows_its_probabilities(browser, page_of_cha
     assert text(browser, "answer") == (best[0] if exclusive else f"{best[0]} and {best[1]}")
     assert ("Together they are 1" in text(browser, "probabilities")) == exclusive
 
-    # a drawing
+    # nothing, and the first image again
     click(browser, "#clear")
     when(browser, "explorer.output === null")
     assert text(browser, "answer") == "–" and "–" in text(browser, "bars")
-    stroke(browser, (0.2, 0.3), (0.8, 0.3))
-    after = when(browser, "explorer.output && explorer.pad.pointer === null && Array.from(explorer.output.scores)")
-    assert np.abs(np.subtract(after, scores)).max() > 1e-3 and "ms" in text(browser, "time")
     click(browser, "#undo")
-    when(browser, "explorer.output === null")
+    assert when(browser, "explorer.output && Array.from(explorer.output.scores)") == scores
 
     # small screens
     for width in (390, 700):
         desktop(browser, width, 844, mobile=True)
         assert browser.execute_script("return document.scrollingElement.scrollWidth") <= width
-        right = browser.execute_script("return document.querySelector('.answer').getBoundingClientRect().right")
-        assert right <= width
-    check_bars(browser)
 
-
-def check_bars(browser):
-    """All have one scale, whatever the names."""
+    # all bars have one scale, whatever the names
     desktop(browser)
     tracks = browser.execute_script("""
         const names = document.querySelectorAll("#bars .name"), tracks = [...document.querySelectorAll(".track")];
@@ -360,7 +334,6 @@ def test_the_page_has_names_fits_a_phone_and_its_text_has_contrast(browser, toy_
         for back, fronts in {"card": ["ink", "quiet", "accent"], "paper": ["ink", "quiet", "accent"],
                              "track": ["ink"]}.items():
             assert all(contrast(colours[front], colours[back]) >= 4.5 for front in fronts), (scheme, back)
-    check_bars(browser)
 
 
 def contrast(one: str, other: str) -> float:
@@ -420,7 +393,7 @@ DIGITS = {
 
 def test_the_released_network_in_the_page(browser, tmp_path, monkeypatch):
     """As in TensorFlow for 10 images; digits drawn with the mouse are read."""
-    monkeypatch.setattr(measure, "MOST_IMAGES", 100)
+    monkeypatch.setattr("page.explore.MOST_IMAGES", 100)
     images = "mnist" if MNIST_IS_THERE else "glyphs"
     assert write_page(tmp_path / "page.html", "--dataset", images) == 0
     assert 21e6 < (tmp_path / "page.html").stat().st_size < 23e6

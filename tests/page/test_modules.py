@@ -1,6 +1,4 @@
-"""The modules of the page that compute, each against NumPy, TensorFlow or the standard library."""
-import zlib
-
+"""The modules of the page that compute, against NumPy and TensorFlow. The layers: test_browser.py."""
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -8,7 +6,6 @@ import tensorflow as tf
 import toy
 from browsing import lively
 from model import capsules, routing
-from model.patches import columns_of
 from page import assemble, weights
 
 
@@ -17,34 +14,6 @@ def test_every_float16_is_read(evaluate):
     bits = bits[np.isfinite(bits.view(np.float16))]
     received = evaluate("payload", "Array.from(m.fromFloat16(Uint16Array.from(a)))", bits.tolist())
     np.testing.assert_array_equal(np.float32(received), bits.view(np.float16).astype(np.float32))
-
-
-def test_the_checksum_is_that_of_zip_files(evaluate):
-    content = bytes(range(256)) * 3
-    assert evaluate("payload", "m.crc32(Uint8Array.from(a))", list(content)) == zlib.crc32(content)
-
-
-@pytest.mark.parametrize("module, call, k, stride, padding, zeros", [
-    ("sums", "convolve", 4, 1, "VALID", 0.0), ("sums", "convolve", 4, 2, "VALID", 0.9),
-    ("layers", "convolveSame", 3, 1, "SAME", 0.0), ("layers", "convolveSame", 4, 1, "SAME", 0.9)])
-def test_the_convolution_is_tensorflows(evaluate, module, call, k, stride, padding, zeros):
-    random = np.random.default_rng(0)
-    image = random.normal(size=(1, 9, 8, 3)) * (random.random((1, 9, 8, 3)) > zeros)
-    kernel, bias = random.normal(size=(k, k, 5, 3)), random.normal(size=5)
-    expected = tf.nn.conv2d(image, kernel.transpose(0, 1, 3, 2), stride, padding) + bias
-    received = evaluate(
-        module, f"Array.from(m.{call}(Float32Array.from(a.image), [9, 8, 3], "
-        "{weights: Float32Array.from(a.weights), bias: Float32Array.from(a.bias)}, ...b))",
-        {"image": image.ravel().tolist(), "weights": columns_of(tf.constant(kernel)).numpy().ravel().tolist(),
-         "bias": bias.tolist()}, [k, stride])
-    np.testing.assert_allclose(received, expected.numpy().ravel(), atol=1e-5)
-
-
-@pytest.mark.parametrize("shape", [(6, 4, 2), (7, 5, 3)])
-def test_the_pooling_is_tensorflows(evaluate, shape):
-    image = np.random.default_rng(0).normal(size=shape).astype(np.float32)
-    received = evaluate("layers", "Array.from(m.maxPool(Float32Array.from(a), b))", image.ravel().tolist(), shape)
-    np.testing.assert_array_equal(np.float32(received), np.ravel(tf.nn.max_pool2d(image[None], 2, 2, "VALID")))
 
 
 def test_squash_and_coupling_are_the_papers_also_at_the_extremes(evaluate):
@@ -115,11 +84,13 @@ def test_every_routing_of_the_page_has_the_couplings_and_capsules_of_tensorflow(
     u = capsules.squash(tf.random.normal([1, layer.W.shape[0], layer.W.shape[1]]))
     received = evaluate(
         "capsnet", "new m.CapsNet(a, Object.fromEntries(b.map(([name, array]) => [name, Float32Array.from(array)])))"
-        ".route(Float32Array.from(c)).map(({c, v}) => [[...c], [...v]])", described,
+        ".route(Float32Array.from(c)).map(({c, v, agreement}) => [[...c], [...v], [...agreement]])", described,
         [[name, array.ravel().tolist()] for name, array in arrays.items()], np.ravel(u).tolist(),
         routing=described["routing"])
-    expected = layer.routing.couplings(routing.votes(u, layer.W), layer)
-    assert len(received) == len(expected)
-    for (c, _), mine in zip(received, expected, strict=True):
-        np.testing.assert_allclose(c, np.ravel(mine), atol=1e-5)
-    np.testing.assert_allclose(received[-1][1], np.ravel(layer(u)), atol=1e-5)
+    u_hat, bias = capsules.votes(u, layer.W), 0 if layer.bias is None else layer.bias
+    for step, c in zip(received, layer.routing.couplings(routing.votes(u, layer.W), layer), strict=True):
+        c = tf.transpose(c, [2, 0, 1])                                      # [B, I, J]
+        v = capsules.squash(capsules.weigh(c, u_hat) + bias)
+        for mine, expected in zip(step, (c, v, capsules.agree(u_hat, v)), strict=True):
+            np.testing.assert_allclose(mine, np.ravel(expected), atol=1e-5)
+    np.testing.assert_allclose(step[1], np.ravel(layer(u)), atol=1e-5)

@@ -3,22 +3,25 @@ import pytest
 
 import cli
 import toy
-from runs import checkpoints
-from runs.config import RunConfig, save_config
+from browsing import save
+from model.networks import cnn
 
 
 @pytest.fixture(scope="session")
 def toy_run(tmp_path_factory):
     """toy_run(image_shape, **settings) -> the folder of an untrained network with three classes."""
     def make(image_shape=toy.IMAGE_SHAPE, **settings):
-        folder = tmp_path_factory.mktemp("run")
-        saved = RunConfig(toy.settings(**settings), image_shape, 3, "0123", ("cat", "dog", "eel"))
-        save_config(folder, saved)
         network = toy.network(image_shape, **settings)
         network.set_weights([5 * value for value in network.get_weights()])   # so that capsules have some length
-        checkpoints.write(folder, "ckpt", 6, saved.identity(), model=network)
-        return folder
+        folder = tmp_path_factory.mktemp("run") / "net"
+        return save(folder, network, toy.settings(**settings), ("cat", "dog", "eel"))
     return make
+
+
+@pytest.fixture
+def small_cnn(monkeypatch):
+    """--model cnn has few parameters."""
+    monkeypatch.setitem(cnn.LAYERS, "mnist", cnn.Layers((5,), (4,), (16,), True, (False,), True))
 
 
 @pytest.fixture

@@ -12,9 +12,11 @@ from PIL import Image
 
 import data
 import predict
+import toy
 from config import TRAIN
 from data.making import handwriting
-from serving import images, load, trained
+from model.network import Chain
+from serving import load, trained
 from settings import Config, InputError
 
 
@@ -84,7 +86,6 @@ def test_json_has_the_same_numbers_as_the_network(call, square, tmp_path):
 
 def test_what_is_no_image_is_one_line_and_the_rest_is_still_done(call, tmp_path):
     (tmp_path / "bad.png").write_bytes(b"\x89PNG nothing")
-    (tmp_path / "empty.jpg").touch()
     (tmp_path / "damaged.npy").write_bytes(b"\x93NUMPY")
     np.save(tmp_path / "objects.npy", np.array([{}], object), allow_pickle=True)
     Image.new("1", (10_000, 10_001)).save(tmp_path / "huge.png")   # 100 megapixels
@@ -93,10 +94,9 @@ def test_what_is_no_image_is_one_line_and_the_rest_is_still_done(call, tmp_path)
     status, out, err = call(tmp_path, *(tmp_path / name for name in ("missing.png", "damaged.npy", "objects.npy")))
     assert status == 2 and len(out.splitlines()) == 2 and str(tmp_path / "z.png") in out
     lines = [line for line in err.splitlines() if "score below" not in line and "passed over" not in line]
-    assert len(lines) == 7 and all(line.startswith(f"predict.py: error: {tmp_path}/") for line in lines)
+    assert len(lines) == 6 and all(line.startswith(f"predict.py: error: {tmp_path}/") for line in lines)
     for name, reason in {"damaged": "an undamaged .npy", "objects": "never loaded", "bad": "not a PNG",
-                         "empty": "not a PNG", "huge": "pixels", "white": "nothing to see",
-                         "missing": "No such file"}.items():
+                         "huge": "pixels", "white": "nothing to see", "missing": "No such file"}.items():
         assert [line for line in lines if f"{name}." in line and reason in line], name
 
 
@@ -104,8 +104,7 @@ def test_what_is_no_image_is_one_line_and_the_rest_is_still_done(call, tmp_path)
     (["--figure", "sheet.pdf"], "--figure: expected a file called .png"),
     (["--figure", "a.png/sheet.png"], "--figure: expected a file in a folder to write in"),
     (["--figure", "a" * 300 + ".png"], "--figure: cannot write to .*File name too long"),
-    (["--ckpt", "empty"], "no checkpoint at"), (["empty"], "empty: expected a folder with images"),
-    (["."], "closed cannot be read: Permission denied"), (["--figur", "a.png"], "did you mean --figure")])
+    (["empty"], "empty: expected a folder with images"), (["."], "closed cannot be read: Permission denied")])
 def test_bad_input_is_refused_in_one_line(call, tmp_path, monkeypatch, words, reason):
     def closed(path, scandir=os.scandir):
         if Path(path).name == "closed":
@@ -135,22 +134,26 @@ def test_as_is_fits_the_whole_picture(square, tmp_path):
         assert answer.reconstruction.shape == seen.shape and answer.scores.shape == (3,)
 
 
-def test_only_datasets_that_say_so_change_pictures_and_a_network_in_colour_sees_colours(toy_run, square, tmp_path):
-    assert load(square).prepare is handwriting.as_mnist
-    assert load(toy_run((20, 20, 1), DATASET="fashion_mnist")).prepare is None
-    network = load(toy_run((20, 20, 3), DATASET="/my/photos"))
+def test_only_datasets_that_say_so_change_pictures_and_a_network_in_colour_sees_colours(tmp_path):
+    def network_of(dataset, channels):
+        predictor = SimpleNamespace(network=SimpleNamespace(image_shape=(20, 20, channels)),
+                                    trained=toy.settings(DATASET=dataset))
+        return trained.Trained(predictor, "abc")
+
+    assert network_of("mnist", 1).prepare is handwriting.as_mnist
+    assert network_of("fashion_mnist", 1).prepare is None
+    network = network_of("/my/photos", 3)
     Image.new("RGB", (50, 50), (255, 0, 51)).save(tmp_path / "red.png")
     np.testing.assert_allclose(network.read(tmp_path / "red.png")[10, 10], [1, 0, 0.2])
 
 
 def test_arrays_are_taken_as_they_are(square):
-    network = load(square)
     pixels = np.random.default_rng(1).integers(0, 256, (5, 20, 20, 1), np.uint8)
-    floats = network.predict(pixels.astype(np.float64) / 255)
-    for one, other in zip(network.predict(pixels), floats, strict=True):
-        assert one.name == other.name
-        np.testing.assert_allclose(one.scores, other.scores, atol=1e-6)
-    assert network.predict(pixels[:0]) == [] and network.predict([]) == []
+    for array in (pixels, pixels[..., 0], pixels / 255):
+        images = trained.as_network_takes(array, (20, 20, 1), "images")
+        assert images.dtype == np.float32 and images == pytest.approx(pixels / 255)
+    network = load(square)
+    assert network.predict(pixels[:0] / 255) == [] and network.predict([]) == []
 
 
 @pytest.mark.parametrize("array", [
@@ -159,30 +162,21 @@ def test_arrays_are_taken_as_they_are(square):
     *(np.full((2, 20, 20), value) for value in (1.1, -0.1, np.nan))])
 def test_other_arrays_are_refused(array):
     with pytest.raises(InputError, match=r"images: expected images \[N, 20, 20, 1\]"):
-        images.as_network_takes(array, (20, 20, 1), "images")
+        trained.as_network_takes(array, (20, 20, 1), "images")
 
 
-def test_the_logits_of_a_cnn_become_probabilities(toy_run, monkeypatch):
-    from model.networks import cnn
-    small = cnn.Layers((5,), (4,), (16,), pooled=True, dropped=(False,), exclusive=True)
-    for exclusive in (True, False):
-        monkeypatch.setitem(cnn.LAYERS, "pooled", small._replace(exclusive=exclusive))
-        network = load(toy_run((20, 20, 1), MODEL="cnn", CNN_LAYERS="pooled"))
-        pixels = np.random.default_rng(1).integers(0, 4, (3, 20, 20, 1), np.uint8)   # so that no logit is large
-        logits = network.predictor.network(pixels.astype(np.float32) / 255).scores.numpy().astype(float)
-        softmax = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-        expected = softmax if exclusive else 1 / (1 + np.exp(-logits))
+def test_logits_become_probabilities(toy_run, small_cnn):
+    """By a softmax, unless the chain says sigmoid. This network has no decoder."""
+    network = load(toy_run((20, 20, 1), MODEL="cnn"))
+    cnn = network.predictor.network
+    pixels = np.random.default_rng(1).integers(0, 4, (3, 20, 20, 1), np.uint8)   # so that no logit is large
+    logits = cnn(pixels.astype(np.float32) / 255).scores.numpy().astype(float)
+    softmax, sigmoid = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True), 1 / (1 + np.exp(-logits))
+    for chain, expected in ((Chain([], "softmax"), softmax), (None, softmax), (Chain([], "sigmoid"), sigmoid)):
+        cnn.chain = lambda chain=chain: chain
         for answer, chances in zip(network.predict(pixels), expected, strict=True):
             np.testing.assert_allclose(answer.scores, chances, rtol=1e-4)
             assert answer.reconstruction is None and answer.score == pytest.approx(chances.max(), rel=1e-4)
-
-
-def test_scores_of_a_network_that_says_nothing_of_them_are_logits():
-    scores = np.array([[-2.0, 0.0, 3.0]])
-    plain = SimpleNamespace(capabilities=frozenset(), chain=lambda: None)
-    np.testing.assert_allclose(trained.probabilities(plain, scores), np.exp(scores) / np.exp(scores).sum())
-    capsules = SimpleNamespace(capabilities={"capsules"}, chain=lambda: None)
-    np.testing.assert_array_equal(trained.probabilities(capsules, scores), scores)
 
 
 # ---- the released network ----
