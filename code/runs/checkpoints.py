@@ -33,7 +33,7 @@ class Damaged(InputError):
 # ---- which there are ----
 
 def steps(folder: str | Path, name: str = "ckpt") -> list[int]:
-    """Returns the steps of the checkpoints called `name`, oldest first. InputError if unreadable."""
+    """Returns the steps of the checkpoints called `name`, in order. InputError if unreadable."""
     try:
         files = os.listdir(folder)
     except (FileNotFoundError, NotADirectoryError):
