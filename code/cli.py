@@ -27,7 +27,7 @@ class Parser(argparse.ArgumentParser):
             else:
                 metavar = {int: "N", float: "X", str: "WORD"}[kind]
                 how = {"type": setting.rule.convert or kind, "metavar": metavar}
-            group.add_argument(flag(name), default=argparse.SUPPRESS,
+            group.add_argument(f"--{name.lower()}", default=argparse.SUPPRESS,
                                help=text.replace("%", "%%"), **how)
 
     def parse(self, table: dict[str, Setting]) -> tuple[dict, argparse.Namespace]:
@@ -46,7 +46,7 @@ class Parser(argparse.ArgumentParser):
             try:
                 checked[name] = value
             except InputError as error:
-                self.error(str(error).replace(name, flag(name), 1))
+                self.error(str(error).replace(name, f"--{name.lower()}", 1))
         return given, args
 
     def error(self, message: str):
@@ -59,11 +59,6 @@ def path(text: str) -> str:
     if not PATH.holds(absolute):
         raise argparse.ArgumentTypeError(f"expected {PATH.words}, received {text!r}")
     return absolute
-
-
-def flag(name: str) -> str:
-    """Returns the flag of a setting, as --routing_iters of ROUTING_ITERS."""
-    return "--" + name.lower()
 
 
 def run(main: Callable[[], int]):
@@ -107,8 +102,7 @@ def in_one_line(text: str) -> str:
 def make_output_safe():
     """Prints characters that the encoding lacks as \\x.., and reserves the numbers 0 to 2.
 
-    A file that is opened while standard error is closed would get its number, and then the notes of
-    TensorFlow.
+    Else a file opened while standard error is closed would get the notes of TensorFlow.
     """
     for stream in (sys.stdout, sys.stderr):
         if stream is not None and hasattr(stream, "reconfigure"):
@@ -134,13 +128,10 @@ def set_environment():
 
 
 def start_tensorflow():
-    """Imports TensorFlow without the lines that it prints about missing GPUs.
+    """Imports TensorFlow without the lines about missing GPUs that no setting silences.
 
     It takes seconds, so a command calls this when its flags are known to be right, and imports what
     needs TensorFlow after it.
-
-    No setting silences all of these lines, so standard error goes to a file meanwhile. If the
-    import fails, they are shown.
     """
     set_environment()
     with held_back():

@@ -38,8 +38,7 @@ class Forgiving:
 def progress(items=None, title: str | None = None, total: int | None = None, **options) -> tqdm:
     """Returns a progress bar on standard error, over `items` or moved by hand. It never ends a run.
 
-    title: None shows no bar. The other options are tqdm's. All bars take turns on one line, which
-    the reader of a log can then drop: a bar inside another one hides it.
+    title: None shows no bar. The other options are tqdm's. All bars take turns on one line.
     """
     stream = Forgiving()
     with contextlib.redirect_stderr(stream):  # which tqdm flushes when it makes a bar
@@ -48,10 +47,7 @@ def progress(items=None, title: str | None = None, total: int | None = None, **o
 
 
 def say(line: str, way: str = ""):
-    """Prints one line to standard output, above any progress bar.
-
-    InputError, ending with `way`, if it takes no more.
-    """
+    """Prints a line above any progress bar. InputError, ending with `way`, if output is full."""
     if sys.stdout is None:
         raise InputError(f"cannot write to standard output: it is closed{way}")
     try:
@@ -64,10 +60,7 @@ def say(line: str, way: str = ""):
 
 
 def write_whole(path: Path, content: bytes):
-    """Writes a file that appears complete or not at all, after a power cut, too.
-
-    OSError if it cannot be written.
-    """
+    """Writes a file that appears complete or not at all, even after a power cut. OSError if not."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -84,15 +77,10 @@ def wait_for_disk(path: Path):
         os.fsync(file.fileno())
 
 
-def is_writable(path: Path) -> bool:
-    """Returns whether a file can be written at the absolute path, as far as can be seen before."""
-    parent = next(parent for parent in path.parents if os.path.exists(parent))
-    return not os.path.isdir(path) and os.path.isdir(parent) and os.access(parent, os.W_OK)
-
-
 def check_writable(flag: str, path: Path):
-    """InputError unless `is_writable`. flag: that of the path"""
-    if not is_writable(path):
+    """InputError, naming the flag, if one sees that no file can be written at the absolute path."""
+    parent = next(parent for parent in path.parents if os.path.exists(parent))
+    if os.path.isdir(path) or not (os.path.isdir(parent) and os.access(parent, os.W_OK)):
         raise InputError(f"{flag}: expected a file in a folder to write in, received {path}")
 
 
@@ -100,8 +88,7 @@ def check_writable(flag: str, path: Path):
 def writing(path: str | Path, flag: str = "", advice: Callable[[str], str] | None = None):
     """Turns an error of the system or of TensorFlow into an InputError: cannot write to PATH.
 
-    flag: the one that names the path, if the user gave it. advice: a function of the reason that
-    returns the end of the line, such as how to go on.
+    flag: the one that names the path. advice: makes the end of the line from the reason.
     """
     try:
         yield
@@ -115,7 +102,7 @@ def writing(path: str | Path, flag: str = "", advice: Callable[[str], str] | Non
 
 
 def reason_of(error: Exception) -> str:
-    """Returns why a file could not be written, in one line. error: OSError, or TensorFlow's."""
+    """Returns why a file could not be written, in one line."""
     if isinstance(error, OSError):
         reason = error.strerror or str(error)
     else:  # TensorFlow says "FILE; REASON [Op:NAME]"

@@ -54,7 +54,7 @@ def is_text_everywhere(path: str) -> bool:
 
 
 def absolute_path(text: str) -> str:
-    """Returns the path as an absolute one. An empty string is returned unchanged."""
+    """Returns the path as an absolute one, an empty string unchanged."""
     return os.path.abspath(text) if text else text
 
 

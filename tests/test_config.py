@@ -2,7 +2,7 @@
 import pytest
 
 import config
-from cli import Parser, flag
+from cli import Parser
 from config import EVAL, TRAIN, Config, cfg
 from settings import InputError
 
@@ -65,7 +65,7 @@ def test_every_setting_is_a_flag_with_a_meaning_and_a_source(monkeypatch, table)
     Config(table, dict(Config(table)))  # every default passes its own rule
     for name, setting in table.items():
         assert setting.help and setting.source and setting.rule.words
-        words = [flag(name)] + ([] if isinstance(setting.default, bool) else [str(setting.default)])
+        words = [f"--{name.lower()}"] + ([] if isinstance(setting.default, bool) else [str(setting.default)])
         monkeypatch.setattr("sys.argv", ["train.py", *words])
         parser = Parser(prog="train.py")
         parser.add_settings("settings", table)

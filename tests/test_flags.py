@@ -4,7 +4,6 @@ import subprocess
 import sys
 from unittest.mock import Mock
 
-import numpy as np
 import pytest
 import tensorflow as tf
 
@@ -43,12 +42,6 @@ def test_bad_flags_are_refused_in_one_line(monkeypatch, capsys, flags, words):
     assert words in err
 
 
-def test_paths_that_the_user_types_are_relative_to_where_they_stand(monkeypatch, tmp_path):
-    monkeypatch.chdir(tmp_path)
-    assert parse(monkeypatch, "--data_dir", "mine")["DATA_DIR"] == str(tmp_path / "mine")
-    assert parse(monkeypatch, "--dataset", "mine.npz")["DATASET"] == str(tmp_path / "mine.npz")
-
-
 def ends(capsys, main):
     """-> the status with which a command with this main function ends, and its line of error."""
     with pytest.raises(SystemExit) as stop:
@@ -61,10 +54,11 @@ def ends(capsys, main):
 @pytest.mark.parametrize("error, status, words", [
     (InputError("expected this, received that"), 2, "error: expected this, received that\n"),
     (InputError("runs/a\nb\r: expected a run"), 2, "error: runs/a\\nb\\r: expected a run\n"),
-    (KeyboardInterrupt(), 130, "interrupted\n")])
+    (MemoryError("Unable to allocate 9 GiB"), 2, "not enough memory ("), (KeyboardInterrupt(), 130, "interrupted\n"),
+    (tf.errors.ResourceExhaustedError(None, None, "{{node a}} OOM when allocating"), 2, "not enough memory (OOM when")])
 def test_an_error_is_one_line(capsys, error, status, words):
     ended, line = ends(capsys, Mock(side_effect=error))
-    assert ended == status and line.endswith(words)
+    assert ended == status and words in line
 
 
 def test_ctrl_c_while_tensorflow_starts_is_one_line(capfd):
@@ -75,20 +69,6 @@ def test_ctrl_c_while_tensorflow_starts_is_one_line(capfd):
 
     status, error = ends(capfd, main)
     assert status == 130 and error.endswith("interrupted\n")
-
-
-def test_without_room_for_a_file_nothing_is_held_back(monkeypatch, capfd):
-    monkeypatch.setattr("tempfile.TemporaryFile", Mock(side_effect=FileNotFoundError("no room")))
-    with cli.held_back():
-        os.write(2, b"a note of C++\n")
-    assert capfd.readouterr().err == "a note of C++\n"
-
-
-@pytest.mark.parametrize("take, reason", [(lambda: np.zeros(2 ** 55), "Unable to allocate"),
-                                          (lambda: tf.zeros(2 ** 40), "OOM when allocating")])
-def test_too_little_memory_is_one_line(capsys, take, reason):
-    status, error = ends(capsys, take)
-    assert status == 2 and f"not enough memory ({reason}" in error
 
 
 def test_a_bug_keeps_its_traceback():

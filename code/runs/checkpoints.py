@@ -33,10 +33,7 @@ class Damaged(InputError):
 # ---- which there are ----
 
 def steps(folder: str | Path, name: str = "ckpt") -> list[int]:
-    """Returns the steps of the checkpoints called `name` in `folder`, oldest first.
-
-    There are none if the folder does not exist. InputError if it cannot be read.
-    """
+    """Returns the steps of the checkpoints called `name`, in order. InputError if unreadable."""
     try:
         files = os.listdir(folder)
     except (FileNotFoundError, NotADirectoryError):
@@ -69,8 +66,7 @@ def write(folder: str | Path, name: str, step: int, identity: dict, half: bool =
     """Writes the trackable objects as `folder/name-step`, whole or not at all.
 
     TensorFlow writes into a temporary folder. When its files are on the disk, they are moved out,
-    the index last. Only a checkpoint with an index counts. half: in float16, see half.py. OSError
-    or OpError if it cannot be written, InputError if a weight is too large for float16.
+    the index last. half: in float16, see half.py. OSError or OpError if it cannot be written.
     """
     partial = Path(folder) / ".checkpoint.part"
     try:
@@ -110,8 +106,8 @@ def check_path(path: str | Path):
 def read(prefix: str | Path, identity: dict, **objects):
     """Restores all variables of the given objects from the checkpoint at `prefix`.
 
-    Damaged if anything in it is. InputError if it is of another run than `identity` says, lacks
-    one of the objects, has other shapes, or cannot be read at all, as without permission.
+    Damaged if anything in it is. InputError if it is of another run than `identity` says, does not
+    have these objects, or cannot be read, as without permission.
     """
     check_path(prefix)
     tensors, theirs = _read_all(prefix)
@@ -139,10 +135,7 @@ def read(prefix: str | Path, identity: dict, **objects):
 
 
 def _read_all(prefix: str | Path) -> tuple[list[str], dict]:
-    """Returns the names of all tensors and the identity. Damaged if a tensor is.
-
-    TensorFlow compares the checksum of each tensor when it is read.
-    """
+    """Returns the names of all tensors, whose checksums TensorFlow compares, and the identity."""
     # TensorFlow's errors would not tell a file without permission from a damaged one.
     for path in Path(prefix).parent.glob(f"{glob.escape(Path(prefix).name)}.*"):
         content_of(path)

@@ -30,8 +30,8 @@ def writing(folder: Path) -> contextlib.AbstractContextManager:
 def locked(folder: str | Path) -> Iterator[TextIO]:
     """Creates the folder if need be, and locks it for this process. Yields its log.txt, open.
 
-    The system releases the lock when the process ends, however it ends. A log that stayed empty is
-    removed, and then the folder if it is empty. InputError if another process has the lock.
+    The system releases the lock when the process ends. A log that stayed empty is removed, and then
+    an empty folder. InputError if another process has the lock.
     """
     folder = Path(folder)
     with writing(folder):

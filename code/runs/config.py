@@ -40,10 +40,7 @@ class RunConfig(NamedTuple):
         return {**kept, **images}
 
     def resumed(self, folder: str | Path, given: dict) -> Config:
-        """Returns the settings of this run, in `folder`, with those of `given`.
-
-        InputError for a given one that may not change.
-        """
+        """Returns the run's settings with the given ones. InputError if one may not change."""
         for name, value in given.items():
             if value != self.settings[name] and not TRAIN[name].may_change:
                 raise InputError(

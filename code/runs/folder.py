@@ -20,15 +20,13 @@ from settings import InputError
 
 
 class Run:
-    """An open run folder, to which training writes. InputError, saying how to resume, if it cannot.
-    """
+    """An open folder to which training writes. InputError, saying how to resume, if it cannot."""
 
     def __init__(self, folder: str | Path, config: RunConfig, log: TextIO, network: Network,
                  optimizer):
         """Restores the newest whole checkpoint, or saves the first one of a new run.
 
-        log: the open log.txt of claim.locked; optimizer: has its variables already. InputError,
-        before anything is changed, if there are checkpoints and none is whole.
+        log: the open log.txt of claim.locked; optimizer: has its variables already.
         """
         self.folder, self.config, self.log = Path(folder), config, log
         self.cfg, self.identity = config.settings, config.identity()
@@ -67,7 +65,7 @@ class Run:
     def _restore(self) -> list[InputError]:
         """Restores the newest whole checkpoint, if any. Returns the errors of newer ones, damaged.
 
-        InputError if all are damaged, or if other files show that this is no new run.
+        InputError, and nothing is changed, if all are damaged, or if this is no new run.
         """
         damaged = []
         for step in reversed(checkpoints.steps(self.folder)):

@@ -30,10 +30,7 @@ def narrow(prefix: str | Path):
 
 @contextlib.contextmanager
 def widened(prefix: str | Path) -> Iterator[str]:
-    """Yields a checkpoint with the same content in float32: `prefix` itself, or a temporary copy.
-
-    InputError if the copy cannot be written.
-    """
+    """Yields the prefix of the same checkpoint in float32: itself, or a temporary copy."""
     dtypes = tf.train.load_checkpoint(str(prefix)).get_variable_to_dtype_map()
     if tf.float16 not in dtypes.values():
         yield str(prefix)

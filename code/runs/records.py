@@ -11,8 +11,7 @@ SPLITS = ("train", "val", "val_average", "health")
 def read(folder: str | Path) -> dict[str, list[dict[str, Any]]]:
     """Returns the records of each of SPLITS, in order; none without a file.
 
-    All have "step", and except for "health" also "loss" and "accuracy". Half a line at the end is
-    no record. InputError if the file is no metrics.jsonl.
+    All have "step", and except for "health" also "loss" and "accuracy". Half a line is no record.
     """
     path, records = Path(folder) / "metrics.jsonl", {split: [] for split in SPLITS}
     try:

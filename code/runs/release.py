@@ -13,8 +13,7 @@ from settings import InputError
 def release(ckpt: str, folder: str) -> int:
     """Writes the network at `ckpt` as float16 to a new folder, with its settings and its history.
 
-    Returns the exit status. InputError if there is no such network, if the folder has files of
-    another one, or if it cannot be written.
+    Returns the exit status. InputError if one of the two paths is not suitable.
     """
     network, run, prefix = checkpoints.load(ckpt)
     folder = Path(folder)

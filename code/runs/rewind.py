@@ -11,8 +11,7 @@ def rewind(folder: str | Path, step: int):
     """Drops the records of steps that will be done again, and all that is half written.
 
     TensorBoard's files stay as they are, results.json until the run ends again. Any ckpt-* of a
-    later step is damaged, because the newest whole one was restored; it is only renamed. OSError if
-    the folder cannot be changed.
+    later step is damaged, because the newest whole one was restored; it is only renamed.
     """
     folder = Path(folder)
 

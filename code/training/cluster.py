@@ -13,8 +13,7 @@ EXAMPLE = ('{"cluster": {"worker": ["host1:12345", "host2:12345"]}, '
 
 
 def join() -> tf.distribute.MultiWorkerMirroredStrategy:
-    """Waits until all workers are there. InputError if TF_CONFIG is wrong, or if they do not come.
-    """
+    """Waits for all workers. InputError if TF_CONFIG is wrong, or if they do not come."""
     workers = count_workers(os.environ.get("TF_CONFIG", ""))
     say(f"waiting until all of the {workers} workers of TF_CONFIG are there; "
         "Ctrl-C ends the wait")

@@ -40,7 +40,7 @@ class Devices:
         """Returns `function`, run by every replica on its part of the arrays, the results added up.
 
         It takes one structure of arrays [B, ...], B >= replicas, and constants by name. `local`
-        reads its results. It raises WorkerLost if another worker is gone.
+        reads its results. WorkerLost if another worker is gone.
         """
         return function
 
@@ -177,10 +177,7 @@ class Workers(Replicas):
 
 
 def devices_of(strategy: str, count: int = 0) -> Devices:
-    """Returns the devices of --strategy and --devices. Call it before anything else of TensorFlow.
-
-    InputError if they are not there.
-    """
+    """Returns the devices of the two flags. Call it before anything else of TensorFlow."""
     if strategy == "none":
         return Devices()
     if strategy == "multi_worker":
