@@ -33,3 +33,14 @@ def browser():
     driver.set_script_timeout(60)
     yield driver
     driver.quit()
+
+
+@pytest.fixture(scope="module")
+def small_cnn():
+    """Makes the layers of --model cnn small enough for toys, while a module is tested."""
+    from model.networks import cnn
+    layers = cnn.Layers((5, 3), (4, 4), (16, 8), pooled=True, dropped=(False, True), exclusive=True)
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("mnist", "pooled"):
+            patch.setitem(cnn.LAYERS, name, layers)
+        yield

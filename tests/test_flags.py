@@ -54,7 +54,8 @@ def ends(capsys, main):
 @pytest.mark.parametrize("error, status, words", [
     (InputError("expected this, received that"), 2, "error: expected this, received that\n"),
     (InputError("runs/a\nb\r: expected a run"), 2, "error: runs/a\\nb\\r: expected a run\n"),
-    (MemoryError("Unable to allocate 9 GiB"), 2, "not enough memory ("), (KeyboardInterrupt(), 130, "interrupted\n"),
+    (KeyboardInterrupt(), 130, "interrupted\n"),
+    (MemoryError("Unable to allocate 9 GiB"), 2, "not enough memory (Unable to allocate"),
     (tf.errors.ResourceExhaustedError(None, None, "{{node a}} OOM when allocating"), 2, "not enough memory (OOM when")])
 def test_an_error_is_one_line(capsys, error, status, words):
     ended, line = ends(capsys, Mock(side_effect=error))
@@ -69,6 +70,13 @@ def test_ctrl_c_while_tensorflow_starts_is_one_line(capfd):
 
     status, error = ends(capfd, main)
     assert status == 130 and error.endswith("interrupted\n")
+
+
+def test_without_room_for_a_file_nothing_is_held_back(monkeypatch, capfd):
+    monkeypatch.setattr("tempfile.TemporaryFile", Mock(side_effect=FileNotFoundError("no room")))
+    with cli.held_back():
+        os.write(2, b"a note of C++\n")
+    assert capfd.readouterr().err == "a note of C++\n"
 
 
 def test_a_bug_keeps_its_traceback():

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
+from settings import InputError
+
 WEB = Path(__file__).resolve().parent / "web"
 ROUTINGS = WEB / "routings"  # by the names of model/routings/
 HEADINGS = {"capsules": "Inside a capsule network", "chain": "What a network makes of it"}
@@ -61,12 +63,16 @@ def bundle(entry: str, routing: str = "dynamic") -> str:
 def pack(about: dict, arrays: dict[str, np.ndarray]) -> bytes:
     """Returns the header's length (4 bytes), the header (JSON), the arrays: see web/payload.js.
 
-    float32 arrays become float16, uint8 arrays stay.
+    float32 arrays become float16, uint8 arrays stay. InputError if a number has no place there.
     """
     places, parts, size = {}, [], 0
     for name, array in arrays.items():
         if array.dtype != np.uint8:
-            array = array.astype("<f2")
+            with np.errstate(over="ignore"):
+                array = array.astype("<f2")
+            if not np.isfinite(array).all():
+                raise InputError(f"the network's weights {name}: expected finite numbers up to "
+                                 "65504, as float16 holds them")
         parts.append(array.tobytes())
         places[name] = {"type": array.dtype.name, "from": size, "to": size + len(parts[-1])}
         size += len(parts[-1])

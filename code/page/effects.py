@@ -30,7 +30,7 @@ def read(path: str | None, network: Network, name: str, dims: int) -> dict | Non
         for j in range(network.classes):
             dimensions = results["effects"].get(f"class {j}", not_measured)["dimensions"]
             words.append([one["strongest"] or "nothing significant" for one in dimensions])
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise InputError(f"--effects: {path} is not a results.json of eval.py --mode cap_tweak "
                          f"({type(error).__name__}: {error})") from None
 

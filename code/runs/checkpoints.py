@@ -66,7 +66,8 @@ def write(folder: str | Path, name: str, step: int, identity: dict, half: bool =
     """Writes the trackable objects as `folder/name-step`, whole or not at all.
 
     TensorFlow writes into a temporary folder. When its files are on the disk, they are moved out,
-    the index last. half: in float16, see half.py. OSError or OpError if it cannot be written.
+    the index last. half: in float16, see half.py. OSError or OpError if it cannot be
+    written, InputError if a weight is too large for float16.
     """
     partial = Path(folder) / ".checkpoint.part"
     try:

@@ -30,7 +30,10 @@ def narrow(prefix: str | Path):
 
 @contextlib.contextmanager
 def widened(prefix: str | Path) -> Iterator[str]:
-    """Yields the prefix of the same checkpoint in float32: itself, or a temporary copy."""
+    """Yields the prefix of the same checkpoint in float32: itself, or a temporary copy.
+
+    InputError if the copy cannot be written.
+    """
     dtypes = tf.train.load_checkpoint(str(prefix)).get_variable_to_dtype_map()
     if tf.float16 not in dtypes.values():
         yield str(prefix)

@@ -101,13 +101,14 @@ def outputs_of(output: Output) -> dict[str, tf.Tensor]:
 def largest_difference(path: Path, kind: str, network: Network) -> float:
     """Returns the largest difference between the numbers of the exported file and the network's.
 
-    AssertionError if TOLERANCE does not allow it, or if the file gives other shapes or NaN.
+    AssertionError if TOLERANCE does not allow it, or if the file gives other names, shapes or NaN.
     """
     worst = 0.0
     for count in BATCHES:
         images = np.random.default_rng(count).random((count, *network.image_shape), np.float32)
-        received = read(path, kind, images)
-        for name, expected in outputs_of(network(images)).items():
+        received, wanted = read(path, kind, images), outputs_of(network(images))
+        np.testing.assert_equal(sorted(received), sorted(wanted), kind)
+        for name, expected in wanted.items():
             most = TOLERANCE * max(1.0, float(np.abs(expected).max()))
             np.testing.assert_allclose(received[name], expected, rtol=0, atol=most,
                                        equal_nan=False, err_msg=f"{kind}: {name}")

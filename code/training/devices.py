@@ -177,7 +177,10 @@ class Workers(Replicas):
 
 
 def devices_of(strategy: str, count: int = 0) -> Devices:
-    """Returns the devices of the two flags. Call it before anything else of TensorFlow."""
+    """Returns the devices of --strategy and --devices. InputError if they are not there.
+
+    Call it before anything else of TensorFlow.
+    """
     if strategy == "none":
         return Devices()
     if strategy == "multi_worker":

@@ -29,7 +29,8 @@ SHOWN = 8  # images that TensorBoard shows with their reconstructions
 def train(given: dict, args: argparse.Namespace) -> int:
     """Begins a run or resumes one, and trains it to its end. Returns the command's exit status.
 
-    given: settings of config.TRAIN by name; args: the other flags of train.py
+    given: settings of config.TRAIN by name; args: the other flags of train.py. InputError, before
+    the first step, if something does not fit.
     """
     # settings, images, devices
     began = load_config(args.ckpt) if args.ckpt else None

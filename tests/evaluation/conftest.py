@@ -17,7 +17,6 @@ import toy
 from data.dataset import training_batch
 from evaluation import evaluate
 from evaluation.figures import style
-from model.networks import cnn
 from runs import checkpoints
 from runs.config import RunConfig, save_config
 from training.devices import Devices
@@ -45,15 +44,6 @@ def network():
 @pytest.fixture(scope="module")
 def images():
     return np.random.default_rng(0).random((11, *toy.IMAGE_SHAPE), np.float32)
-
-
-@pytest.fixture(scope="module")
-def small_cnn():
-    """Makes the layers "pooled" of --model cnn small enough for toys, while a module is tested."""
-    layers = cnn.Layers((5, 3), (4, 4), (16, 8), pooled=True, dropped=(False, True), exclusive=True)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(cnn.LAYERS, "pooled", layers)
-        yield
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from model.convolution import Convolution
 from model.network import Chain, Network, Step
 from model.networks import cnn
 from model.networks.capsnet import CapsNet
-from page import effects, measure, weights
+from page import assemble, effects, measure, weights
 from runs import checkpoints
 from settings import ROOT, InputError
 from untrusted import refusal
@@ -110,6 +110,9 @@ def test_a_chain_of_layers_that_the_page_cannot_compute_is_refused():
                         ("max_pool", same), ("average_pool", None)):
         with pytest.raises(InputError, match=f"net: expected steps that the page can compute.*received {kind} by "):
             weights.describe_chain(Chain([Step(kind, layer)], "softmax"), "net")
+    for value in (1e6, np.nan):
+        with pytest.raises(InputError, match="weights W: expected finite numbers"):
+            assemble.pack({}, {"W": np.array([1, value], np.float32)})
 
 
 def test_an_out_that_cannot_be_written_is_refused(tmp_path):
@@ -143,8 +146,8 @@ def test_a_class_that_was_not_measured_is_not_one_without_effects(tmp_path):
         ["width +0.6 px", "nothing significant"], ["not measured", "not measured"]]
 
 
-@pytest.mark.parametrize("content", [{}, [], {**OF_NET, "per": "much"}, {**OF_NET, "effects": []},
-                                     {**OF_NET, "effects": {"class 0": {}}}])
+@pytest.mark.parametrize("content", [{}, [], {**OF_NET, "per": "much"}, {**OF_NET, "per": 10 ** 400},
+                                     {**OF_NET, "effects": []}, {**OF_NET, "effects": {"class 0": {}}}])
 def test_what_is_no_result_of_cap_tweak_is_refused(tmp_path, content):
     network = SimpleNamespace(classes=2, digest=lambda: "05")
     assert "is not a results.json of eval.py --mode cap_tweak" in refusal(

@@ -22,6 +22,12 @@ def test_a_folder_that_cannot_be_made_is_one_line(tmp_path, name, reason):
         pass
 
 
+def test_a_log_takes_any_text_whatever_the_locale(tmp_path):
+    with claim.locked(tmp_path) as log:
+        print("caf\xe9 \udcff", file=log, flush=True)
+    assert (tmp_path / "log.txt").read_bytes() == b"caf\xc3\xa9 \\udcff\n"
+
+
 @pytest.mark.parametrize("again", [True, False], ids=["and made a new one", "and no more"])
 def test_a_log_that_its_last_owner_removes_meanwhile_is_not_taken(tmp_path, monkeypatch, again):
     def remove(log, operation):

@@ -19,6 +19,7 @@ import toy_runs
 from runs import about, checkpoints, claim
 from runs import folder as run_folder
 from runs.config import RunConfig, load_config
+from runs.rewind import cut_after
 from settings import InputError
 from toy_runs import contents, metrics, results, run, same, send, start, variables
 from training import evaluate as measuring
@@ -173,6 +174,13 @@ def test_a_run_goes_on_from_its_checkpoint_with_what_was_changed(folder):
     assert "step 6 with" in lines[resumed[0]] and "MAX_ITERS 9 (was 6), LR 0.01 (was 0.001)" in lines[resumed[0]]
     assert lines[resumed[0] + 1] == f"commit of the code: {about.COMMIT}"
     assert lines[resumed[1]].endswith("from step 8"), "nothing was changed"
+
+
+def test_a_log_is_cut_at_whole_lines_only(tmp_path):
+    path = tmp_path / "log.txt"
+    path.write_bytes(b"run in a\rb\nstep 2 train: loss 1\nstep 3 train: loss 1\nstep 4 tr")
+    cut_after(path, 2)
+    assert path.read_bytes() == b"run in a\rb\nstep 2 train: loss 1\n"
 
 
 # ---- what is refused, and changes nothing ----

@@ -4,7 +4,6 @@ import pytest
 import cli
 import toy
 from browsing import save
-from model.networks import cnn
 
 
 @pytest.fixture(scope="session")
@@ -16,12 +15,6 @@ def toy_run(tmp_path_factory):
         folder = tmp_path_factory.mktemp("run") / "net"
         return save(folder, network, toy.settings(**settings), ("cat", "dog", "eel"))
     return make
-
-
-@pytest.fixture
-def small_cnn(monkeypatch):
-    """--model cnn has few parameters."""
-    monkeypatch.setitem(cnn.LAYERS, "mnist", cnn.Layers((5,), (4,), (16,), True, (False,), True))
 
 
 @pytest.fixture

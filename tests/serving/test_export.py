@@ -77,8 +77,9 @@ def test_an_export_has_the_networks_numbers_and_refuses_images_of_another_shape(
 
 
 def test_a_wrong_export_is_an_error_and_nothing_is_kept(call, run, tmp_path, monkeypatch, small_cnn):
+    images = np.random.default_rng(1).random((1, *toy.IMAGE_SHAPE), np.float32)
+
     def receive(network, change):
-        images = np.random.default_rng(1).random((1, *toy.IMAGE_SHAPE), np.float32)
         answer = {name: value.numpy() for name, value in exporting.outputs_of(network(images)).items()}
         answer["scores"] = change(answer["scores"])
         monkeypatch.setattr(exporting, "read", lambda *_: answer)
@@ -93,6 +94,9 @@ def test_a_wrong_export_is_an_error_and_nothing_is_kept(call, run, tmp_path, mon
     with pytest.raises(AssertionError, match="onnx: scores"):
         call("--format", "onnx", "--out", tmp_path / "a.onnx")
     assert not list(tmp_path.iterdir())
+    monkeypatch.setattr(exporting, "read", lambda *_: {**exporting.outputs_of(network(images)), "more": images})
+    with pytest.raises(AssertionError, match="onnx"):
+        exporting.largest_difference(None, "onnx", network)
 
     # lengths may differ by a little, and large numbers, as logits, by as large a share: float32 has no more digits
     receive(network, lambda scores: scores + np.float32(5e-6))
