@@ -10,9 +10,7 @@ import multiprocessing
 import os
 import signal
 import statistics
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +23,6 @@ from settings import InputError
 
 SLOW = 30_000  # ms: when the medians of its turns add up to so much, a row gets no further turn
 COLUMNS = ("train ms", "of default", "predict ms", "images/s", "peak MiB", "compile s")
-ENDING = (signal.SIGINT, signal.SIGTERM)
 DIRECT = {"CONV_WAY": "direct", "JIT": "off"}
 
 
@@ -61,21 +58,6 @@ def rows(quick: bool = False, pattern: str = "*") -> dict[str, Row]:
     return {name: row for name, row in table.items() if fnmatch.fnmatchcase(name, pattern)}
 
 
-@contextlib.contextmanager
-def waiting_signals() -> Iterator[None]:
-    """Lets signals that would end this process wait, whichever of its threads gets them."""
-    received = []
-    handlers = {number: signal.signal(number, lambda number, _: received.append(number))
-                for number in ENDING}
-    try:
-        yield
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-        for number in received:
-            signal.raise_signal(number)
-
-
 class Worker:
     """A process of its own for a row. settings: of every row; the row's own override them."""
 
@@ -84,12 +66,10 @@ class Worker:
         self.connection, other = context.Pipe()
         given = (other, row.environment, self.settings, row.side, row.labels)
         self.process = context.Process(target=serve, args=given, daemon=True)
-        # The row inherits blocked signals: Ctrl-C is not for it.
-        resource_tracker.ensure_running()  # which would unblock them
-        with waiting_signals():
-            signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
-            self.process.start()
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
+        # Ctrl-C is not for the row, which inherits that it is ignored.
+        handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        self.process.start()
+        signal.signal(signal.SIGINT, handler)
         other.close()
 
     def ask(self, question: str) -> Any:
