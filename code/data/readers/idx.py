@@ -1,6 +1,4 @@
 """IDX, the format of MNIST and its relatives: four files, verified, downloaded if missing."""
-import math
-import struct
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,7 +8,6 @@ import numpy as np
 from data.augment import random_shift
 from data.dataset import Dataset, Split
 from data.readers import files
-from data.readers.files import expect
 from data.splits import hold_out
 
 MAX_BYTES = 2 ** 26    # of one file; the largest of MNIST has 47,040,016
@@ -37,8 +34,8 @@ def load(source: Source, cfg) -> Dataset:
     missing and cannot be downloaded, or is not what it should be.
     """
     arrays = [read_or_download(source, name, Path(cfg.DATA_DIR)) for name in source.digests]
-    train = labelled(arrays[0], arrays[1], source)
-    test = labelled(arrays[2], arrays[3], source)
+    train, test = (Split(images[..., None], labels[:, None].astype(np.int32))
+                   for images, labels in (arrays[:2], arrays[2:]))
     return Dataset(
         name=source.name,
         **hold_out(train, cfg.VALIDATION),
@@ -46,18 +43,6 @@ def load(source: Source, cfg) -> Dataset:
         class_names=source.class_names,
         augment=random_shift(cfg.SHIFT, train.images.shape[1:]),
     )
-
-
-def labelled(images: np.ndarray, labels: np.ndarray, source: Source) -> Split:
-    """Returns images [N, H, W] and labels [N] as in the files as a split [N, H, W, 1], [N, 1].
-
-    InputError if the labels are not those of the dataset's classes, one for each image.
-    """
-    most = len(source.class_names) - 1
-    expect(len(images) == len(labels), source.title, "as many images as labels",
-           f"{len(images):,} and {len(labels):,}")
-    expect(labels.max() <= most, source.title, f"labels from 0 to {most}", labels.max())
-    return Split(images[..., None], labels[:, None].astype(np.int32))
 
 
 # ---- finding ----
@@ -80,38 +65,18 @@ def read_or_download(source: Source, name: str, data_dir: Path) -> np.ndarray:
 # ---- the format ----
 
 def parse_verified(source: Source, name: str, content: bytes, where: Any) -> np.ndarray:
-    """Returns the array in the file's content. InputError unless the digest is the file's."""
+    """Returns the array in the file's content, uint8: labels [N] or images [N, H, W].
+
+    InputError unless the digest is the file's. So what is read needs no other check.
+    """
     if source.packed:
         files.verify(where, content, source.algorithm, source.digests[name])
-    raw = unpacked(content, where)
-    array = parse(raw, where, ndim=3 if "images" in name else 1)
+    if content[:2] == b"\x1f\x8b":  # gzipped, whatever its name
+        content = files.unpacked(content, where, MAX_BYTES)
     if not source.packed:
-        files.verify(where, raw, source.algorithm, source.digests[name])
-    return array
+        files.verify(where, content, source.algorithm, source.digests[name])
 
-
-def unpacked(content: bytes, where: Any) -> bytes:
-    """Returns the content, unpacked if it is gzipped, whatever its name. InputError if damaged."""
-    if content[:2] != b"\x1f\x8b":
-        return content
-    # One byte more than a file may have: what expands without end is refused by its size.
-    return files.unpacked(content, where, MAX_BYTES + 1)
-
-
-def parse(content: bytes, where: Any, ndim: int) -> np.ndarray:
-    """Returns the array of a raw IDX file: uint8 [N] (ndim 1) or [N, H, W] (ndim 3).
-
-    InputError unless the whole content is exactly what its header says.
-    """
-    length = 4 + 4 * ndim
-    expect(len(content) >= length, where, f"an IDX header of {length} bytes",
-           f"{len(content)} bytes")
-    magic, *shape = struct.unpack(f">{1 + ndim}I", content[:length])
-    expect(magic == 0x800 + ndim, where, f"the magic number {0x800 + ndim:#010x}", f"{magic:#010x}")
-    size = math.prod(shape)
-    expect(0 < size <= MAX_BYTES, where, f"1 to {MAX_BYTES:,} bytes of content",
-           f"a header that claims {shape}")
-    received = len(content) - length
-    expect(received == size, where, f"{size:,} bytes after the header, for {shape}",
-           f"{received:,} ({'truncated' if received < size else 'more'})")
-    return np.frombuffer(content, np.uint8, offset=length).reshape(shape)
+    # four bytes, the sizes, the array
+    ndim = 3 if "images" in name else 1
+    shape = np.frombuffer(content, ">u4", ndim, offset=4)
+    return np.frombuffer(content, np.uint8, offset=4 + 4 * ndim).reshape(shape)
