@@ -49,17 +49,16 @@ def splits_of(dataset: Dataset) -> dict[str, Split]:
 def say_lacking(dataset: Dataset, where: Any):
     """Says which classes have no images at all, or none in a split that has others."""
     # for each split that has images, the classes that it lacks
-    lacking = {}
-    for words, split in splits_of(dataset).items():
-        lacking[words] = np.setdiff1d(np.arange(dataset.classes), split.labels)
+    classes = np.arange(dataset.classes)
+    lacking = {words: np.setdiff1d(classes, split.labels)
+               for words, split in splits_of(dataset).items()}
 
     # a class that all of them lack is named once
-    rows = {"": functools.reduce(np.intersect1d, lacking.values())}
-    for words, labels in lacking.items():
-        rows[words] = np.setdiff1d(labels, rows[""])
-
+    by_all = functools.reduce(np.intersect1d, lacking.values())
     found = []
-    for words, labels in rows.items():
+    for words, labels in {"": by_all, **lacking}.items():
+        if words:
+            labels = np.setdiff1d(labels, by_all)
         if len(labels):
             names = some([dataset.class_names[label] for label in labels])
             found.append(f"{len(labels):,} of {dataset.classes:,} classes have no {words}images: "

@@ -15,7 +15,6 @@ measured it:
 
     python code/train.py --dataset smallnorb
 """
-import math
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -86,7 +85,6 @@ def parse(content: bytes, where: Any, magic: int, dtype: np.dtype,
     It has a magic number, the number of sizes, three sizes or more (what is too much is 1), and the
     data. InputError unless the whole content is exactly what the header says.
     """
-    # the header
     raw = files.unpacked(content, where, MAX_BYTES + 1)
     length = 4 * (2 + max(3, 1 + len(shape)))
     expect(len(raw) >= length, where, f"a header of {length} bytes", f"{len(raw)} bytes")
@@ -96,12 +94,4 @@ def parse(content: bytes, where: Any, magic: int, dtype: np.dtype,
     claimed = sizes[:1 + len(shape)]
     expect(dimensions == len(claimed) and claimed[1:] == list(shape), where, f"sizes {wanted}",
            f"{dimensions} sizes, {sizes}")
-
-    # the data
-    size = math.prod(claimed) * dtype.itemsize
-    expect(0 < size < MAX_BYTES, where, f"1 to {MAX_BYTES:,} bytes of content",
-           f"a header that claims {claimed}")
-    received = len(raw) - length
-    expect(received == size, where, f"{size:,} bytes after the header, for {claimed}",
-           f"{received:,} ({'truncated' if received < size else 'more'})")
-    return np.frombuffer(raw, dtype, offset=length).reshape(claimed)
+    return files.after_header(raw, where, length, dtype, claimed, MAX_BYTES)

@@ -6,12 +6,15 @@ import hashlib
 import http.client
 import io
 import json
+import math
 import os
 import urllib.request
 import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
 
 from output import progress, write_whole
 from settings import InputError
@@ -72,6 +75,21 @@ def unpacked(content: bytes, where: Any, limit: int) -> bytes:
         return gzip.GzipFile(fileobj=io.BytesIO(content)).read(limit)
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"{where}: expected an undamaged gzip file, received: {error}") from None
+
+
+def after_header(content: bytes, where: Any, length: int, dtype: Any, shape: list[int],
+                 limit: int) -> np.ndarray:
+    """Returns the array of this dtype and shape that follows a header of `length` bytes.
+
+    InputError unless it is the whole rest of the content, of 1 to `limit` bytes.
+    """
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    expect(0 < size <= limit, where, f"1 to {limit:,} bytes of content",
+           f"a header that claims {shape}")
+    received = len(content) - length
+    expect(received == size, where, f"{size:,} bytes after the header, for {shape}",
+           f"{received:,} ({'truncated' if received < size else 'more'})")
+    return np.frombuffer(content, dtype, offset=length).reshape(shape)
 
 
 # ---- finding and downloading ----
@@ -147,13 +165,8 @@ def download(urls: list[str], path: Path, parse: Callable[[bytes, str], Content]
 
     Nothing is written before it is verified, so an interrupted download leaves nothing.
     (keras.utils.get_file writes under the final name from the first byte, without a timeout.)
-
-    Args:
-        urls: the addresses to try, one after the other.
-        path: where to keep the file. Its folder is made if necessary.
-        parse: takes the content and a name for messages, and raises InputError if it is wrong.
-        limit: bytes, the most to read.
-        way_out: what the user may do if no address has the file.
+    urls: tried one after the other. parse: takes the content and a name for messages. limit: bytes,
+    the most to read. way_out: what the user may do. InputError if no address has the file.
     """
     failures = []
     for url in urls:

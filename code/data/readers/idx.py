@@ -1,5 +1,4 @@
 """IDX, the format of MNIST and its relatives: four files, verified, downloaded if missing."""
-import math
 import struct
 from functools import partial
 from pathlib import Path
@@ -108,10 +107,4 @@ def parse(content: bytes, where: Any, ndim: int) -> np.ndarray:
            f"{len(content)} bytes")
     magic, *shape = struct.unpack(f">{1 + ndim}I", content[:length])
     expect(magic == 0x800 + ndim, where, f"the magic number {0x800 + ndim:#010x}", f"{magic:#010x}")
-    size = math.prod(shape)
-    expect(0 < size <= MAX_BYTES, where, f"1 to {MAX_BYTES:,} bytes of content",
-           f"a header that claims {shape}")
-    received = len(content) - length
-    expect(received == size, where, f"{size:,} bytes after the header, for {shape}",
-           f"{received:,} ({'truncated' if received < size else 'more'})")
-    return np.frombuffer(content, np.uint8, offset=length).reshape(shape)
+    return files.after_header(content, where, length, np.uint8, shape, MAX_BYTES)
