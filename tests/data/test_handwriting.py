@@ -140,12 +140,3 @@ def test_a_large_file_is_read_smaller_but_whole(tmp_path):
     picture = read_whole(tmp_path / "page.png", 500, False)
     assert picture.shape == (500, 375)
     assert as_mnist(picture, 28).any()
-
-
-@pytest.mark.parametrize("ink", [0, 255])
-def test_strokes_on_a_transparent_ground_are_seen(tmp_path, ink):
-    picture = np.zeros((60, 60, 4), np.uint8)
-    picture[20:40, 28:32] = ink, ink, ink, 255
-    Image.fromarray(picture).save(tmp_path / "stroke.png")
-    image = as_mnist(read_whole(tmp_path / "stroke.png", 1000, False), 28)[..., 0]
-    assert image[14, 14] == 255 and image[14, 2] == 0
