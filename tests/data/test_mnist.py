@@ -36,14 +36,19 @@ def write(folder: Path, contents: dict[str, bytes], ending: str = "", pack=bytes
     return folder
 
 
+def publish(monkeypatch, *arrays) -> dict[str, bytes]:
+    """Makes these arrays MNIST's four published files. -> {name: content}"""
+    contents = dict(zip(mnist.SOURCE.digests, map(idx, arrays), strict=True))
+    sha256 = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
+    change(monkeypatch, mnist, digests=sha256, mirrors=())
+    return contents
+
+
 @pytest.fixture
 def contents(monkeypatch):
     """The four files, small: 20 + 6 images; the last 5 of the 20 validate. -> {name: content}"""
-    arrays = (IMAGES[:20], LABELS[:20], IMAGES[20:26], LABELS[20:26])
-    contents = dict(zip(mnist.SOURCE.digests, map(idx, arrays), strict=True))
-    sha256 = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
+    contents = publish(monkeypatch, IMAGES[:20], LABELS[:20], IMAGES[20:26], LABELS[20:26])
     md5 = {name: hashlib.md5(packed(content)).hexdigest() for name, content in contents.items()}
-    change(monkeypatch, mnist, digests=sha256, mirrors=())
     change(monkeypatch, fashion_mnist, digests=md5, mirrors=())
     return contents
 
@@ -141,22 +146,15 @@ def test_a_wrong_file_is_named_and_left_alone(mirrors, contents, tmp_path):
     ([0, 1, 10, 2, 3, 4], ["0 to 9", "received 10"]),
     ([0, 1, 2], ["as many images as labels", "6 and 3"]),
 ])
-def test_labels_are_those_of_the_classes_and_of_the_images(contents, tmp_path, monkeypatch,
-                                                           labels, words):
-    name = "t10k-labels-idx1-ubyte"
-    contents[name] = idx(labels)
-    digests = {**mnist.SOURCE.digests, name: hashlib.sha256(contents[name]).hexdigest()}
-    change(monkeypatch, mnist, digests=digests)
+def test_labels_are_those_of_the_classes_and_of_the_images(tmp_path, monkeypatch, labels, words):
+    contents = publish(monkeypatch, IMAGES[:20], LABELS[:20], IMAGES[20:26], labels)
     message = refusal(load, write(tmp_path, contents))
     assert all(word in message for word in ["MNIST", *words]), message
 
 
 def test_the_last_training_images_validate_or_none_do_and_labels_go_up_to_9(tmp_path, monkeypatch):
     pixels = np.arange(8).astype(np.uint8).reshape(-1, 1, 1)
-    arrays = pixels, np.arange(8), pixels[:2], [9, 9]
-    contents = dict(zip(mnist.SOURCE.digests, map(idx, arrays), strict=True))
-    sha256 = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
-    change(monkeypatch, mnist, digests=sha256)
+    contents = publish(monkeypatch, pixels, np.arange(8), pixels[:2], [9, 9])
     for validation in (5, 0):
         dataset = load(write(tmp_path, contents), validation=validation)
         assert dataset.train.labels[:, 0].tolist() == list(range(8 - validation))
