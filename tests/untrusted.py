@@ -31,6 +31,19 @@ def refusal(call, *args, **options) -> str:
     return message
 
 
+def outcomes(read, contents, longest: int = 1000) -> list[str]:
+    """Whether each content gives data or a refusal, which is one line of limited length."""
+    found = []
+    for content in contents:
+        try:
+            read(content)
+            found.append("data")
+        except InputError as error:
+            assert "\n" not in str(error) and 0 < len(str(error)) <= longest
+            found.append("refusal")
+    return found
+
+
 def peak_of(call, *args) -> int:
     """The most bytes allocated at once during the call."""
     tracemalloc.start()

@@ -9,18 +9,17 @@ from data.dataset import Dataset, Split, stream
 from data.readers.files import expect
 
 PARTS = ("train", "val", "test")
-Files = dict[str, list[str]]  # of each split, in the order of its images
 
 
 def as_dataset(name: str, where: Any, splits: dict[str, Split], class_names: tuple[str, ...], cfg,
-               files: Files | None = None) -> Dataset:
+               files: dict[str, list[str]] | None = None) -> Dataset:
     """Returns a dataset of the splits, and says what looks like a mistake in them.
 
     Where training is missing, so that only an evaluation can use the images, it is empty, and so is
     validation. A validation or test split that is missing is taken from training.
 
     splits: uint8 images of one size; train or test at least. where: begins the messages.
-    files: their names, where they have some. InputError as `complete`.
+    files: of each split, where they have names. InputError as `complete`.
     """
     # the splits that are missing
     if "train" in splits:

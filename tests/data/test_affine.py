@@ -41,12 +41,6 @@ def test_a_transform_is_that_of_the_loops(values, images):
     assert np.abs(received - expected).max() <= 0.51
 
 
-def test_the_identity_places_the_image_in_the_middle():
-    canvas = apply(DIGITS, identity(6), 40)
-    np.testing.assert_array_equal(canvas[:, 6:34, 6:34], DIGITS)
-    assert canvas.sum() == DIGITS.sum()
-
-
 def test_known_transforms_go_the_way_that_their_names_say():
     turned = apply(DIGITS, identity(6, rotation=90), 28)
     np.testing.assert_allclose(turned[..., 0], np.rot90(DIGITS[..., 0], axes=(1, 2)), atol=1)  # anticlockwise

@@ -37,14 +37,19 @@ def write(folder: Path, contents: dict[str, bytes], ending: str = "", pack=bytes
     return folder
 
 
+def publish(monkeypatch, *arrays) -> dict[str, bytes]:
+    """Makes these arrays MNIST's four published files. -> {name: content}"""
+    contents = dict(zip(mnist.SOURCE.digests, map(idx, arrays), strict=True))
+    sha256 = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
+    change(monkeypatch, mnist, digests=sha256, mirrors=())
+    return contents
+
+
 @pytest.fixture
 def contents(monkeypatch):
     """The four files, small: 20 + 6 images; the last 5 of the 20 validate. -> {name: content}"""
-    arrays = (IMAGES[:20], LABELS[:20], IMAGES[20:26], LABELS[20:26])
-    contents = dict(zip(mnist.SOURCE.digests, map(idx, arrays), strict=True))
-    sha256 = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
+    contents = publish(monkeypatch, IMAGES[:20], LABELS[:20], IMAGES[20:26], LABELS[20:26])
     md5 = {name: hashlib.md5(packed(content)).hexdigest() for name, content in contents.items()}
-    change(monkeypatch, mnist, digests=sha256, mirrors=())
     change(monkeypatch, fashion_mnist, digests=md5, mirrors=())
     return contents
 
@@ -156,10 +161,7 @@ def test_a_damaged_file_is_refused_in_one_line(contents, tmp_path, monkeypatch, 
 
 def test_the_last_training_images_validate_or_none_do_and_labels_go_up_to_9(tmp_path, monkeypatch):
     pixels = np.arange(8).astype(np.uint8).reshape(-1, 1, 1)
-    arrays = pixels, np.arange(8), pixels[:2], [9, 9]
-    contents = dict(zip(mnist.SOURCE.digests, map(idx, arrays), strict=True))
-    sha256 = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
-    change(monkeypatch, mnist, digests=sha256)
+    contents = publish(monkeypatch, pixels, np.arange(8), pixels[:2], [9, 9])
     for validation in (5, 0):
         dataset = load(write(tmp_path, contents), validation=validation)
         assert dataset.train.labels[:, 0].tolist() == list(range(8 - validation))

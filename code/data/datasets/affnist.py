@@ -82,7 +82,7 @@ def placed(split: Split, part: str) -> Split:
 def read_or_download(path: Path | None, data_dir: Path) -> Split:
     """Returns affNIST's own test images. InputError if they cannot be loaded."""
     if path:
-        return mat.read(path)
+        return mat.parse(files.content_of(path), path)
     way_out = (f"Ways out: place {' or '.join(FILES)} of affNIST in {data_dir / 'affnist'}, or "
                "leave --affnist_download out for synthetic affNIST")
     return files.download([URL], data_dir / "affnist" / FILES[1], mat.parse, MAX_BYTES, way_out)

@@ -73,12 +73,12 @@ def ink_of(picture: np.ndarray) -> np.ndarray:
     framed = is_ink.mean() > (0.5 if even else 0.7)
     reaches_across = is_ink.any(axis=0).mean() > 0.9 and is_ink.any(axis=1).mean() > 0.9
     if shaded or framed:
-        ink = largest_part(without_lines(ink_on_paper(picture)), inside=True)
+        ink = largest_part(without_lines(ink_on_paper(picture)))
     elif reaches_across or not even:
         cleaned = without_lines(ink)
         if np.sum(cleaned != ink) < max(ink.shape):  # so few are the edge of a stroke
             cleaned = ink
-        ink = largest_part(cleaned, inside=True)
+        ink = largest_part(cleaned)
     return np.where(ink < FAINTEST, 0, ink)
 
 
@@ -154,17 +154,17 @@ def opening(ink: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return ndimage.grey_opening(ink, size, mode="constant")
 
 
-def largest_part(ink: np.ndarray, inside: bool = False) -> np.ndarray:
+def largest_part(ink: np.ndarray) -> np.ndarray:
     """Returns the largest connected ink [H, W], scaled to 1, with parts that are nearly as large.
 
-    inside: leave out what reaches the border, unless only dirt is left. InputError without ink.
+    What reaches the border is left out, unless only dirt is left. InputError without ink.
     """
     parts, count = ndimage.label(ink > LEAST_INK * ink.max(), np.ones((3, 3)))
     mass = ndimage.sum_labels(ink, parts, range(count + 1))
     mass[0] = 0  # the background
     within = mass.copy()
     within[np.unique(border_of(parts))] = 0
-    if inside and within.max() > LEAST_PART * mass.max():
+    if within.max() > LEAST_PART * mass.max():
         mass = within
     kept = np.isin(parts, np.flatnonzero(mass >= LEAST_PART * mass.max()))
     ink = np.where(ndimage.binary_dilation(kept, iterations=2), ink, 0)  # with its blurred edge

@@ -1,22 +1,16 @@
 """MATLAB files of version 5: affNIST's own, plain or in a .zip, and named arrays of others."""
 import io
 import zipfile
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from scipy.io import loadmat
 
 from data.dataset import Split
-from data.readers.files import content_of, damage, expect
+from data.readers.files import damage, expect
 from settings import InputError
 
 VARIABLE, SIDE = "affNISTdata", 40
-
-
-def read(path: Path) -> Split:
-    """Returns the images in the file, see `parse`. InputError also if it cannot be read."""
-    return parse(content_of(path), path)
 
 
 def arrays(content: bytes, where: Any, names: list[str]) -> dict[str, np.ndarray]:
