@@ -11,6 +11,7 @@ HEALTH_IMAGES = 256  # so few that it takes less than 1 % of a training
 HEALTH_BATCH = 32    # images at once: their votes should take no more memory than a training step
 AWAKE = 200          # steps after which a network should tell classes apart
 ALIKE = 0.02         # difference of two mean lengths that tells nothing apart
+DEAD = 0.5           # fraction of dead channels above which a network has lost too much
 
 
 def evaluate(test_step: Callable, split: Examples, batch_size: int,
@@ -35,6 +36,7 @@ def measure_health(health_step: Callable, split: Examples, batch_size: int) -> d
     network's `health` gives them, and in place of "fires" how many channels never fire:
 
     dead_channels            channels of the first convolution that are zero in all of these images
+    dead_fraction            of all its channels
     positive_activations     fraction of the first convolution's activations above zero
     short_primary_capsules   fraction of the primary capsules shorter than 0.1
     length_correct           mean length of the class capsules of the labels
@@ -44,10 +46,24 @@ def measure_health(health_step: Callable, split: Examples, batch_size: int) -> d
     """
     means = evaluate(health_step, split.take(slice(0, HEALTH_IMAGES)), batch_size)
     if "fires" in means:
-        means = {"dead_channels": int((means.pop("fires") == 0).sum()), **means}
+        dead = means.pop("fires") == 0                                         # [channels]
+        means = {"dead_channels": int(dead.sum()), "dead_fraction": float(dead.mean()), **means}
     for number, change in enumerate(means.pop("logit_change", ()), 1):
         means[f"logit_change_{number}"] = float(change)
     return means
+
+
+def fault_of(health: dict[str, float]) -> str:
+    """Returns why a network of this health learns little, in words; an empty string if it is well."""
+    if health.get("dead_fraction", 0) > DEAD:
+        return (f"{health['dead_fraction']:.0%} of the channels of the first convolution never "
+                "fire")
+    if "length_correct" in health:
+        right, wrong = health["length_correct"], health["length_wrong"]
+        if abs(right - wrong) < ALIKE:
+            return ("the class capsules are equally long, whatever the class "
+                    f"({right:.2f} for the label, {wrong:.2f} for the others)")
+    return ""
 
 
 def validate(training: Training) -> list[str]:
@@ -66,16 +82,12 @@ def validate(training: Training) -> list[str]:
     health = measure_health(training.health_step, split, min(cfg.BATCH_SIZE, HEALTH_BATCH))
     run.record(step, "health", **health)
 
-    # say once that the class capsules have fallen asleep: equally long, whatever the class
-    was_asleep, training.asleep = training.asleep, False
-    if step >= AWAKE and "length_correct" in health:
-        training.asleep = abs(health["length_correct"] - health["length_wrong"]) < ALIKE
-    if training.asleep and not was_asleep:
+    # say once what is wrong with its layers
+    before, training.fault = training.fault, fault_of(health) if step >= AWAKE else ""
+    if training.fault and not before:
         lines.append(run.note(
-            f"after step {step} the class capsules are equally long, whatever the class "
-            f"({health['length_correct']:.2f} for the label, {health['length_wrong']:.2f} for the "
-            "others): this network hardly learns; begin anew with a longer --warmup, another "
-            "--init or a smaller --lr"))
+            f"after step {step} {training.fault}: this network learns little; begin anew with a "
+            "longer --warmup, another --init or a smaller --lr"))
 
     # the best network
     if not cfg.EMA:

@@ -147,7 +147,7 @@ class Training:
     optimizer: tf.keras.optimizers.Optimizer
     devices: Devices
     run: Run | Follower
-    asleep: bool = False  # whether the last validation found all class capsules equally long
+    fault: str = ""  # what the last validation found wrong with the layers, see evaluate.fault_of
 
     def __post_init__(self):
         rest = self.cfg, self.devices

@@ -165,7 +165,7 @@ def test_a_run_in_pieces_is_the_run_in_one_piece(small, tmp_path):
     assert toy_runs.same(pieces, straight)
     assert toy_runs.results(straight)["last"].keys() == {"step", "loss", "accuracy"}
     health = toy_runs.metrics(straight, "health")[0].keys()
-    assert health == {"step", "split", "dead_channels", "positive_activations"}, "only what applies"
+    assert health == {"step", "split", "dead_channels", "dead_fraction", "positive_activations"}, "only what applies"
 
 
 SMALL_TRAINING = """

@@ -76,15 +76,15 @@ def test_the_health_of_a_capsnet(dataset, iterations, jit):
         b = b + change
     entropy = -(c * np.log(c)).numpy().sum(axis=2).mean() / np.log(toy.CLASSES)
     assert iterations == 1 or entropy < 0.99
-    expected |= {"coupling_entropy": entropy, "dead_channels": 1, **changes}
+    expected |= {"coupling_entropy": entropy, "dead_channels": 1, "dead_fraction": 0.25, **changes}
     assert found == pytest.approx(expected, rel=1e-5)
 
 
 def test_a_run_records_its_health_at_every_validation():
     records = toy_runs.metrics(toy_runs.finished(), "health")
     assert [record["step"] for record in records] == [2, 4, 6]
-    assert set(records[0]) == {"step", "split", "dead_channels", "positive_activations", "short_primary_capsules",
-                               "length_correct", "length_wrong", "coupling_entropy",
+    assert set(records[0]) == {"step", "split", "dead_channels", "dead_fraction", "positive_activations",
+                               "short_primary_capsules", "length_correct", "length_wrong", "coupling_entropy",
                                "logit_change_1", "logit_change_2", "logit_change_3"}
 
 
@@ -114,17 +114,18 @@ def test_the_last_network_is_not_tested_twice_where_it_is_the_best(dataset, monk
     assert run.save_network.call_args_list == ([call("average", 6)] if ema else [])
 
 
-def test_capsules_that_are_all_equally_long_are_named_once_until_they_recover(dataset, monkeypatch):
+def test_layers_that_are_dead_or_asleep_are_named_once_until_they_recover(dataset, monkeypatch):
     run = Mock()
     run.note.side_effect = lambda line: line
     training = training_with(dataset, run)
     found = []
     for step, lengths in [(100, (0.99, 0.98)), (200, (0.99, 0.98)), (300, (0.01, 0.01)), (400, (0.9, 0.1)),
-                          (500, (0.5, 0.51)), (600, None)]:
-        health = dict(zip(("length_correct", "length_wrong"), lengths or (), strict=False))  # a cnn has none
+                          (500, (0.5, 0.51)), (600, (0.9, 0.1, 0.5)), (700, (0.9, 0.1, 0.51)), (800, ())]:
+        health = dict(zip(("length_correct", "length_wrong", "dead_fraction"), lengths, strict=False))
         monkeypatch.setattr(measuring, "measure_health", lambda *given, health=health: health)
         training.optimizer.iterations.assign(step)
         found += [(step, line) for line in measuring.validate(training) if isinstance(line, str)]
-    assert [step for step, _ in found] == [200, 500]
+    assert [step for step, _ in found] == [200, 500, 700]
+    assert "51% of the channels of the first convolution never fire" in found[2][1]
     assert "after step 200 the class capsules are equally long" in found[0][1] and "--warmup" in found[0][1]
     assert [note.args[0] for note in run.note.call_args_list] == [line for _, line in found], "they are in the log"

@@ -6,7 +6,8 @@ the size of its logits:
 
     c_ij = (b_ij - min_j b_ij) / (max_j b_ij - min_j b_ij)
 
-Where the logits are equal, as before the first update, c_ij is 1. The rest is Procedure 1.
+Where the logits are equal, as before the first update, c_ij is 1. The rest is Procedure 1. It needs
+a warm-up: without one, nearly all of the first convolution dies in the first steps.
 """
 import tensorflow as tf
 
