@@ -69,7 +69,8 @@ def test_a_signal_leaves_no_process_and_no_traceback(number, status):
                                env={**os.environ, "PYTHONPATH": str(CODE)},
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert "train" in process.stdout.readline()
-    children = wait_for(lambda: children_of(process.pid))
+    # both rows, once they have TensorFlow: one whose parent is gone before it knows its task has a traceback
+    children = wait_for(lambda: len(rows := children_of(process.pid, mib=100)) == 2 and rows)
     process.send_signal(number)
     _, errors = process.communicate(timeout=300)
     assert process.returncode == status
@@ -86,10 +87,11 @@ def wait_for(condition, seconds=60):
     return found
 
 
-def children_of(pid):
-    listed = subprocess.run(["ps", "-e", "-o", "pid=,ppid="], capture_output=True, text=True, check=True)
-    pairs = [tuple(map(int, line.split())) for line in listed.stdout.splitlines()]
-    return [child for child, parent in pairs if parent == pid]
+def children_of(pid, mib):
+    """Returns the ids of the processes that pid began and that take so much memory or more."""
+    listed = subprocess.run(["ps", "-e", "-o", "pid=,ppid=,rss="], capture_output=True, text=True, check=True)
+    processes = [tuple(map(int, line.split())) for line in listed.stdout.splitlines()]
+    return [child for child, parent, kib in processes if parent == pid and kib >= 1024 * mib]
 
 
 def is_alive(pid):
