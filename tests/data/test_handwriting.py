@@ -116,6 +116,7 @@ PHOTOGRAPHS = {
     "slanted lines": ruled(seven(), slope=0.15), "slanted squares": ruled(ruled(seven(), slope=-0.1).T, slope=0.1).T,
     "a vignette": seven() * VIGNETTE, "a dark side": np.pad(seven()[:, 12:], ((0, 0), (12, 0)), constant_values=20),
     "squared": ruled(ruled(seven(), 1, 180).T, 1, 180).T, "a frame": framed(seven()),
+    "a wide frame": framed(seven(), 18),
     "a frame in a shadow": framed(seven()) * SHADOW, "light on dark in a shadow": 255 - seven() * SHADOW,
     "a frame within": np.pad(framed(seven()[5:-5, 5:-5], 2), 5, constant_values=235)}
 

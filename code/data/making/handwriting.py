@@ -18,6 +18,7 @@ LEAST_INK = 0.25     # of the brightest ink: what counts when its box is measure
 FAINTEST = 0.1       # of the brightest ink: what is fainter becomes black
 HALFTONE = (0.15, 0.7)  # of the brightest ink: at the border it is a shadow, not a stroke's end
 LEAST_PART = 0.15    # of the largest piece of ink: a smaller piece of a photograph is dirt
+LEAST_FRAMED = 0.01  # of a frame: a smaller piece in it is dirt
 SLOPES = np.tan(np.deg2rad(np.linspace(-12, 12, 49)))  # of lines, in rows for each column
 SMALL = 64           # pixels of the longer side of a picture in which the paper is found
 
@@ -162,10 +163,15 @@ def largest_part(ink: np.ndarray) -> np.ndarray:
     parts, count = ndimage.label(ink > LEAST_INK * ink.max(), np.ones((3, 3)))
     mass = ndimage.sum_labels(ink, parts, range(count + 1))
     mass[0] = 0  # the background
-    within = mass.copy()
-    within[np.unique(border_of(parts))] = 0
-    if within.max() > LEAST_PART * mass.max():
+
+    # Leave out what reaches the border. A frame, which takes most of it, outweighs any digit.
+    border, within = border_of(parts), mass.copy()
+    within[np.unique(border)] = 0
+    framed = np.bincount(border)[1:].max(initial=0) > len(border) / 2
+    if within.max() > (LEAST_FRAMED if framed else LEAST_PART) * mass.max():
         mass = within
+
+    # Keep the largest part, and those that are nearly as large.
     kept = np.isin(parts, np.flatnonzero(mass >= LEAST_PART * mass.max()))
     ink = np.where(ndimage.binary_dilation(kept, iterations=2), ink, 0)  # with its blurred edge
     if 255 * ink.max() < LEAST_CONTRAST:
