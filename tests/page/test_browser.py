@@ -1,5 +1,6 @@
 """The page in a real browser: its numbers are TensorFlow's, and everything in it can be used."""
 import contextlib
+import json
 import os
 import re
 from pathlib import Path
@@ -11,6 +12,7 @@ import tensorflow as tf
 import toy
 from browsing import ask, desktop, open_page, when, write_page
 from data.dataset import scale
+from page import effects
 from runs import checkpoints
 from settings import ROOT
 
@@ -400,7 +402,8 @@ def test_the_released_network_in_the_page(browser, tmp_path, monkeypatch):
     open_page(browser, tmp_path / "page.html")
     assert "test images of " + images in text(browser, "source")
     assert "measured by cap_tweak" in text(browser, "effects")
-    assert browser.execute_script("return explorer.about.effects.classes[0][1]") == "width +0.6 px (0.2 sd)"
+    measured = json.loads(effects.DEFAULT.read_text())["effects"]["class 0"]["dimensions"][1]["strongest"]
+    assert browser.execute_script("return explorer.about.effects.classes[0][1]") == measured
 
     network = checkpoints.load(ROOT / "checkpoints" / "mnist").network
     samples = browser.execute_script("""
