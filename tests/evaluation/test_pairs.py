@@ -10,7 +10,6 @@ from data.dataset import Batch, as_batch, stream
 from evaluation.figures import sheets
 from evaluation.modes import cap_tweak
 from evaluation.network.predictor import Predictions
-from evaluation.pairs import cap_tweak as pair_tweak
 from evaluation.pairs import figures as pair_figures
 from evaluation.pairs import overlap, segmentation
 from evaluation.statistics.intervals import of_clusters, wilson
@@ -265,8 +264,7 @@ def test_a_decoder_that_sees_all_capsules_would_move_the_other_digit():
 
     sample = SimpleNamespace(predictions=SimpleNamespace(capsules=np.zeros((2, 5, 4))), labels=np.array([0, 3]),
                              others=np.array([[1], [2]]))
-    found = pair_tweak.measure(Leaky(), sample, np.array([-0.1, 0, 0.25]))
-    assert found == {"largest_change_of_the_other_digit": 0.25}
+    assert cap_tweak.change_of_other(Leaky(), sample, np.array([-0.1, 0, 0.25])) == 0.25
 
 
 def test_pairs_cannot_be_attacked(evaluate):

@@ -14,7 +14,7 @@ from evaluation.modes import adversarial
 from evaluation.network.predictor import Predictor
 from evaluation.report import Report
 from evaluation.robustness import gradient_masking
-from evaluation.robustness.compare import Row, rows_of, try_attack
+from evaluation.robustness.compare import attacks_of, try_attack
 from settings import Config, InputError
 
 
@@ -76,7 +76,7 @@ def everything(predictors, dataset, tmp_path_factory):
 
 def test_the_table_has_every_attack_on_every_network(everything, predictors):
     numbers, results = everything
-    assert set(results["attacks"]) == {row.title() for row in rows_of(settings(ATTACK="all"))}
+    assert set(results["attacks"]) == {" ".join(row) for row in attacks_of(settings(ATTACK="all"))}
     assert results["figures"] == ["success.png", "transfer.png", "corruptions.png"]
     for attack, networks in results["attacks"].items():
         assert networks.keys() == predictors.keys()
@@ -122,8 +122,8 @@ def test_images_that_a_network_misclassifies_are_not_attacked(everything, predic
 def test_the_original_attack_counts_in_l2_and_up_to_the_budget(predictors, dataset):
     """It has no budget of its own, and goes as far as it must."""
     sample = shared(predictors, dataset, settings())
-    near, far = (try_attack(Row("original", "l2"), "one", predictors["one"], sample,
-                            settings(EPSILON_L2=most, LR=0.1), None) for most in (0.35, 9.0))
+    near, far = (try_attack("original", predictors["one"], sample, settings(EPSILON_L2=most, LR=0.1, NORM="l2"), None,
+                            "") for most in (0.35, 9.0))
     assert near["budgets"][-1] == pytest.approx(0.35) and near["success_rates"][-1] == near["success_rate"] > 0
     assert far["success_rate"] > near["success_rate"]
 
@@ -134,7 +134,7 @@ def test_a_success_at_the_largest_budget_counts_and_one_beyond_does_not(predicto
     budget[:3] = 0.5, 0.25, 0.6
     attacked = SimpleNamespace(budget=budget, success_rates=lambda budgets: [])
     monkeypatch.setattr(attacks, "run", lambda *_: attacked)
-    found = try_attack(Row("pgd", "linf"), "one", None, sample, cfg, None)
+    found = try_attack("pgd", None, sample, cfg, None, "")
     assert found["success_rate"] == 2 / len(budget)
 
 

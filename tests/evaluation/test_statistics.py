@@ -5,10 +5,11 @@ from scipy import stats
 
 import config
 from data.dataset import Dataset, Split
+from evaluation.modes.adversarial import mean_by_class
+from evaluation.modes.reconstruct import expected_calibration_error, reliability
 from evaluation.network.predictor import Predictions
 from evaluation.robustness import detection
 from evaluation.statistics import intervals, tables
-from evaluation.statistics.calibration import expected_calibration_error, reliability
 from settings import Config
 
 
@@ -16,9 +17,9 @@ def test_counts_and_means_of_each_pair_of_classes_and_of_nothing():
     counts = tables.confusion(np.array([0, 0, 2, 2, 2]), np.array([0, 1, 2, 2, 0]), 3)
     np.testing.assert_array_equal(counts, [[1, 1, 0], [0, 0, 0], [1, 0, 2]])
     labels, others, values = np.array([0, 0, 1]), np.array([1, 1, 0]), np.array([2.0, 4.0, 7.0])
-    table = tables.mean_by_classes(labels, others, values, 2)
+    table = mean_by_class(labels, others, values, 2)
     np.testing.assert_array_equal(table, [[np.nan, 3], [7, np.nan]])
-    table = tables.mean_by_classes(labels[:0], others[:0], values[:0], 2)
+    table = mean_by_class(labels[:0], others[:0], values[:0], 2)
     assert np.isnan(table).all(), "an attack without a success"
     assert np.isnan(tables.mean(np.zeros(0))) and tables.mean(np.array([1, 2, 6])) == 3
 

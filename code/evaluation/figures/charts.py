@@ -108,7 +108,7 @@ def matrix(title: str, values: np.ndarray, names: Sequence[str], xlabel: str, yl
 def reliability(title: str, found: dict[str, np.ndarray]) -> Figure:
     """Draws accuracy against the longest capsule's length, and how many images each bin has.
 
-    found: see calibration.reliability
+    found: see modes/reconstruct.py
     """
     figure, (upper, lower) = chart(title, 5, 5, nrows=2, sharex=True, height_ratios=(3, 1))
     upper.plot([0, 1], [0, 1], color="grey", linestyle="--", linewidth=1, label="length = accuracy")

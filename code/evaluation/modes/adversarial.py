@@ -5,19 +5,22 @@ them as its target. Several networks, or all attacks, are compared in one table
 (robustness/compare.py).
 """
 import functools
+from collections.abc import Callable
 
 import numpy as np
+from scipy import stats
 
 import registry
 from data.dataset import Dataset
 from evaluation import attacks, sampling
 from evaluation.attacking.engine import Attacked
-from evaluation.figures import charts
+from evaluation.figures import charts, sheets
+from evaluation.figures.style import RED, shorten
 from evaluation.network.predictor import Predictor
 from evaluation.report import Report
 from evaluation.robustness import detection
 from evaluation.robustness.compare import compare
-from evaluation.robustness.examples import attack_examples
+from evaluation.sampling import Sample
 from evaluation.statistics import tables
 from output import say
 from registry import names
@@ -41,6 +44,9 @@ SETTINGS = {
         4.0, "adversarial, --norm l2: the largest budget, pixels in [0, 1]", "ours", POSITIVE),
 }
 COMPARES = True
+
+SHOWN = 10         # most classes whose attacked images are drawn, each against each
+MOST_LETTERS = 11  # of a class's name over a column of images
 
 
 def check_dataset(dataset: Dataset, cfg):
@@ -140,11 +146,60 @@ def draw_tables(labels: np.ndarray, others: np.ndarray, attacked: Attacked, data
         report.draw(name, charts.matrix(title, table, names, xlabel, "true class", words, form))
         return {name: table}
 
-    l2 = tables.mean_by_classes(labels[done], others[done], attacked.l2[done], classes)
+    l2 = mean_by_class(labels[done], others[done], attacked.l2[done], classes)
     found = draw("l2_by_class", l2, "mean L2 distance needed (pixels in [0, 1])", "{:.1f}")
     if cfg.TARGETED:
-        success = tables.mean_by_classes(labels, others, done, classes)
+        success = mean_by_class(labels, others, done, classes)
         return found | draw("success_by_class", success, "success rate", "{:.2f}")
     counts = tables.confusion(labels, others, classes)
     fraction = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
     return found | draw("share_by_class", fraction, "fraction of the true class", "{:.2f}")
+
+
+def mean_by_class(labels: np.ndarray, others: np.ndarray, values: np.ndarray,
+                  classes: int) -> np.ndarray:
+    """Returns the mean of `values` [N] for each label and other class [J, J]; NaN for none."""
+    return stats.binned_statistic_2d(labels, others, values, bins=classes,
+                                     range=[(0, classes), (0, classes)]).statistic
+
+
+def attack_examples(predictor: Predictor, attack: Callable, sample: Sample, dataset: Dataset, cfg,
+                    title: str, report: Report) -> list[dict]:
+    """Attacks one image of each class, towards each other class if cfg.TARGETED, and draws all.
+
+    Of many classes it takes the first SHOWN. Returns numbers for each example.
+
+    attack: a function of images, classes and title that returns Attacked
+    """
+    # attack; without a target, the goal is the label
+    shown = range(min(dataset.classes, SHOWN))
+    natural = {j: sample.images[sample.labels == j][0] for j in shown if j in sample.labels}
+    pairs = [(j, goal) for j in natural for goal in shown if (goal != j) == cfg.TARGETED]
+    if not pairs:
+        return []
+    goals = np.array([goal for _, goal in pairs], sample.labels.dtype)
+    attacked = attack(np.stack([natural[label] for label, _ in pairs]), goals, title="examples")
+    after = predictor.predict(attacked.images)
+    score = "score" if after.capsules is None else "length"
+    examples = [{"label": label, "target": goal if cfg.TARGETED else None,
+                 "success": attacked.success[n], "predicted": after.predicted[n, 0],
+                 score: after.scores[n].max(), "steps": attacked.steps[n],
+                 "l2": attacked.l2[n], "linf": attacked.linf[n]}
+                for n, (label, goal) in enumerate(pairs)]
+
+    # the sheet: targets in columns, or before and after in rows
+    labels, cells = list(natural), {}
+    for n, (label, goal) in enumerate(pairs):
+        k = labels.index(label)
+        before, moved = ((k, label), (k, goal)) if cfg.TARGETED else ((0, k), (1, k))
+        cells[before] = sheets.Cell(natural[label])
+        cells[moved] = sheets.Cell(attacked.images[n], None if attacked.success[n] else RED)
+    names = [shorten(dataset.class_names[j], MOST_LETTERS) for j in shown]
+    of_labels = [names[j] for j in labels]
+    rows, columns, xlabel, ylabel = ["before", "after"], of_labels, "true class", ""
+    if cfg.TARGETED:
+        rows, columns = of_labels, names
+        xlabel, ylabel = "target (on the diagonal: before)", "true class"
+    report.draw("examples", sheets.table(f"{title}\nframed: failed", rows, columns, cells, xlabel,
+                                         ylabel))
+    return examples

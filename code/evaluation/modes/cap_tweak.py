@@ -1,8 +1,11 @@
 """What each dimension of a class's capsule does to the image.
 
 Measured on test images that are classified right. Of two digits in an image the first one is
-tweaked; pairs/cap_tweak.py measures what that does to the other one.
+tweaked. The decoder sees one capsule at a time, all others are set to zero. So the other digit,
+which is decoded from a capsule of its own, cannot move. That is measured, not assumed.
 """
+import itertools
+
 import numpy as np
 from matplotlib.figure import Figure
 
@@ -14,9 +17,10 @@ from evaluation.figures import charts
 from evaluation.figures.sheets import Cell, table
 from evaluation.figures.style import ORANGE
 from evaluation.network.predictor import Predictor
-from evaluation.pairs import cap_tweak as tweaked_pairs
 from evaluation.pairs import overlap
+from evaluation.pairs.figures import LEGEND, in_two_colours
 from evaluation.report import Report
+from evaluation.sampling import Sample
 from output import progress
 from settings import POSITIVE, InputError, Rule, Setting, suggestion
 
@@ -90,8 +94,11 @@ def run(predictor: Predictor, dataset: Dataset, cfg, report: Report) -> tuple[di
     details = {}
     for j, n in zip(progress(classes, "figures"), first, strict=True):
         grid, words = tweaked(predictor, capsules[n], j, values), ""
-        if sample.others.size:
-            grid, words = tweaked_pairs.beside_other(predictor, sample, n, grid, dataset)
+        if sample.others.size:  # the other digit is what its own capsule draws
+            other = sample.others[n:n + 1, 0]                                  # [1]
+            decoded = predictor.decode(sample.predictions.capsules[n, other], other)[0]
+            grid = in_two_colours(grid, np.broadcast_to(decoded, grid.shape))
+            words = f" beside class {dataset.class_names[other[0]]} ({LEGEND})"
         report.draw(f"class-{j}", figure_of_class(grid, values, effects, j, dataset, words))
         details[f"class {j}"] = {
             "images": effects.images[j], "digits": effects.digits[j],
@@ -109,7 +116,7 @@ def run(predictor: Predictor, dataset: Dataset, cfg, report: Report) -> tuple[di
         key = f"largest_effect_on_{name.replace(' ', '_')}_in_sd"
         numbers[key] = np.nanmax(np.abs(shown[..., m]), initial=0)
     if sample.others.size:
-        numbers |= tweaked_pairs.measure(predictor, sample, values)
+        numbers["largest_change_of_the_other_digit"] = change_of_other(predictor, sample, values)
     # explore.py knows by the weights whether these effects are those of its network
     weights = predictor.network.digest()
     return numbers, {"weights": weights, "per": effects.per, "effects": details}
@@ -124,6 +131,22 @@ def tweaked(predictor: Predictor, capsule: np.ndarray, j: int, values: np.ndarra
     steps = np.eye(E, dtype=np.float32)[:, None] * values.astype(np.float32)[:, None]  # [E, K, E]
     images = predictor.decode((capsule + steps).reshape(-1, E), np.full(E * K, j))
     return images.reshape(E, K, *images.shape[1:])
+
+
+def change_of_other(predictor: Predictor, sample: Sample, values: np.ndarray) -> float:
+    """Returns the largest change of a pixel of the other digit.
+
+    The first and the last of `values` are added to each dimension of the first label's capsule.
+    """
+    N, _, E = sample.predictions.capsules.shape
+    before = predictor.decode_labels(sample.predictions.capsules, sample.others)
+    largest = 0
+    for e, value in progress(list(itertools.product(range(E), values[[0, -1]])), "the other digit"):
+        capsules = sample.predictions.capsules.copy()                          # [N, J, E]
+        capsules[np.arange(N), sample.labels, e] += value
+        after = predictor.decode_labels(capsules, sample.others)               # [N, 1, H, W, C]
+        largest = max(largest, np.abs(after - before).max())
+    return largest
 
 
 def figure_of_class(grid: np.ndarray, values: np.ndarray, effects: Effects, j: int,

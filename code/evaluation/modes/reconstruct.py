@@ -3,6 +3,7 @@
 Of images of two digits see pairs/reconstruct.py.
 """
 import numpy as np
+from scipy import stats
 
 from data.dataset import Dataset, scale
 from evaluation.figures import charts, sheets
@@ -11,12 +12,13 @@ from evaluation.network.predictor import Predictions, Predictor
 from evaluation.pairs import reconstruct as reconstructed_pairs
 from evaluation.report import Report
 from evaluation.statistics import tables
-from evaluation.statistics.calibration import expected_calibration_error, reliability
+from evaluation.statistics.intervals import with_interval
 from output import progress
 from settings import Setting, one_of
 
 MOST_IMAGES = 100  # in a figure
 MOST_LETTERS = 11  # of a class's name above an image
+BINS = 10          # of lengths
 
 SETTINGS = {
     "SHOW": Setting(
@@ -68,6 +70,28 @@ def run(predictor: Predictor, dataset: Dataset, cfg, report: Report) -> tuple[di
                "expected_calibration_error": expected_calibration_error(calibration)}
     return numbers, {"confusion": confusion, "reliability": calibration, "wrong": wrong}
 
+
+# ---- whether a capsule's length is a probability (Guo 2017, arXiv 1706.04599) ----
+
+def reliability(lengths: np.ndarray, correct: np.ndarray) -> dict[str, np.ndarray]:
+    """Bins N images by the lengths [N] of their winning capsules, in [0, 1]; NaN for an empty bin.
+
+    correct [N]: whether they are the label's. Returns "count", mean "length", "accuracy" and its
+    interval (Wilson) from "low" to "high", [BINS] each.
+    """
+    count = np.histogram(lengths, BINS, (0, 1))[0]
+    length, accuracy = stats.binned_statistic(lengths, [lengths, correct], "mean", BINS,
+                                              (0, 1)).statistic
+    return {"count": count, "length": length, **with_interval(accuracy, count)}
+
+
+def expected_calibration_error(found: dict[str, np.ndarray]) -> float:
+    """Returns the mean distance of an image's bin's mean length from its accuracy."""
+    distance = np.abs(found["length"] - found["accuracy"])                     # [BINS]
+    return np.nansum(distance * found["count"]) / found["count"].sum()
+
+
+# ---- drawing ----
 
 def draw_images(images: np.ndarray, labels: np.ndarray, predictions: Predictions,
                 wanted: np.ndarray, dataset: Dataset, cfg, report: Report) -> int:

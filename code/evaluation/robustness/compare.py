@@ -3,8 +3,6 @@
 Besides: transfer from source to target models and gradient-masking checks (gradient_masking.py);
 accuracies under common corruptions (corruptions.py).
 """
-from typing import NamedTuple
-
 import numpy as np
 
 import registry
@@ -22,23 +20,12 @@ from evaluation.statistics.intervals import wilson, with_interval
 from evaluation.statistics.tables import mean
 from output import progress
 
-Predictors = dict[str, Predictor]  # by name
-
-
-class Row(NamedTuple):
-    """One attack of the table."""
-    attack: str
-    norm: str    # "linf" or "l2"
-
-    def title(self) -> str:
-        return f"{self.attack} {self.norm}"
-
-
 # The usual attack and the strongest one have a second row in --attack all.
 IN_L2_TOO = ("pgd", "strong")
 
 
-def compare(predictors: Predictors, dataset: Dataset, cfg, report: Report) -> tuple[dict, dict]:
+def compare(predictors: dict[str, Predictor], dataset: Dataset, cfg,
+            report: Report) -> tuple[dict, dict]:
     """Returns numbers, those of each network under its name, and all tables as details.
 
     cfg.ATTACK: one attack, or "all". Draws success.png, transfer.png and corruptions.png.
@@ -55,16 +42,18 @@ def compare(predictors: Predictors, dataset: Dataset, cfg, report: Report) -> tu
     # Every attack on every network. For targeted attacks the robust accuracy is the fraction of
     # images that do not become the target.
     table, panels = {}, []
-    for row in rows_of(cfg):
-        networks = {name: try_attack(row, name, predictor, sample, cfg, thresholds.get(name))
+    for attack, norm in attacks_of(cfg):
+        row = f"{attack} {norm}"
+        networks = {name: try_attack(attack, predictor, sample, cfg.changed(NORM=norm),
+                                     thresholds.get(name), f"{name}, {row}")
                     for name, predictor in predictors.items()
-                    if not attacks.lacks(row.attack, predictor)}
-        table[row.title()] = networks
+                    if not attacks.lacks(attack, predictor)}
+        table[row] = networks
         robust = {name: with_interval(1 - found["success_rates"], found["images"])
                   for name, found in networks.items()}
         if networks:
-            panels.append(Panel(f"{row.attack}: {engine.NORMS[row.norm]} budget",
-                                engine.budgets(row.norm, cfg), robust))
+            panels.append(Panel(f"{attack}: {engine.NORMS[norm]} budget",
+                                engine.budgets(norm, cfg), robust))
     styles = styles_of(predictors)
     report.draw("success", accuracy_curves(f"{title}, under attack", panels, styles,
                                            "robust accuracy"))
@@ -100,24 +89,22 @@ def compare(predictors: Predictors, dataset: Dataset, cfg, report: Report) -> tu
                      "networks": list(predictors), "corruptions": corrupted, "checks": checks}
 
 
-def rows_of(cfg) -> list[Row]:
-    """Returns the attacks that cfg.ATTACK stands for."""
+def attacks_of(cfg) -> list[tuple[str, str]]:
+    """Returns the attacks that cfg.ATTACK stands for, and the norm of each: "linf" or "l2"."""
     if cfg.ATTACK != "all":
-        return [Row(cfg.ATTACK, attacks.norm_of(cfg.ATTACK, cfg.NORM))]
-    rows = [Row(attack, attacks.norm_of(attack, "linf"))
-            for attack in registry.names(attacks.FOLDER)]
-    return rows + [Row(attack, "l2") for attack in IN_L2_TOO]
+        return [(cfg.ATTACK, attacks.norm_of(cfg.ATTACK, cfg.NORM))]
+    rows = [(attack, attacks.norm_of(attack, "linf")) for attack in registry.names(attacks.FOLDER)]
+    return rows + [(attack, "l2") for attack in IN_L2_TOO]
 
 
-def try_attack(row: Row, name: str, predictor: Predictor, sample: Shared, cfg,
-               threshold: float | None) -> dict:
-    """Attacks one network with one row of the table. Returns its numbers, with intervals (Wilson).
+def try_attack(attack: str, predictor: Predictor, sample: Shared, cfg, threshold: float | None,
+               title: str) -> dict:
+    """Attacks one network in the norm cfg.NORM. Returns its numbers, with intervals (Wilson).
 
     A success beyond the largest budget does not count: the attack `original` knows no budget.
     """
-    attacked = attacks.run(row.attack, predictor, sample.images, sample.goals,
-                           cfg.changed(NORM=row.norm), threshold, f"{name}, {row.title()}")
-    tried = engine.budgets(row.norm, cfg)
+    attacked = attacks.run(attack, predictor, sample.images, sample.goals, cfg, threshold, title)
+    tried = engine.budgets(cfg.NORM, cfg)
     fooled = attacked.budget <= tried[-1]
     numbers = {"images": len(sample.labels), "budgets": tried,
                "success_rates": attacked.success_rates(tried)}

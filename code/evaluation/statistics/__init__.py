@@ -1,1 +1,1 @@
-"""Confidence intervals, calibration, tables."""
+"""Confidence intervals; means and counts."""
